@@ -1,0 +1,175 @@
+"""What Asterisk asks over FastAGI: where a caller goes, and what a seat's star code does.
+
+Adapters only: they turn AGI sessions into the domain's words and back.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from urllib.parse import unquote
+
+from ivr.asterisk.fastagi import AgiSession, Handler
+from ivr.calls.book import CallBook
+from ivr.calls.events import Event, Kind, seat_stream
+from ivr.calls.reception import Arrival, Placement, receive
+from ivr.calls.seating import Seating
+from ivr.errors import HotlineError
+from ivr.hotline.book import HotlineBook
+
+log = logging.getLogger(__name__)
+
+PIN_TRIES = 3
+PIN_WAIT_S = 10.0
+PIN_DIGITS = 6
+
+PromptPath = Callable[[str], str]
+"""The sound of a prompt as Asterisk wants it: a path without extension."""
+
+
+class AgiCaller:
+    """A caller on an AGI session."""
+
+    def __init__(self, session: AgiSession, sound: PromptPath) -> None:
+        self._session = session
+        self._sound = sound
+
+    async def place(self, placement: Placement) -> None:
+        """Hand the whole decision over in one command; ``^`` separates queue, priority and prompts."""
+        sounds = "&".join(self._sound(prompt) for prompt in placement.prompts)
+        await self._session.set_variables(
+            {"IVR_PLACEMENT": f"{placement.queue}^{placement.priority}^{sounds}"}
+        )
+
+
+def arrival_of(session: AgiSession) -> Arrival:
+    """Read the arguments that ``extensions.conf`` gives to ``/reception``."""
+    arguments = [*session.args, *[""] * 7]
+    call_id, dialled, source, recording, diverted, first, headers = arguments[:7]
+    forwarded = [unquote(headers), diverted, first]
+    return Arrival(
+        call_id or session.uniqueid,
+        "" if session.caller == "unknown" else session.caller,
+        dialled,
+        source or "live",
+        tuple(value for value in forwarded if value.strip(", ")),
+        session.channel,
+        recording,
+    )
+
+
+def reception_route(
+    book: Callable[[], HotlineBook],
+    calls: CallBook,
+    sound: PromptPath,
+    identify: Callable[[str], Mapping[str, str]],
+    clock: Callable[[], float],
+    priority_110: int,
+) -> Handler:
+    """Return the handler of ``agi://…/reception``."""
+
+    async def handle(session: AgiSession) -> None:
+        await receive(
+            arrival_of(session),
+            AgiCaller(session, sound),
+            book(),
+            calls.record,
+            now=clock(),
+            identify=identify,
+            priority_110=priority_110,
+        )
+
+    return handle
+
+
+class SeatRoute:
+    """The handler of ``agi://…/seat,verb,value,endpoint``: the star codes of a seat.
+
+    Args:
+        book: the configuration.
+        calls: where failed log-ins are journalled.
+        seating: who sits where.
+        pins: PIN by operator number.
+        sound: where prompts are.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(  # noqa: PLR0913 - built in one place, by keyword
+        self,
+        *,
+        book: Callable[[], HotlineBook],
+        calls: CallBook,
+        seating: Seating,
+        pins: Mapping[str, str],
+        sound: PromptPath,
+        clock: Callable[[], float],
+    ) -> None:
+        self._book = book
+        self._calls = calls
+        self._seating = seating
+        self._pins = pins
+        self._sound = sound
+        self._clock = clock
+        self._verbs: Mapping[str, Callable[[AgiSession, str, str], Awaitable[str | None]]] = {
+            "login": self._log_in,
+            "logout": self._log_out,
+            "pause": self._pause,
+            "resume": self._resume,
+        }
+
+    async def __call__(self, session: AgiSession) -> None:
+        """Do what was dialled and say the outcome; without IVR_DONE the dialplan says it failed."""
+        verb, value, username = [*session.args, "", "", ""][:3]
+        seat = self._book().seat_by_username(username)
+        action = self._verbs.get(verb)
+        if seat is None or action is None:
+            log.warning("a star code came from %r, which is no seat", username)
+            return
+        try:
+            prompt = await action(session, seat.id, value)
+        except HotlineError as error:
+            if isinstance(error, ConnectionError):
+                raise
+            log.info("seat %s: %s", seat.id, error.sentence)
+            return
+        if prompt is None:
+            return
+        await session.set_variables({"IVR_DONE": "1"})
+        await session.stream_file(self._sound(prompt))
+
+    async def _log_in(self, session: AgiSession, seat_id: str, operator: str) -> str | None:
+        expected = self._pins.get(operator, "")
+        prompt = "S001"
+        for _ in range(PIN_TRIES):
+            keyed, _late = await session.get_data(self._sound(prompt), PIN_WAIT_S, PIN_DIGITS)
+            if expected and hmac.compare_digest(keyed, expected):
+                await self._seating.log_in(seat_id, operator, by=f"seat {seat_id}")
+                return "S002"
+            prompt = "S003"
+        refused = {"what": "wrong PIN", "operator": operator}
+        self._calls.record(Event(seat_stream(seat_id), self._clock(), Kind.NOTED, refused))
+        return None
+
+    async def _log_out(self, _: AgiSession, seat_id: str, __: str) -> str:
+        await self._seating.log_out(seat_id, by=f"seat {seat_id}")
+        return "S005"
+
+    async def _pause(self, _: AgiSession, seat_id: str, reason: str) -> str:
+        await self._seating.pause(seat_id, reason, by=f"seat {seat_id}")
+        return "S006"
+
+    async def _resume(self, _: AgiSession, seat_id: str, __: str) -> str:
+        await self._seating.resume(seat_id, by=f"seat {seat_id}")
+        return "S007"
+
+
+def sound_path(own: Path, shipped: Path) -> PromptPath:
+    """Return the look-up of prompts: the city's own recording wins over the shipped one."""
+
+    def path(prompt: str) -> str:
+        folder = own if (own / f"{prompt}.wav").exists() else shipped
+        return str(folder / prompt)
+
+    return path

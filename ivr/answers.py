@@ -1,0 +1,180 @@
+"""What a running engine answers to the ``ivr`` command."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from ivr.asterisk import members
+from ivr.asterisk.manager import LinkState
+from ivr.calls.states import SeatState
+from ivr.control import Answer
+from ivr.engine import Engine
+from ivr.errors import HotlineError
+
+LIVE, SYNCING, DOWN = "live", "syncing", "down"
+_BUSY = {members.IN_USE: "talking", members.BUSY: "talking", members.RINGING: "ringing"}
+
+
+class Answers:
+    """Answers by request name.
+
+    Args:
+        engine: the running engine.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def table(self) -> dict[str, Answer]:
+        """Return the coroutine function of each request."""
+        return {
+            "status": self.status,
+            "seats": self.seats,
+            "operators": self.operators,
+            "queues": self.queues,
+            "login": self.login,
+            "logout": self.logout,
+            "pause": self.pause,
+            "resume": self.resume,
+            "reconcile": self.reconcile,
+            "audit": self.audit,
+        }
+
+    async def status(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the parts the engine knows of; the Asterisk process is the supervisor's."""
+        engine = self._engine
+        link = engine.link
+        ami = {LinkState.LIVE: LIVE, LinkState.DOWN: DOWN}.get(link.state, SYNCING)
+        late = f"heartbeats are late: {link.lag_s:.3f} s" if link.late and link.lag_s is not None else ""
+        trouble = engine.journal.trouble or ("" if engine.recorder.healthy else engine.recorder.reason)
+        speech = engine.transcriber.status
+        return {
+            "engine": {"state": LIVE, "reason": "", "pid": os.getpid()},
+            "ami": {"state": ami, "reason": late if ami == LIVE else link.reason, "pid": None, "lag_s": link.lag_s},
+            "fastagi": {"state": LIVE, "reason": "", "pid": os.getpid(), "port": engine.fastagi.port},
+            "database": {"state": DOWN if trouble else LIVE, "reason": trouble, "pid": None},
+            "speech": {
+                "state": str(speech.state),
+                "reason": speech.reason,
+                "pid": speech.pid,
+                "demonstration": speech.demonstration,
+            },
+        }
+
+    async def seats(self, _: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return every seat with who sits there and whether its phone is there."""
+        engine = self._engine
+        status = await self._queue_status()
+        present = await members.registered(engine.link) if status else set()
+        states = status.states if status else {}
+        seats = []
+        for seat in engine.book.seats:
+            record = engine.calls.seat(seat.id)
+            state = record.state.value
+            if record.state is not SeatState.LOGGED_OUT:
+                state = _BUSY.get(states.get(f"PJSIP/{seat.username}", 0), state)
+            seats.append(
+                {
+                    "seat": seat.id,
+                    "extension": seat.extension,
+                    "username": seat.username,
+                    "registered": seat.username in present,
+                    "operator": record.operator,
+                    "state": state,
+                    "reason": record.reason,
+                }
+            )
+        return seats
+
+    async def operators(self, _: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return every operator with the seat they sit on."""
+        engine = self._engine
+        rows = []
+        for person in engine.book.operators:
+            seat_id = engine.calls.seat_of(person.number)
+            record = engine.calls.seat(seat_id) if seat_id else None
+            rows.append(
+                {
+                    "operator": person.number,
+                    "name": person.name,
+                    "seat": seat_id,
+                    "state": record.state.value if record else SeatState.LOGGED_OUT.value,
+                    "reason": record.reason if record else "",
+                    "queues": list(person.queues),
+                }
+            )
+        return rows
+
+    async def queues(self, _: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return who waits, how long, and who could answer."""
+        status = await self._queue_status()
+        if status is None:
+            raise HotlineError(
+                f"Asterisk cannot be asked now: {self._engine.link.reason}.",
+                f"现在无法查询 Asterisk:{self._engine.link.reason_zh}。",
+                retry=True,
+            )
+        rows = []
+        for queue in self._engine.book.queues:
+            waits = [caller.wait_s for caller in status.callers if caller.queue == queue.id]
+            mine = [member for member in status.members if member.queue == queue.id]
+            ready = [m for m in mine if not m.paused and status.states.get(m.interface) == members.NOT_IN_USE]
+            busy = [m for m in mine if status.states.get(m.interface) in _BUSY]
+            rows.append(
+                {
+                    "queue": queue.id,
+                    "waiting": len(waits),
+                    "longest_wait_s": max(waits, default=0),
+                    "seats_ready": len(ready),
+                    "seats_busy": len(busy),
+                }
+            )
+        return rows
+
+    async def login(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Log an operator in; the command needs no PIN and is journalled as the administrator's."""
+        await self._engine.seating.log_in(str(request["seat"]), str(request["operator"]), by="administrator")
+        return {"note": self._note()}
+
+    async def logout(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Log an operator out."""
+        await self._engine.seating.log_out(self._seat(request), by="administrator")
+        return {"note": self._note()}
+
+    async def pause(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Pause a seat."""
+        await self._engine.seating.pause(self._seat(request), str(request["reason"]), by="administrator")
+        return {"note": self._note()}
+
+    async def resume(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Resume a seat."""
+        await self._engine.seating.resume(self._seat(request), by="administrator")
+        return {"note": self._note()}
+
+    async def reconcile(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        """Reconcile now rather than within the minute."""
+        return {"added": await self._engine.reconcile_now()}
+
+    async def audit(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Journal what an administrator looked at."""
+        await self._engine.store.audit(
+            float(request["at"]), "administrator", str(request["action"]), dict(request["data"])
+        )
+        return {}
+
+    def _seat(self, request: Mapping[str, Any]) -> str:
+        return self._engine.seating.seat_for(request.get("seat"), request.get("operator"))
+
+    def _note(self) -> str:
+        if self._engine.link.state is LinkState.LIVE:
+            return ""
+        return f"it takes effect when Asterisk is back ({self._engine.link.reason})"
+
+    async def _queue_status(self) -> members.QueueStatus | None:
+        if self._engine.link.state is not LinkState.LIVE:
+            return None
+        return await members.status(self._engine.link)
+
+

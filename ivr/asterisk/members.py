@@ -1,0 +1,135 @@
+"""Queue members: what Asterisk has, and bringing it in line with what it should have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from ivr.asterisk.manager import AmiRefused, Link, Message
+
+
+class Member(NamedTuple):
+    """A seat in a queue."""
+
+    queue: str
+    interface: str
+    name: str
+    paused: bool
+    reason: str
+
+
+class Caller(NamedTuple):
+    """Somebody who waits: ``wait_s`` seconds so far."""
+
+    call_id: str
+    queue: str
+    channel: str
+    wait_s: int
+
+
+class QueueStatus(NamedTuple):
+    """Everything about the queues at one moment; ``busy`` maps interface to Asterisk's device state."""
+
+    members: list[Member]
+    callers: list[Caller]
+    queues: list[str]
+    states: Mapping[str, int]
+
+
+NOT_IN_USE, IN_USE, BUSY, UNAVAILABLE, RINGING = 1, 2, 3, 5, 6
+"""Device states of app_queue's members (enum ast_device_state)."""
+
+
+async def status(link: Link) -> QueueStatus:
+    """Ask Asterisk for its queues."""
+    members, callers, queues, states = [], [], [], {}
+    for item in await link.list_action("QueueStatus", {}):
+        if item.name == "QueueParams":
+            queues.append(item.get("Queue"))
+        elif item.name == "QueueMember":
+            members.append(_member(item))
+            states[item.get("StateInterface")] = int(item.get("Status") or 0)
+        elif item.name == "QueueEntry":
+            wait = int(item.get("Wait") or 0)
+            callers.append(Caller(item.get("Uniqueid"), item.get("Queue"), item.get("Channel"), wait))
+    return QueueStatus(members, callers, queues, states)
+
+
+def _member(item: Message) -> Member:
+    paused = item.get("Paused") == "1"
+    return Member(
+        item.get("Queue"),
+        item.get("StateInterface") or item.get("Location"),
+        item.get("Name"),
+        paused,
+        item.get("PausedReason") if paused else "",
+    )
+
+
+async def align(link: Link, wanted: Iterable[Member], present: Iterable[Member]) -> list[str]:
+    """Change members until Asterisk has just the wanted ones.
+
+    Returns:
+        What was changed, a sentence each; empty when all was right.
+    """
+    target = {(member.queue, member.interface): member for member in wanted}
+    found = {(member.queue, member.interface): member for member in present}
+    changes = []
+    for key in sorted(found.keys() - target.keys()):
+        await _ignoring_refusal(link, "QueueRemove", {"Queue": key[0], "Interface": key[1]})
+        changes.append(f"{key[1]} left {key[0]}")
+    for key, member in sorted(target.items()):
+        there = found.get(key)
+        if there is not None and there.name != member.name:
+            await _ignoring_refusal(link, "QueueRemove", {"Queue": key[0], "Interface": key[1]})
+            there = None
+        if there is None:
+            await link.action("QueueAdd", _addition(member))
+            changes.append(f"{member.interface} joined {member.queue} for {member.name}")
+        elif (there.paused, there.reason) != (member.paused, member.reason):
+            await link.action("QueuePause", _pause(member))
+            changes.append(f"{member.interface} {'paused' if member.paused else 'resumed'} in {member.queue}")
+    return changes
+
+
+def _addition(member: Member) -> dict[str, str]:
+    headers = {
+        "Queue": member.queue,
+        "Interface": member.interface,
+        "StateInterface": member.interface,
+        "MemberName": member.name,
+        "Paused": "true" if member.paused else "false",
+    }
+    return headers | ({"Reason": member.reason} if member.reason else {})
+
+
+def _pause(member: Member) -> dict[str, str]:
+    return {
+        "Queue": member.queue,
+        "Interface": member.interface,
+        "Paused": "true" if member.paused else "false",
+        "Reason": member.reason,
+    }
+
+
+async def _ignoring_refusal(link: Link, action: str, headers: dict[str, str]) -> None:
+    """Removing what is already gone is no fault."""
+    try:
+        await link.action(action, headers)
+    except AmiRefused:
+        return
+
+
+async def live_calls(link: Link) -> set[str]:
+    """Return the ids of all calls that have a channel now."""
+    channels = await link.list_action("CoreShowChannels", {})
+    return {item.get("Linkedid") for item in channels if item.name == "CoreShowChannel"}
+
+
+async def registered(link: Link) -> set[str]:
+    """Return the SIP users that have a contact now."""
+    try:
+        contacts = await link.list_action("PJSIPShowContacts", {})
+    except AmiRefused:  # Asterisk's way to say there are none
+        return set()
+    return {item.get("ObjectName").partition("/")[0].partition(";")[0] for item in contacts}

@@ -1,0 +1,116 @@
+"""Asterisk's own records of calls: CEL and CDR files, read as they grow.
+
+Fields are those of ``asterisk_conf/ivr12345/cel_custom.conf.j2`` and ``cdr_custom.conf.j2``.
+Lines are CSV in whatever encoding a caller's name had; a line that is not what we wrote there is
+passed over.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+_CEL_FIELDS = 10
+_CDR_FIELDS = 10
+_SEAT = re.compile(r"^PJSIP/(seat\w+)-")
+RECEPTION = "IVR_RECEPTION"
+_OURS = ("ivr-reception", "ivr-away", "ivr-queue")
+
+
+class RecordRow(NamedTuple):
+    """One fact: (call id, seconds since the epoch, what, data)."""
+
+    call_id: str
+    at: float
+    what: str
+    data: dict[str, Any]
+
+
+def read_whole_lines(path: Path, offset: int, max_bytes: int = 4_000_000) -> tuple[bytes, int]:
+    """Return whole lines from an offset on and the offset behind them.
+
+    A file that is shorter than the offset was rotated away: it is read from its start.
+    """
+    try:
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size < offset:
+                offset = 0
+            file.seek(offset)
+            chunk = file.read(max_bytes)
+    except FileNotFoundError:
+        return b"", 0
+    end = chunk.rfind(b"\n") + 1
+    return chunk[:end], offset + end
+
+
+def _lines(data: bytes, fields: int) -> Iterator[list[str]]:
+    text = data.decode("utf-8", "replace").replace("\0", "")
+    for row in csv.reader(text.splitlines()):
+        if len(row) == fields:
+            yield row
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
+
+
+def _told(extra: str) -> str:
+    """Return what CELGenUserEvent was given; newer versions wrap it in JSON."""
+    try:
+        wrapped = json.loads(extra)
+    except ValueError:
+        return extra
+    return str(wrapped.get("extra", "")) if isinstance(wrapped, dict) else extra
+
+
+def seat_user(channel: str) -> str | None:
+    """Return the SIP user of a seat's channel, ``PJSIP/seat01-0000001a`` -> ``seat01``."""
+    match = _SEAT.match(channel)
+    return match.group(1) if match else None
+
+
+def read_cel(data: bytes) -> Iterator[RecordRow]:
+    """Tell the facts of channel event lines."""
+    for kind, at, call_id, unique_id, channel, caller, _context, peer, defined, extra in _lines(data, _CEL_FIELDS):
+        moment = _number(at)
+        if not call_id or not moment:
+            continue
+        caller_leg = unique_id == call_id
+        if defined == RECEPTION:
+            data = {"caller": caller, "channel": channel, "extra": _told(extra)}
+            yield RecordRow(call_id, moment, "reception", data)
+        elif kind == "APP_START" and caller_leg:
+            yield RecordRow(call_id, moment, "queued", {})
+        elif kind == "BRIDGE_ENTER" and caller_leg and seat_user(peer.split(",")[0]):
+            yield RecordRow(call_id, moment, "answered", {"channel": peer.split(",")[0]})
+        elif kind == "BRIDGE_ENTER" and not caller_leg and seat_user(channel):
+            yield RecordRow(call_id, moment, "answered", {"channel": channel})
+        elif kind == "BRIDGE_EXIT" and caller_leg:
+            yield RecordRow(call_id, moment, "left", {})
+        elif kind == "HANGUP" and caller_leg:
+            yield RecordRow(call_id, moment, "ended", {"channel": channel})
+        elif kind == "LINKEDID_END":
+            yield RecordRow(call_id, moment, "ended", {})
+
+
+def read_cdr(data: bytes) -> Iterator[RecordRow]:
+    """Tell the facts of call detail lines."""
+    for call_id, unique_id, start, answer, end, context, disposition, app, seat, caller in _lines(
+        data, _CDR_FIELDS
+    ):
+        if not call_id or call_id != unique_id or context not in _OURS:
+            continue
+        yield RecordRow(call_id, _number(start), "reception", {"caller": caller, "channel": "", "extra": ""})
+        if app == "Queue":
+            yield RecordRow(call_id, _number(answer) or _number(start), "queued", {})
+        if disposition == "ANSWERED" and seat_user(seat):
+            yield RecordRow(call_id, _number(answer) or _number(start), "answered", {"channel": seat})
+        yield RecordRow(call_id, _number(end), "ended", {"channel": ""})

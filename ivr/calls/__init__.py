@@ -1,0 +1,1 @@
+"""The life of one call: state table, journal, reception, reconciliation. Pure decisions."""

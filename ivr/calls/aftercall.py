@@ -1,0 +1,151 @@
+"""After the call: close the recording, transcribe it, and say so in the journal.
+
+Nothing here is on the call path.  A recording that is missing, empty or cut short, and a
+recogniser that is not there, each leave their word in the ticket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from ivr.calls.events import Event, Kind
+from ivr.calls.record import CallRecord
+from ivr.errors import HotlineError
+
+log = logging.getLogger(__name__)
+
+SIDES = ("caller", "operator")
+_SETTLE_S = 0.2
+_SETTLE_TRIES = 25
+_SHORT_BY_S = 3.0
+
+
+class ClosedRecording(NamedTuple):
+    """A finished recording: its length in seconds and its SHA-256."""
+
+    seconds: float
+    sha256: str
+
+
+CloseRecording = Callable[[Path, Path], tuple[float, str]]
+"""Wraps a raw two-sided recording (8 kHz 16-bit) into a wav: (raw, wav) -> (seconds, sha256)."""
+
+
+class Transcribe(Protocol):
+    """Turns a recording into words."""
+
+    async def __call__(self, path: Path, speakers: tuple[str, ...]) -> Mapping[str, Any]:
+        """Return ``text``, ``turns``, ``model`` and ``demonstration``."""
+
+
+class AfterCall:
+    """Finishes recordings and transcripts one after the other.
+
+    Args:
+        root: folder of the recordings; journalled paths are relative to it.
+        record: journals an event.
+        close: wraps a raw recording into a wav, off the event loop.
+        transcribe: turns a recording into words.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        record: Callable[[Event], object],
+        close: CloseRecording,
+        transcribe: Transcribe,
+        clock: Callable[[], float],
+    ) -> None:
+        self._root = root
+        self._record = record
+        self._close = close
+        self._transcribe = transcribe
+        self._clock = clock
+        self._queue: asyncio.Queue[CallRecord] = asyncio.Queue()
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def ended(self, call: CallRecord) -> None:
+        """Take over a call that has ended."""
+        if call.answered_at is None:
+            self._discard(call)
+        if call.answered_at is None or call.transcript.get("status") in ("done", "failed"):
+            return
+        if call.recording_settled:
+            if call.recordings:
+                self._queue.put_nowait(call)
+            return
+        task = asyncio.ensure_future(self._close_one(call))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    async def run(self) -> None:
+        """Transcribe until cancelled."""
+        while True:
+            await self._transcribe_one(await self._queue.get())
+
+    async def _close_one(self, call: CallRecord) -> None:
+        if not call.recording:
+            self._fail(call, "the call was not recorded: no recording was begun")
+            return
+        raw = Path(call.recording + ".raw")
+        wav = Path(call.recording + ".wav")
+        await self._settled(raw)
+        try:
+            closed = ClosedRecording(*await asyncio.to_thread(self._close, raw, wav))
+        except HotlineError as error:
+            self._fail(call, error.sentence)
+            return
+        except OSError as error:
+            self._fail(call, f"the recording could not be closed: {error.strerror or error}")
+            return
+        path = str(wav.relative_to(self._root)) if wav.is_relative_to(self._root) else str(wav)
+        data = {"path": path, "sha256": closed.sha256, "sides": list(SIDES), "seconds": round(closed.seconds, 3)}
+        self._tell(call, Kind.RECORDING_CLOSED, data)
+        talked = call.talk_s or 0.0
+        if closed.seconds < talked - _SHORT_BY_S:
+            reason = f"the recording holds {closed.seconds:.1f} s of a talk of {talked:.1f} s"
+            self._tell(call, Kind.RECORDING_FAILED, {"reason": reason})
+        self._tell(call, Kind.TRANSCRIPT_PENDING, {})
+        self._queue.put_nowait(call)
+
+    def _discard(self, call: CallRecord) -> None:
+        """Nobody answered: Asterisk has opened a recording and written nothing."""
+        raw = Path(call.recording + ".raw") if call.recording else None
+        with contextlib.suppress(OSError):
+            if raw is not None and raw.stat().st_size == 0:
+                raw.unlink()
+
+    async def _settled(self, raw: Path) -> None:
+        """Wait until Asterisk's recording thread has let go of the file."""
+        size = -1
+        for _ in range(_SETTLE_TRIES):
+            await asyncio.sleep(_SETTLE_S)
+            now = raw.stat().st_size if raw.exists() else 0
+            if now == size:
+                return
+            size = now
+
+    async def _transcribe_one(self, call: CallRecord) -> None:
+        wav = self._root / call.recordings[-1]["path"]
+        try:
+            words = await self._transcribe(wav, SIDES)
+        except HotlineError as error:
+            self._tell(call, Kind.TRANSCRIPT_FAILED, {"reason": error.sentence})
+        else:
+            self._tell(call, Kind.TRANSCRIPT_DONE, dict(words))
+
+    def _fail(self, call: CallRecord, reason: str) -> None:
+        log.warning("call %s: %s", call.call_id, reason)
+        self._tell(call, Kind.RECORDING_FAILED, {"reason": reason})
+        self._tell(call, Kind.TRANSCRIPT_FAILED, {"reason": "there is no recording"})
+
+    def _tell(self, call: CallRecord, kind: Kind, data: Mapping[str, Any]) -> None:
+        event = Event(call.call_id, self._clock(), kind, data)
+        call.apply(event)
+        self._record(event)

@@ -1,0 +1,93 @@
+"""The calls and seats of this moment, in memory, for decisions on the call path.
+
+``record`` writes an event to the journal first and folds it in second, so that what we decide by
+is never ahead of what survives a kill.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+
+from ivr.calls.events import Event, is_call
+from ivr.calls.record import CallRecord, SeatRecord
+from ivr.calls.states import CallState, SeatState
+
+_REMEMBERED = 50_000
+
+log = logging.getLogger(__name__)
+
+
+class CallBook:
+    """Open calls by id and seats by id.
+
+    Args:
+        append: writes one event to the journal; must not lose it and must not wait.
+        on_event: told of every event after it was folded in, with the call's record if it is one.
+    """
+
+    def __init__(
+        self, append: Callable[[Event], None], on_event: Callable[[Event, CallRecord | None], None] = lambda *_: None
+    ) -> None:
+        self._append = append
+        self._on_event = on_event
+        self.calls: dict[str, CallRecord] = {}
+        self.seats: dict[str, SeatRecord] = {}
+        self.settled: set[str] = set()
+
+    def record(self, event: Event) -> bool:
+        """Journal one event and fold it in; return whether its state table allowed it."""
+        self._append(event)
+        if is_call(event.stream):
+            call = self.calls.setdefault(event.stream, CallRecord(event.stream))
+            allowed = call.apply(event)
+            if call.state is CallState.ENDED:
+                self.calls.pop(event.stream, None)
+                self._settle(call)
+        else:
+            call = None
+            allowed = self.seat(event.stream.removeprefix("seat:")).apply(event)
+        if not allowed:
+            log.info("unexpected %s for %s", event.kind, event.stream)
+        self._on_event(event, call)
+        return allowed
+
+    def _settle(self, call: CallRecord) -> None:
+        """Remember calls whose whole life we heard, so that reconciliation need not look them up."""
+        if len(self.settled) > _REMEMBERED:
+            self.settled.clear()
+        if call.known and not (call.answered_at and call.left_at is None):
+            self.settled.add(call.call_id)
+
+    def seat(self, seat_id: str) -> SeatRecord:
+        """Return a seat's record; one nobody ever logged in to is logged out."""
+        return self.seats.setdefault(seat_id, SeatRecord(seat_id))
+
+    def restore(self, calls: Iterable[CallRecord], seats: Iterable[SeatRecord]) -> None:
+        """Take over what the store remembers, unless something newer is known already."""
+        for call in calls:
+            there = self.calls.get(call.call_id)
+            if there is None or not there.known:
+                self.calls[call.call_id] = call
+        for seat in seats:
+            self.seats.setdefault(seat.seat_id, seat)
+
+    def operator_on(self, seat_id: str) -> str | None:
+        """Return the number of the operator on a seat."""
+        seat = self.seats.get(seat_id)
+        return seat.operator if seat else None
+
+    def seat_of(self, operator: str) -> str | None:
+        """Return the seat an operator sits on."""
+        for seat in self.seats.values():
+            if seat.operator == operator and seat.state is not SeatState.LOGGED_OUT:
+                return seat.seat_id
+        return None
+
+    def busy_seats(self) -> Mapping[str, CallRecord]:
+        """Return the calls that are being talked on, by seat."""
+        return {
+            call.seat: call
+            for call in self.calls.values()
+            if call.seat and call.state is CallState.TALKING
+        }

@@ -1,0 +1,85 @@
+"""What happened to a call or a seat, as one line of the journal.
+
+An event never changes once written.  Its ``stream`` is the call's id (Asterisk's ``linkedid``) or
+``seat:<id>``; ``at`` is in seconds since the epoch (UTC).
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+
+class Kind(enum.StrEnum):
+    """Everything the journal knows to have happened."""
+
+    CALL_STARTED = "call_started"
+    GREETED = "greeted"
+    PLACED = "placed"
+    QUEUED = "queued"
+    SEAT_RINGING = "seat_ringing"
+    SEAT_NO_ANSWER = "seat_no_answer"
+    ANSWERED = "answered"
+    OPERATOR_LEFT = "operator_left"
+    HUNG_UP = "hung_up"
+    RECORDING_CLOSED = "recording_closed"
+    RECORDING_FAILED = "recording_failed"
+    TRANSCRIPT_PENDING = "transcript_pending"
+    TRANSCRIPT_DONE = "transcript_done"
+    TRANSCRIPT_FAILED = "transcript_failed"
+    LOGGED_IN = "logged_in"
+    LOGGED_OUT = "logged_out"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    NOTED = "noted"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened.
+
+    Attributes:
+        stream: a call's id or ``seat:<id>``.
+        at: seconds since the epoch.
+        kind: one of :class:`Kind`.
+        data: plain JSON values.
+    """
+
+    stream: str
+    at: float
+    kind: Kind
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_line(self) -> bytes:
+        """Return the event as one line of JSON."""
+        return orjson.dumps(
+            {"stream": self.stream, "at": self.at, "kind": self.kind.value, "data": dict(self.data)},
+            option=orjson.OPT_APPEND_NEWLINE,
+        )
+
+    @classmethod
+    def from_line(cls, line: bytes) -> Event:
+        """Undo :meth:`to_line`.
+
+        Raises:
+            ValueError: the line is not an event.
+        """
+        raw = orjson.loads(line)
+        try:
+            return cls(str(raw["stream"]), float(raw["at"]), Kind(raw["kind"]), raw["data"])
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not an event: {line[:200]!r}") from error
+
+
+def seat_stream(seat_id: str) -> str:
+    """Return the stream of a seat's events."""
+    return f"seat:{seat_id}"
+
+
+def is_call(stream: str) -> bool:
+    """Tell a call's stream from a seat's."""
+    return not stream.startswith("seat:")

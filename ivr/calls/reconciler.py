@@ -1,0 +1,177 @@
+"""Keep the journal equal to Asterisk's own records: at start, after a reconnect, every minute.
+
+Reads what Asterisk wrote down since the last time, and the notes that AGI scripts left while the
+engine was away, and journals what is missing.  Every call gets its beginning, its end and so its
+ticket, once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from ivr.calls.book import CallBook
+from ivr.calls.events import Event, Kind
+from ivr.calls.reception import Arrival
+from ivr.calls.reconciliation import CallTrace, Fact, gather, lost, missing_events
+from ivr.calls.record import CallRecord, fold_call
+
+log = logging.getLogger(__name__)
+
+QUIET_S = 3.0
+"""Seconds after which an end that we did not hear live counts as missed."""
+
+
+class Records(Protocol):
+    """Asterisk's records and the spool, as they grow."""
+
+    def read(self) -> Iterable[Fact]:
+        """Return some of what is new since the last call; nothing when all is read."""
+
+    def keep_from(self, open_calls: set[str]) -> None:
+        """Remember the place, so that a restart reads again what open calls still need."""
+
+    def notes(self) -> Iterable[tuple[str, Fact]]:
+        """Return the spool's notes with their names."""
+
+    def done(self, name: str) -> None:
+        """Delete a note that is in the journal."""
+
+
+Known = Callable[[Sequence[str]], Any]
+"""Awaited: the events of those calls that the database knows, by call id."""
+
+
+class Reconciler:
+    """Compares and mends.
+
+    Args:
+        calls: the open calls.
+        records: what Asterisk wrote down.
+        known: looks calls up in the database.
+        describe: turns a reception row into the data of a call's first event.
+        name_seat: turns a seat's channel into seat and operator.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        calls: CallBook,
+        records: Records,
+        known: Known,
+        describe: Callable[[Arrival], dict[str, Any]],
+        name_seat: Callable[[str], dict[str, Any]],
+        clock: Callable[[], float],
+    ) -> None:
+        self._calls = calls
+        self._records = records
+        self._known = known
+        self._describe = describe
+        self._name_seat = name_seat
+        self._clock = clock
+        self._traces: dict[str, CallTrace] = {}
+        self.mended = 0
+
+    async def reconcile(self, live: set[str] | None) -> int:
+        """Mend the journal.
+
+        Args:
+            live: ids of all calls Asterisk has now; None when it cannot be asked.
+
+        Returns:
+            How many events were added.
+
+        Raises:
+            HotlineError: the database is away; nothing was journalled, the next run does it.
+        """
+        while facts := list(self._records.read()):
+            gather(self._traces, facts)
+            await asyncio.sleep(0)  # calls come first
+        for call_id in self._calls.settled.intersection(self._traces):
+            trace = self._traces[call_id]
+            if trace.ended is not None:
+                del self._traces[call_id]
+        notes = list(self._records.notes())
+        gather(self._traces, [row for _, row in notes])
+        # a restart of Asterisk leaves open calls without a word; what it no longer has is over
+        gone = set() if live is None else set(self._calls.calls) - live
+        now = self._clock()
+        ripe = {
+            call_id
+            for call_id, trace in self._traces.items()
+            if trace.ended is not None and now - trace.last_at >= QUIET_S
+        }
+        fresh = {call_id for call_id in self._traces if call_id not in self._calls.calls} - ripe
+        if live is not None:
+            ripe |= {call_id for call_id in fresh - live if now - self._traces[call_id].last_at >= QUIET_S}
+        stored = await self._stored(ripe | fresh)
+        added = self._mend(ripe | fresh, stored) + self._bury(gone, now)
+        for name, _ in notes:
+            self._records.done(name)
+        for call_id in ripe:
+            self._traces.pop(call_id, None)
+        self._records.keep_from(set(self._traces))
+        self.mended += added
+        return added
+
+    async def _stored(self, call_ids: set[str]) -> dict[str, CallRecord]:
+        asked = sorted(call_ids - set(self._calls.calls))
+        found: Mapping[str, Sequence[Event]] = await self._known(asked) if asked else {}
+        return {call_id: fold_call(call_id, events) for call_id, events in found.items() if events}
+
+    def _mend(self, call_ids: set[str], stored: Mapping[str, CallRecord]) -> int:
+        added = 0
+        for call_id in sorted(call_ids):
+            trace = self._traces[call_id]
+            record = self._calls.calls.get(call_id) or stored.get(call_id)
+            for event in missing_events(record, trace):
+                self._restore(record)
+                self._calls.record(self._completed(event))
+                added += 1
+        return added
+
+    def _restore(self, record: CallRecord | None) -> None:
+        """Have the call in the book, so that what is told now is folded onto what is known."""
+        if record is not None:
+            self._calls.calls.setdefault(record.call_id, record)
+
+    def _completed(self, event: Event) -> Event:
+        """Put the hotline's own facts to what Asterisk wrote."""
+        data = dict(event.data)
+        if event.kind is Kind.CALL_STARTED:
+            arrival = arrival_of(event.stream, data)
+            data = {**self._describe(arrival), "source": arrival.source, "reconciled": True}
+        elif event.kind is Kind.ANSWERED:
+            data |= self._name_seat(str(data.get("channel", "")))
+        return Event(event.stream, event.at, event.kind, data)
+
+    def _bury(self, gone: set[str], now: float) -> int:
+        added = 0
+        for call_id in sorted(gone):
+            record = self._calls.calls.get(call_id)
+            if record is None or (record.started_at or 0) > now - QUIET_S:
+                continue
+            trace = self._traces.get(call_id)
+            log.warning("Asterisk no longer has call %s; it is closed", call_id)
+            self._calls.record(lost(record, trace.last_at if trace else 0.0))
+            added += 1
+        return added
+
+
+def arrival_of(call_id: str, data: Mapping[str, Any]) -> Arrival:
+    """Read a reception row: ``dialled/diverted/first diverted/source/recording`` in ``extra``."""
+    parts = str(data.get("extra", "")).split("/", 4) + [""] * 5
+    dialled, diverted, first, source, recording = parts[:5]
+    if source in ("", "live"):
+        source = "reconciled"
+    return Arrival(
+        call_id,
+        str(data.get("caller", "")),
+        dialled,
+        source,
+        tuple(number for number in (diverted, first) if number),
+        str(data.get("channel", "")),
+        recording,
+    )

@@ -1,0 +1,211 @@
+"""A call and a seat as their events tell them: folding, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ivr.calls.events import Event, Kind
+from ivr.calls.states import CALL_TRANSITIONS, SEAT_TRANSITIONS, CallState, SeatState
+
+
+@dataclass(slots=True)
+class Leg:
+    """One party's channel; times in seconds since the epoch."""
+
+    role: str
+    channel: str
+    joined_at: float
+    left_at: float | None = None
+
+
+@dataclass(slots=True)
+class CallRecord:
+    """Everything known of one call; times in seconds since the epoch."""
+
+    call_id: str
+    state: CallState = CallState.GREETING
+    source: str = "live"
+    caller_mask: str = ""
+    caller_enc: str = ""
+    caller_hash: str = ""
+    dialled: str = ""
+    line_id: str | None = None
+    queue: str | None = None
+    seat: str | None = None
+    operator: str | None = None
+    recording: str = ""
+    started_at: float | None = None
+    queued_at: float | None = None
+    answered_at: float | None = None
+    left_at: float | None = None
+    ended_at: float | None = None
+    outcome: str | None = None
+    legs: list[Leg] = field(default_factory=list)
+    recordings: list[dict[str, Any]] = field(default_factory=list)
+    recording_settled: bool = False
+    transcript: dict[str, Any] = field(default_factory=lambda: {"status": "none"})
+
+    @property
+    def known(self) -> bool:
+        """Whether the beginning of the call is known."""
+        return self.started_at is not None
+
+    @property
+    def waited_s(self) -> float | None:
+        """Seconds in the queue until an operator answered or the call ended."""
+        until = self.answered_at or self.ended_at
+        if self.queued_at is None or until is None:
+            return None
+        return max(0.0, round(until - self.queued_at, 3))
+
+    @property
+    def talk_s(self) -> float | None:
+        """Seconds an operator talked; None while it goes on or when nobody answered."""
+        until = self.left_at or self.ended_at
+        if self.answered_at is None or until is None:
+            return None
+        return max(0.0, round(until - self.answered_at, 3))
+
+    def apply(self, event: Event) -> bool:
+        """Fold one event in.
+
+        Returns:
+            Whether the state table knows the event in the present state, or it changes no state.
+        """
+        change = _CHANGES.get(event.kind)
+        if change is not None:
+            change(self, event)
+        if event.kind not in _MOVING:
+            return True
+        following = CALL_TRANSITIONS[self.state].get(event.kind)
+        if following is None:
+            return False
+        self.state = following
+        return True
+
+
+_MOVING = {kind for row in CALL_TRANSITIONS.values() for kind in row}
+
+
+def _started(call: CallRecord, event: Event) -> None:
+    if call.known:  # the same call told by somebody else too: the first one stands
+        return
+    data = event.data
+    call.started_at = event.at
+    call.source = data.get("source", "live")
+    call.dialled = data.get("dialled", "")
+    call.line_id = data.get("line_id")
+    call.recording = data.get("recording", "")
+    caller = data.get("caller") or {}
+    call.caller_mask = caller.get("mask", "")
+    call.caller_enc = caller.get("enc", "")
+    call.caller_hash = caller.get("hash", "")
+    call.legs.insert(0, Leg("caller", data.get("channel", ""), event.at))
+
+
+def _placed(call: CallRecord, event: Event) -> None:
+    call.queue = event.data.get("queue", call.queue)
+
+
+def _queued(call: CallRecord, event: Event) -> None:
+    call.queue = event.data.get("queue", call.queue)
+    if call.queued_at is None:
+        call.queued_at = event.at
+
+
+def _answered(call: CallRecord, event: Event) -> None:
+    call.seat = event.data.get("seat")
+    call.operator = event.data.get("operator")
+    if call.answered_at is None:
+        call.answered_at = event.at
+    call.legs.append(Leg("operator", event.data.get("channel", ""), event.at))
+
+
+def _operator_left(call: CallRecord, event: Event) -> None:
+    call.left_at = event.at
+    _close_legs(call, "operator", event.at)
+
+
+def _hung_up(call: CallRecord, event: Event) -> None:
+    if call.ended_at is not None:
+        return
+    call.ended_at = event.at
+    _close_legs(call, None, event.at)
+    if call.answered_at is not None:
+        call.outcome = "answered"
+    else:
+        call.outcome = "failed" if event.data.get("failed") else "abandoned"
+
+
+def _close_legs(call: CallRecord, role: str | None, at: float) -> None:
+    for leg in call.legs:
+        if leg.left_at is None and role in (None, leg.role):
+            leg.left_at = at
+
+
+def _recording_closed(call: CallRecord, event: Event) -> None:
+    call.recordings.append({key: event.data[key] for key in ("path", "sha256", "sides")})
+    call.recording_settled = True
+
+
+def _recording_failed(call: CallRecord, _: Event) -> None:
+    call.recording_settled = True
+
+
+def _transcript(call: CallRecord, event: Event) -> None:
+    status = {
+        Kind.TRANSCRIPT_PENDING: "pending",
+        Kind.TRANSCRIPT_DONE: "done",
+        Kind.TRANSCRIPT_FAILED: "failed",
+    }[event.kind]
+    call.transcript = {"status": status, **event.data}
+
+
+_CHANGES = {
+    Kind.CALL_STARTED: _started,
+    Kind.PLACED: _placed,
+    Kind.QUEUED: _queued,
+    Kind.ANSWERED: _answered,
+    Kind.OPERATOR_LEFT: _operator_left,
+    Kind.HUNG_UP: _hung_up,
+    Kind.RECORDING_CLOSED: _recording_closed,
+    Kind.RECORDING_FAILED: _recording_failed,
+    Kind.TRANSCRIPT_PENDING: _transcript,
+    Kind.TRANSCRIPT_DONE: _transcript,
+    Kind.TRANSCRIPT_FAILED: _transcript,
+}
+
+
+@dataclass(slots=True)
+class SeatRecord:
+    """Who sits on a seat and whether calls may come; ``since`` in seconds since the epoch."""
+
+    seat_id: str
+    state: SeatState = SeatState.LOGGED_OUT
+    operator: str | None = None
+    reason: str = ""
+    since: float = 0.0
+
+    def apply(self, event: Event) -> bool:
+        """Fold one event in; return whether the table allows it."""
+        following = SEAT_TRANSITIONS[self.state].get(event.kind)
+        if following is None:
+            return False
+        self.state = following
+        self.since = event.at
+        self.reason = str(event.data.get("reason", "")) if event.kind is Kind.PAUSED else ""
+        if event.kind is Kind.LOGGED_IN:
+            self.operator = event.data.get("operator")
+        elif event.kind is Kind.LOGGED_OUT:
+            self.operator = None
+        return True
+
+
+def fold_call(call_id: str, events: Iterable[Event]) -> CallRecord:
+    """Tell a call from all of its events."""
+    record = CallRecord(call_id)
+    for event in events:
+        record.apply(event)
+    return record

@@ -1,0 +1,164 @@
+"""Who sits where: log in, log out, pause, resume.
+
+What is decided here is journalled first; Asterisk's queue members are then brought in line, now
+or when it is back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from ivr.calls.book import CallBook
+from ivr.calls.events import Event, Kind, seat_stream
+from ivr.calls.states import SeatState
+from ivr.errors import HotlineError
+from ivr.hotline.book import HotlineBook, Operator, Seat
+
+PAUSE_REASONS: Mapping[str, str] = {"1": "rest", "2": "meal", "3": "training", "4": "ticket", "9": "other"}
+"""Digit after ``*12`` to reason (小休、用餐、培训、填单、其他)."""
+
+
+class SeatingRefused(HotlineError):
+    """The seat or the operator cannot do that now."""
+
+    code = "seating"
+
+
+@dataclass(frozen=True)
+class Membership:
+    """That a seat should be a member of a queue, and whether calls may come."""
+
+    queue: str
+    seat: str
+    username: str
+    name: str
+    paused: bool
+    reason: str
+
+
+class Seating:
+    """Seats and operators of one hotline.
+
+    Args:
+        book: gives the present configuration.
+        calls: where seats are remembered.
+        align: brings Asterisk's queue members in line with :meth:`memberships`.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        book: Callable[[], HotlineBook],
+        calls: CallBook,
+        align: Callable[[], Awaitable[None]],
+        clock: Callable[[], float],
+    ) -> None:
+        self._book = book
+        self._calls = calls
+        self._align = align
+        self._clock = clock
+
+    def memberships(self) -> list[Membership]:
+        """Return which seat should be in which queue."""
+        book = self._book()
+        wanted = []
+        for seat in book.seats:
+            record = self._calls.seat(seat.id)
+            person = book.operator(record.operator or "")
+            if record.state is SeatState.LOGGED_OUT or person is None:
+                continue
+            paused = record.state is SeatState.PAUSED
+            wanted += [
+                Membership(queue, seat.id, seat.username, person.number, paused, record.reason)
+                for queue in person.queues
+            ]
+        return wanted
+
+    async def log_in(self, seat_id: str, operator: str, by: str) -> None:
+        """Put an operator on a seat; whoever moves here leaves the former seat.
+
+        Raises:
+            SeatingRefused: no such seat or operator, or somebody else sits there.
+        """
+        seat, person = self._seat(seat_id), self._operator(operator)
+        there = self._calls.operator_on(seat.id)
+        if there == person.number:
+            raise SeatingRefused(
+                f"operator {operator} is already logged in on seat {seat.id}.",
+                f"话务员 {operator} 已在 {seat.id} 号座席登录。",
+            )
+        if there is not None:
+            raise SeatingRefused(
+                f"seat {seat.id} is taken by operator {there}; log that operator out first.",
+                f"{seat.id} 号座席已有话务员 {there};请先退出。",
+            )
+        former = self._calls.seat_of(person.number)
+        if former is not None:
+            self._tell(former, Kind.LOGGED_OUT, by)
+        self._tell(seat.id, Kind.LOGGED_IN, by, operator=person.number)
+        await self._align()
+
+    async def log_out(self, seat_id: str, by: str) -> None:
+        """Free a seat; a call that is being talked on goes on."""
+        self._occupied(seat_id)
+        self._tell(seat_id, Kind.LOGGED_OUT, by)
+        await self._align()
+
+    async def pause(self, seat_id: str, reason: str, by: str) -> None:
+        """Let no more calls come to a seat; ``reason`` is a digit or a word of PAUSE_REASONS."""
+        self._occupied(seat_id)
+        word = PAUSE_REASONS.get(reason, reason)
+        if word not in PAUSE_REASONS.values():
+            known = ", ".join(f"{digit} {name}" for digit, name in PAUSE_REASONS.items())
+            raise SeatingRefused(
+                f"{reason!r} is no reason to pause; choose one of: {known}.",
+                f"示忙原因 {reason!r} 无效;可选:{known}。",
+            )
+        self._tell(seat_id, Kind.PAUSED, by, reason=word)
+        await self._align()
+
+    async def resume(self, seat_id: str, by: str) -> None:
+        """Let calls come to a seat again."""
+        self._occupied(seat_id)
+        if self._calls.seat(seat_id).state is not SeatState.PAUSED:
+            raise SeatingRefused(f"seat {seat_id} is not paused.", f"{seat_id} 号座席未示忙。")
+        self._tell(seat_id, Kind.RESUMED, by)
+        await self._align()
+
+    def seat_for(self, seat_id: str | None, operator: str | None) -> str:
+        """Return the seat meant by a seat id or by the operator who sits there."""
+        if seat_id is not None:
+            return self._seat(seat_id).id
+        found = self._calls.seat_of(operator or "")
+        if found is None:
+            raise SeatingRefused(
+                f"operator {operator} is not logged in on any seat.", f"话务员 {operator} 没有登录任何座席。"
+            )
+        return found
+
+    def _seat(self, seat_id: str) -> Seat:
+        seat = self._book().seat(seat_id)
+        if seat is None:
+            raise SeatingRefused(
+                f"there is no seat {seat_id!r}; seats are listed by `ivr seats list`.",
+                f"没有 {seat_id} 号座席;可用 ivr seats list 查看。",
+            )
+        return seat
+
+    def _operator(self, number: str) -> Operator:
+        person = self._book().operator(number)
+        if person is None:
+            raise SeatingRefused(
+                f"there is no operator {number!r}; operators are listed by `ivr operators list`.",
+                f"没有工号为 {number} 的话务员;可用 ivr operators list 查看。",
+            )
+        return person
+
+    def _occupied(self, seat_id: str) -> None:
+        self._seat(seat_id)
+        if self._calls.seat(seat_id).state is SeatState.LOGGED_OUT:
+            raise SeatingRefused(f"nobody is logged in on seat {seat_id}.", f"{seat_id} 号座席无人登录。")
+
+    def _tell(self, seat_id: str, kind: Kind, by: str, **data: str) -> None:
+        self._calls.record(Event(seat_stream(seat_id), self._clock(), kind, {**data, "by": by}))

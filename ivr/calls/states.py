@@ -1,0 +1,76 @@
+"""The life of a call and of a seat, as tables.
+
+A row reads: in this state, when this happens, the next state is that.  What is not in the table
+does not change the state.  Every state of a call has ``hung_up`` as its exit, and Asterisk always
+says when a channel ends (reconciliation says it when Asterisk could not).
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+
+from ivr.calls.events import Kind
+
+
+class CallState(enum.StrEnum):
+    """Where a call is."""
+
+    GREETING = "greeting"
+    WAITING = "waiting"
+    RINGING = "ringing"
+    TALKING = "talking"
+    SURVEYING = "surveying"
+    ENDED = "ended"
+
+
+CALL_TRANSITIONS: Mapping[CallState, Mapping[Kind, CallState]] = {
+    CallState.GREETING: {
+        Kind.QUEUED: CallState.WAITING,
+        Kind.SEAT_RINGING: CallState.RINGING,
+        Kind.ANSWERED: CallState.TALKING,
+        Kind.HUNG_UP: CallState.ENDED,
+    },
+    CallState.WAITING: {
+        Kind.QUEUED: CallState.WAITING,
+        Kind.SEAT_RINGING: CallState.RINGING,
+        Kind.ANSWERED: CallState.TALKING,
+        Kind.HUNG_UP: CallState.ENDED,
+    },
+    CallState.RINGING: {
+        Kind.SEAT_RINGING: CallState.RINGING,
+        Kind.SEAT_NO_ANSWER: CallState.WAITING,
+        Kind.ANSWERED: CallState.TALKING,
+        Kind.QUEUED: CallState.WAITING,
+        Kind.HUNG_UP: CallState.ENDED,
+    },
+    CallState.TALKING: {
+        Kind.OPERATOR_LEFT: CallState.SURVEYING,
+        Kind.QUEUED: CallState.WAITING,
+        Kind.HUNG_UP: CallState.ENDED,
+    },
+    CallState.SURVEYING: {
+        Kind.QUEUED: CallState.WAITING,
+        Kind.HUNG_UP: CallState.ENDED,
+    },
+    CallState.ENDED: {},
+}
+
+
+class SeatState(enum.StrEnum):
+    """What the person on a seat said about being reachable."""
+
+    LOGGED_OUT = "logged_out"
+    READY = "ready"
+    PAUSED = "paused"
+
+
+SEAT_TRANSITIONS: Mapping[SeatState, Mapping[Kind, SeatState]] = {
+    SeatState.LOGGED_OUT: {Kind.LOGGED_IN: SeatState.READY},
+    SeatState.READY: {Kind.LOGGED_OUT: SeatState.LOGGED_OUT, Kind.PAUSED: SeatState.PAUSED},
+    SeatState.PAUSED: {
+        Kind.LOGGED_OUT: SeatState.LOGGED_OUT,
+        Kind.PAUSED: SeatState.PAUSED,
+        Kind.RESUMED: SeatState.READY,
+    },
+}

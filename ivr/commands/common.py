@@ -1,0 +1,102 @@
+"""What all commands share: language, printing, and the way to the store and the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import os
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, ParamSpec, TypeVar
+from zoneinfo import ZoneInfo
+
+import click
+
+from ivr.errors import HotlineError
+from ivr.hotline.book import HotlineBook
+from ivr.hotline.files import load as load_book
+from ivr.settings import Settings, load
+from ivr.store.store import Store
+from ivr.tickets.numbers import take
+from ivr.views import Views
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document. 输出 JSON。")
+
+
+def language() -> str:
+    """Return ``zh`` where the person's locale (or IVR_LANGUAGE) is Chinese, else ``en``."""
+    chosen = os.environ.get("IVR_LANGUAGE") or os.environ.get("LC_ALL") or os.environ.get("LANG") or ""
+    return "zh" if chosen.lower().startswith("zh") else "en"
+
+
+def say(english: str, chinese: str) -> None:
+    """Print a sentence in the person's language."""
+    click.echo(chinese if language() == "zh" else english)
+
+
+def refused(english: str, chinese: str) -> SystemExit:
+    """Print one sentence on stderr and return the exit to raise."""
+    click.echo(chinese if language() == "zh" else english, err=True)
+    return SystemExit(1)
+
+
+def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
+    """Turn our errors into one sentence and exit status 1."""
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except HotlineError as error:
+            raise refused(error.sentence, error.zh) from error
+
+    return wrapped
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document and nothing else."""
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print rows under their columns; wide characters line up."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def settings_and_book() -> tuple[Settings, HotlineBook]:
+    """Read the settings and the running configuration."""
+    settings = load()
+    return settings, load_book(settings.config)
+
+
+def with_store(work: Callable[[Store, Views], Awaitable[R]]) -> R:
+    """Run ``work`` with a store that only looks, and the views of this hotline.
+
+    Raises:
+        HotlineError: there is no database yet, or it does not answer.
+    """
+    settings, book = settings_and_book()
+    if not settings.database_url and not (settings.home / "hotline.sqlite3").exists():
+        raise HotlineError(
+            f"there is no database in {settings.home} yet; start with `ivr up`.",
+            f"{settings.home} 中还没有数据库;请先运行 ivr up。",
+        )
+
+    async def run() -> R:
+        store = Store(settings.database, book.region, take, read_only=True)
+        try:
+            return await work(store, Views(ZoneInfo(book.timezone), settings.recordings))
+        finally:
+            await store.close()
+
+    return asyncio.run(run())

@@ -1,0 +1,131 @@
+"""The line between the ``ivr`` command and a running engine: a Unix socket, one JSON line each way.
+
+Only the user who runs the engine can open it (mode 0600 in a 0700 folder).  The path may be
+longer than a socket address allows: both ends go through ``/proc/self/fd``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ivr.errors import HotlineError
+
+log = logging.getLogger(__name__)
+
+NAME = "engine.sock"
+_LIMIT = 16 * 1024 * 1024
+
+Answer = Callable[[Mapping[str, Any]], Awaitable[Any]]
+
+
+class EngineAway(HotlineError):
+    """No engine answers for this state folder."""
+
+    code = "engine_away"
+    retry = True
+
+
+class Refused(HotlineError):
+    """The engine refused a request, in its own words."""
+
+    def __init__(self, code: str, sentence: str, zh: str) -> None:
+        super().__init__(sentence, zh)
+        self.code = code
+
+
+@contextlib.contextmanager
+def _short(folder: Path) -> Iterator[str]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{descriptor}/{NAME}"
+    finally:
+        os.close(descriptor)
+
+
+def ask(folder: Path, what: str, timeout_s: float = 15.0, **values: Any) -> Any:
+    """Send one request to the engine and return its answer.
+
+    Args:
+        folder: the run folder of the instance.
+        what: the request's name.
+        timeout_s: seconds to wait.
+        values: plain JSON values.
+
+    Raises:
+        EngineAway: nobody answers.
+        Refused: the engine said no.
+    """
+    try:
+        with _short(folder) as path, socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(timeout_s)
+            line.connect(path)
+            line.sendall(json.dumps({"what": what, **values}).encode() + b"\n")
+            with line.makefile("rb") as answer:
+                reply = json.loads(answer.readline(_LIMIT))
+    except (OSError, ValueError) as error:
+        raise EngineAway(
+            "the engine does not answer; start it with `ivr up`.", "引擎没有响应;请用 ivr up 启动。"
+        ) from error
+    if "error" in reply:
+        raise Refused(reply["error"]["code"], reply["error"]["sentence"], reply["error"]["zh"])
+    return reply["answer"]
+
+
+class ControlServer:
+    """Answers the ``ivr`` command.
+
+    Args:
+        folder: the run folder.
+        answers: a coroutine function by request name; HotlineError becomes a refusal.
+    """
+
+    def __init__(self, folder: Path, answers: Mapping[str, Answer]) -> None:
+        self._folder = folder
+        self._answers = answers
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Listen; a socket left by a killed engine is replaced."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (self._folder / NAME).unlink(missing_ok=True)
+        with _short(self._folder) as path:
+            self._server = await asyncio.start_unix_server(self._serve, path, limit=_LIMIT)
+            Path(path).chmod(0o600)
+
+    async def close(self) -> None:
+        """Stop listening."""
+        if self._server is not None:
+            self._server.close()
+            (self._folder / NAME).unlink(missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            line = await reader.readline()
+            if line:
+                writer.write(json.dumps(await self._reply(line)).encode() + b"\n")
+                await writer.drain()
+        except (OSError, ValueError) as error:
+            log.info("a command went away: %s", error)
+        finally:
+            writer.close()
+
+    async def _reply(self, line: bytes) -> dict[str, Any]:
+        try:
+            request = json.loads(line)
+            answer = self._answers[request.pop("what")]
+            return {"answer": await answer(request)}
+        except HotlineError as error:
+            return {"error": {"code": error.code, "sentence": error.sentence, "zh": error.zh}}
+        except (KeyError, TypeError, ValueError) as error:
+            return {"error": {"code": "request", "sentence": f"bad request: {error}", "zh": f"请求有误:{error}"}}
+        except Exception as error:
+            log.exception("a request failed")
+            return {"error": {"code": "internal", "sentence": f"internal error: {error}", "zh": "内部错误"}}

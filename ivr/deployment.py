@@ -1,0 +1,167 @@
+"""Turn settings, the hotline book and the secrets into Asterisk's files, and prove them.
+
+A new configuration is rendered, linted and booted in a throwaway instance before the real one
+sees it.  What was proved once is known by its hash and not proved again.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from ivr.asterisk import installation as installations
+from ivr.asterisk import lint
+from ivr.asterisk.instance import Instance
+from ivr.asterisk.rendering import AMI_EVENTS, MODULES, render
+from ivr.hotline.book import HotlineBook
+from ivr.keys import Keys
+from ivr.settings import Settings
+
+PACKAGE = Path(__file__).resolve().parent
+PROJECT = PACKAGE.parent
+TEMPLATES = PROJECT / "asterisk_conf"
+PROMPTS = PACKAGE / "speech/prompts"
+AWAY_SCRIPT = PROJECT / "agi_scripts/reception_away.py"
+PRIORITY_110 = 30
+RECEPTION_LIMIT_S = 8
+SYSTEM_NAME = "a1"
+
+Progress = Callable[[str], None]
+
+
+def greeting_path(settings: Settings, book: HotlineBook) -> Path:
+    """Return the greeting without extension: the city's own recording, else the shipped one."""
+    own = settings.config / "prompts" / f"{book.greeting}.wav"
+    return (own if own.exists() else PROMPTS / "zh" / f"{book.greeting}.wav").with_suffix("")
+
+
+def context(settings: Settings, book: HotlineBook, keys: Keys, instance: Mapping[str, object]) -> dict[str, object]:
+    """Collect the values of all templates."""
+    return {
+        "system_name": SYSTEM_NAME,
+        "ami_bind": "127.0.0.1",
+        "ami_port": settings.ami_port,
+        "ami_user": settings.ami_user,
+        "ami_secret": settings.ami_secret or keys.ami,
+        "ami_permit": "",
+        "ami_events": AMI_EVENTS,
+        "bind": settings.bind,
+        "sip_port": settings.sip_port,
+        "rtp_first": settings.rtp_ports[0],
+        "rtp_last": settings.rtp_ports[1],
+        "agi_host": "127.0.0.1",
+        "agi_port": settings.agi_port,
+        "trunk_addresses": book.trunks.addresses,
+        "from_110_username": book.trunks.from_110_username,
+        "from_110_password": keys.sip[book.trunks.from_110_username],
+        "priority_110": PRIORITY_110,
+        "seats": [
+            {
+                "username": seat.username,
+                "extension": seat.extension,
+                "name": f"座席{seat.id}",
+                "password": keys.sip[seat.username],
+            }
+            for seat in book.seats
+        ],
+        "queues": book.queues,
+        "general_queue": book.general_queue.id,
+        "number": book.number,
+        "numbers": book.all_numbers(),
+        "timezone": book.timezone,
+        "recordings": settings.recordings,
+        "moh": PROMPTS / "moh",
+        "greeting": greeting_path(settings, book),
+        "seat_failed": PROMPTS / "zh/S004",
+        "reception_limit_s": RECEPTION_LIMIT_S,
+        "away_script": settings.asterisk_home / "agi-bin/reception-away",
+        **instance,
+    }
+
+
+def sip_users(book: HotlineBook) -> list[str]:
+    """Return every SIP user that needs a password."""
+    return [*(seat.username for seat in book.seats), book.trunks.from_110_username]
+
+
+def find_asterisk(settings: Settings, progress: Progress, *, unpack: bool = True) -> installations.Installation:
+    """Find or unpack the Asterisk to run."""
+    return installations.find(settings.asterisk, settings.asterisk_root, progress, unpack=unpack)
+
+
+def instance_of(settings: Settings, installation: installations.Installation) -> Instance:
+    """Return this home's Asterisk instance."""
+    return Instance(installation, settings.asterisk_home, settings.run)
+
+
+def prepare(settings: Settings, book: HotlineBook, keys: Keys, instance: Instance, progress: Progress) -> None:
+    """Render the files of ``instance``, proving them first if they are new.
+
+    Raises:
+        HotlineError: rendering, lint or the throwaway boot found a fault; nothing was changed.
+    """
+    folders = _folders(instance)
+    candidate = instance.home / "etc.new"
+    shutil.rmtree(candidate, ignore_errors=True)
+    digest = render(TEMPLATES, candidate, context(settings, book, keys, folders))
+    digest += instance.installation.version
+    proof = instance.home / "etc.proved"
+    if not (proof.exists() and proof.read_text() == digest and (instance.home / "etc").exists()):
+        progress("proving the Asterisk configuration in a throwaway instance")
+        prove(settings, book, keys, instance.installation)
+        shutil.rmtree(instance.home / "etc", ignore_errors=True)
+        candidate.rename(instance.home / "etc")
+        proof.write_text(digest)
+    shutil.rmtree(candidate, ignore_errors=True)
+    write_away_script(settings)
+
+
+def render_pieces(settings: Settings, book: HotlineBook, keys: Keys) -> Path:
+    """Render what a city's own Asterisk includes; return the folder."""
+    target = settings.asterisk_home / "etc"
+    render(TEMPLATES, target, context(settings, book, keys, {}), pieces_only=True)
+    write_away_script(settings)
+    return target / "ivr12345"
+
+
+def _folders(instance: Instance) -> dict[str, object]:
+    modules = instance.installation.modules
+    present = [name for name in MODULES if (modules / f"{name}.so").exists()]  # older versions have fewer
+    return {"home": instance.home, "run": instance.run, "modules": modules, "module_names": present}
+
+
+def prove(
+    settings: Settings, book: HotlineBook, keys: Keys, installation: installations.Installation
+) -> None:
+    """Boot the configuration beside the running one, on ports of its own, and lint it.
+
+    Raises:
+        LintError: names every fault found.
+    """
+    home = settings.asterisk_home.with_name("asterisk-proof")
+    throwaway = Instance(installation, home, settings.run.with_name(settings.run.name + "-proof"))
+    throwaway.stop()
+    throwaway.remove()
+    ports = {"sip_port": 0, "ami_port": lint.free_port(), **_folders(throwaway)}
+    render(TEMPLATES, home / "etc", context(settings, book, keys, ports))
+    try:
+        throwaway.start()
+        throwaway.wait_booted()
+        lint.inspect(throwaway)
+    finally:
+        throwaway.stop()
+    throwaway.remove()
+
+
+def write_away_script(settings: Settings) -> None:
+    """Write the wrapper by which Asterisk starts our AGI script with our Python."""
+    wrapper = settings.asterisk_home / "agi-bin/reception-away"
+    wrapper.parent.mkdir(parents=True, exist_ok=True)
+    words = [sys.executable, str(AWAY_SCRIPT), str(settings.spool)]
+    quoted = " ".join("'" + word.replace("'", "'\\''") + "'" for word in words)
+    text = f'#!/bin/sh\nexec {quoted} "$@"\n'
+    if not wrapper.exists() or wrapper.read_text() != text:
+        wrapper.write_text(text)
+        wrapper.chmod(0o700)

@@ -1,0 +1,346 @@
+"""The composition root: builds the parts, starts and stops them in order.
+
+Order of a start: the journal, then FastAGI (a caller may be waiting), then the link to Asterisk,
+then the database, then speech.  None waits for the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from ivr import deployment
+from ivr.agi_routes import SeatRoute, reception_route, sound_path
+from ivr.asterisk import members
+from ivr.asterisk.fastagi import FastAgiServer
+from ivr.asterisk.manager import Link, LinkState, Message
+from ivr.asterisk.queue_events import translate
+from ivr.asterisk.record_files import RecordFiles
+from ivr.asterisk.records import seat_user
+from ivr.calls.aftercall import AfterCall
+from ivr.calls.book import CallBook
+from ivr.calls.events import Event, Kind
+from ivr.calls.reception import Arrival, started
+from ivr.calls.reconciler import Reconciler
+from ivr.calls.record import CallRecord, SeatRecord, fold_call
+from ivr.calls.recorder import Recorder, local_day
+from ivr.calls.seating import Seating
+from ivr.calls.states import CallState, SeatState
+from ivr.errors import HotlineError
+from ivr.hotline.book import HotlineBook
+from ivr.keys import Keys
+from ivr.settings import Settings
+from ivr.speech.models import find_model
+from ivr.speech.recording import raw_to_wav
+from ivr.speech.transcriber import Transcriber
+from ivr.store.journal_file import JournalFile
+from ivr.store.store import Batch, Store
+from ivr.tickets.masking import mask_number
+from ivr.tickets.numbers import take
+from ivr.tickets.ticket import call_row, call_ticket
+
+log = logging.getLogger(__name__)
+
+RECONCILE_S = 60.0
+CURSOR = f"journal:{deployment.SYSTEM_NAME}"
+
+
+class Engine:
+    """One hotline.
+
+    Args:
+        settings: where things are.
+        book: what the city configured.
+        keys: the secrets.
+        asterisk_logs: the log folder of the Asterisk we are attached to.
+    """
+
+    def __init__(self, settings: Settings, book: HotlineBook, keys: Keys, asterisk_logs: Path) -> None:
+        self.settings = settings
+        self.book = book
+        self.keys = keys
+        self._zone = ZoneInfo(book.timezone)
+        sound = sound_path(settings.config / "prompts", deployment.PROMPTS / "zh")
+        self.store = Store(settings.database, book.region, take)
+        self.journal = JournalFile(settings.journal, self._journal_grew)
+        self.recorder = Recorder(self.journal, self.store, self._write, CURSOR)
+        self.calls = CallBook(lambda event: self.journal.append(event.to_line()), self._on_event)
+        self.seating = Seating(lambda: self.book, self.calls, self.align, time.time)
+        self.transcriber = Transcriber(find_model(Path(settings.vosk_model) if settings.vosk_model else None))
+        self.aftercall = AfterCall(
+            settings.recordings, self.calls.record, _close_recording, self._transcribe, time.time
+        )
+        seat_route = SeatRoute(
+            book=lambda: self.book,
+            calls=self.calls,
+            seating=self.seating,
+            pins=keys.pins,
+            sound=sound,
+            clock=time.time,
+        )
+        reception = reception_route(
+            lambda: self.book, self.calls, sound, self.identify, time.time, deployment.PRIORITY_110
+        )
+        self.fastagi = FastAgiServer({"reception": reception, "seat": seat_route}, port=settings.agi_port)
+        self.link = Link(
+            settings.ami_host or "127.0.0.1",
+            settings.ami_port,
+            settings.ami_user,
+            settings.ami_secret or keys.ami,
+            on_event=self._on_message,
+            synchronise=self._synchronise,
+            on_state=lambda state: log.info("asterisk link: %s", state),
+        )
+        self.reconciler = Reconciler(
+            self.calls,
+            RecordFiles(asterisk_logs, settings.spool, settings.home / "reconcile.json"),
+            self._known,
+            self._describe,
+            self._name_seat,
+            time.time,
+        )
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._restored = asyncio.Event()
+        self._align_lock = asyncio.Lock()
+        self._reconcile_lock = asyncio.Lock()
+
+    # -- life ----------------------------------------------------------------------------------
+    async def start(self) -> None:
+        """Start all parts; returns when callers can be received.
+
+        Raises:
+            OSError: the FastAGI port is taken.
+        """
+        self.settings.spool.mkdir(parents=True, exist_ok=True)
+        self.settings.recordings.mkdir(parents=True, exist_ok=True)
+        await self.fastagi.start()
+        await self.link.start()
+        for work in (self._restore(), self._reconcile_forever(), self.aftercall.run(), self._start_speech()):
+            self._spawn(work)
+
+    async def stop(self) -> None:
+        """Stop all parts; what was journalled reaches the database if that answers within a second."""
+        await self.fastagi.close(grace_s=0.5)
+        await self.link.close()
+        await self.transcriber.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await self.recorder.caught_up()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.store.close()
+        self.journal.close()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a part of the engine ended; the engine starts again", exc_info=error)
+            os._exit(1)  # the supervisor starts a whole engine; half of one would lie about itself
+
+    async def _restore(self) -> None:
+        """Open the database, let the recorder catch up, and remember open calls and seats."""
+        wait_s = 0.2
+        while True:
+            try:
+                await self.store.open()
+                break
+            except HotlineError as error:
+                self.recorder.reason = error.sentence
+                log.warning("%s", error.sentence)
+                await asyncio.sleep(wait_s)
+                wait_s = min(wait_s * 2, 5.0)
+        self._spawn(self.recorder.run())
+        await self.recorder.caught_up()
+        seats = [
+            SeatRecord(row["seat"], SeatState(row["state"]), row["operator"], row["reason"], row["since"])
+            for row in await self.store.seats()
+        ]
+        known = await self._known(await self.store.open_calls())
+        calls = [fold_call(call_id, events) for call_id, events in known.items()]
+        self.calls.restore([call for call in calls if call.state is not CallState.ENDED], seats)
+        self._restored.set()
+        unfinished = await self._known(await self.store.unfinished_recordings())
+        for call_id, events in unfinished.items():
+            self.aftercall.ended(fold_call(call_id, events))
+
+    async def _start_speech(self) -> None:
+        status = await self.transcriber.start()
+        log.info("speech: %s %s", status.state, status.reason)
+
+    # -- the journal ---------------------------------------------------------------------------
+    def _journal_grew(self) -> None:
+        self.recorder.wake()
+
+    async def _write(
+        self,
+        before: str,
+        after: str,
+        events: Sequence[Event],
+        calls: Sequence[CallRecord],
+        seats: Sequence[SeatRecord],
+    ) -> None:
+        """Write one batch: events, and calls, tickets and seats as they are told by them."""
+        rows = [
+            {"stream": event.stream, "at": event.at, "kind": event.kind.value, "data": dict(event.data)}
+            for event in events
+        ]
+        told = [call for call in calls if call.known]
+        days = {call.call_id: local_day(call.started_at or 0.0, self._zone) for call in told}
+        seat_rows = [
+            {
+                "seat": seat.seat_id,
+                "state": seat.state.value,
+                "operator": seat.operator,
+                "reason": seat.reason,
+                "since": seat.since,
+            }
+            for seat in seats
+        ]
+        tickets = [call_ticket(call) for call in told]
+        await self.store.write(
+            Batch(CURSOR, before, after, rows, [call_row(call) for call in calls], tickets, seat_rows, days)
+        )
+
+    async def _known(self, call_ids: Sequence[str]) -> dict[str, list[Event]]:
+        await self.recorder.caught_up()
+        found = await self.store.events(call_ids)
+        return {
+            call_id: [Event(call_id, row["at"], Kind(row["kind"]), row["data"]) for row in rows]
+            for call_id, rows in found.items()
+        }
+
+    def _on_event(self, event: Event, call: CallRecord | None) -> None:
+        if call is not None and event.kind is Kind.HUNG_UP:
+            self.aftercall.ended(call)
+
+    # -- Asterisk ------------------------------------------------------------------------------
+    def _on_message(self, message: Message) -> None:
+        """Journal what Asterisk tells of callers."""
+        told = translate(message)
+        if told is None:
+            self._on_other(message)
+            return
+        if told.call_id not in self.calls.calls and told.what == "hung_up":
+            return  # a channel that never was in reception, or one that is over
+        data = dict(told.data)
+        if "seat_user" in data:
+            data |= self._seat_facts(data.pop("seat_user"))
+        self.calls.record(Event(told.call_id, told.at, Kind(told.what), data))
+
+    def _on_other(self, message: Message) -> None:
+        if message.name == "UserEvent" and message.get("UserEvent") == "IvrRefused":
+            log.warning(
+                "security: refused a call to %s from %s (%s)",
+                message.get("Dialled"),
+                message.get("Endpoint"),
+                message.get("Address"),
+            )
+        elif message.name in ("InvalidAccountID", "InvalidPassword", "FailedACL", "ChallengeResponseFailed"):
+            log.warning(
+                "security: %s for %s from %s",
+                message.name,
+                message.get("AccountID"),
+                message.get("RemoteAddress"),
+            )
+
+    def _seat_facts(self, username: str) -> dict[str, Any]:
+        seat = self.book.seat_by_username(username)
+        return {"seat": seat.id, "operator": self.calls.operator_on(seat.id)} if seat else {"seat": None}
+
+    def _name_seat(self, channel: str) -> dict[str, Any]:
+        return self._seat_facts(seat_user(channel) or "")
+
+    def _describe(self, arrival: Arrival) -> dict[str, Any]:
+        return started(arrival, self.book, self.identify)
+
+    def identify(self, number: str) -> dict[str, str]:
+        """Return what may be stored of a caller's number: mask, ciphertext, fingerprint."""
+        if not number:
+            return {"mask": "", "enc": "", "hash": ""}
+        number = number[:64]
+        return {
+            "mask": mask_number(number),
+            "enc": self.keys.encrypt(number),
+            "hash": self.keys.fingerprint(number),
+        }
+
+    async def _synchronise(self, link: Link) -> None:
+        """After each log-in: members as they should be, and what happened meanwhile into the journal."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(3.0):  # without the database Asterisk's own members stay
+                await self._restored.wait()
+        if self._restored.is_set():
+            await self._align(link)
+            await self._reconcile(await members.live_calls(link))
+
+    async def align(self) -> None:
+        """Bring Asterisk's queue members in line with who sits where, if Asterisk is there."""
+        if self.link.state is LinkState.LIVE:
+            await self._align(self.link)
+
+    async def _align(self, link: Link) -> None:
+        async with self._align_lock:
+            wanted = [
+                members.Member(seat.queue, f"PJSIP/{seat.username}", seat.name, seat.paused, seat.reason)
+                for seat in self.seating.memberships()
+            ]
+            present = (await members.status(link)).members
+            ours = {queue.id for queue in self.book.queues}
+            changes = await members.align(link, wanted, [m for m in present if m.queue in ours])
+        for change in changes:
+            log.info("queue members: %s", change)
+
+    async def _reconcile_forever(self) -> None:
+        await self._restored.wait()
+        while True:
+            try:
+                await self.reconcile_now()
+            except HotlineError as error:
+                log.warning("reconciliation waits: %s", error.sentence)
+            await asyncio.sleep(RECONCILE_S)
+
+    async def reconcile_now(self) -> int:
+        """Compare the journal with Asterisk's records; return how many events were added."""
+        live = await members.live_calls(self.link) if self.link.state is LinkState.LIVE else None
+        return await self._reconcile(live)
+
+    async def _reconcile(self, live: set[str] | None) -> int:
+        async with self._reconcile_lock:
+            added = await self.reconciler.reconcile(live)
+        if added:
+            log.info("reconciliation added %d events", added)
+        return added
+
+    # -- speech --------------------------------------------------------------------------------
+    async def _transcribe(self, path: Path, speakers: tuple[str, ...]) -> Mapping[str, Any]:
+        words = await self.transcriber.transcribe(path, speakers)
+        return {
+            "text": words.text,
+            "turns": [
+                {"speaker": turn.speaker, "start": turn.start, "end": turn.end, "text": turn.text}
+                for turn in words.turns
+            ],
+            "model": words.model,
+            "demonstration": words.demonstration,
+        }
+
+
+def _close_recording(raw: Path, wav: Path) -> tuple[float, str]:
+    closed = raw_to_wav(raw, wav, salvage=True)
+    raw.unlink(missing_ok=True)
+    return closed.seconds, closed.sha256
+
+

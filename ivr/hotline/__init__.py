@@ -1,0 +1,1 @@
+"""What the city configured: lines, queues, seats, operators. Pure data and look-ups."""

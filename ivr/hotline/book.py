@@ -1,0 +1,166 @@
+"""Everything the city configured, as frozen data with look-ups.
+
+Pure: no files, no sockets, no clock.  ``ivr.hotline.files`` builds a book from ``queues/``.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+EMERGENCY_NUMBERS = ("110", "119", "120", "122")
+"""Never a line: they stay separate, one key away (国办发〔2020〕53号)."""
+
+
+class MergeMode(enum.StrEnum):
+    """How a department's number was merged (归并方式)."""
+
+    WHOLE = "whole"
+    PARALLEL = "parallel"
+    SUBCENTER = "subcenter"
+    RESIDENT = "resident"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A department line with its number and the names people call it by."""
+
+    id: str
+    number: str
+    name: str
+    department: str
+    merge_mode: MergeMode
+    category: str = ""
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class QueueSpec:
+    """A queue that holds callers for people; ``ring_s`` is seconds a seat rings."""
+
+    id: str
+    name: str
+    ring_s: int = 15
+    strategy: str = "leastrecent"
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A place with an extension."""
+
+    id: str
+    extension: str
+
+    @property
+    def username(self) -> str:
+        """The SIP user of the seat; never digits alone, so no caller's number can look like it."""
+        return f"seat{self.id}"
+
+
+@dataclass(frozen=True)
+class Operator:
+    """A person who sits on a seat during a shift."""
+
+    number: str
+    name: str
+    queues: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Trunks:
+    """Where calls come from and may go to."""
+
+    addresses: tuple[str, ...] = ("127.0.0.1",)
+    from_110_username: str = "from-110"
+    lab: bool = True
+    destinations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class HotlineBook:
+    """One whole, checked configuration."""
+
+    city: str
+    region: str
+    area_code: str
+    number: str
+    timezone: str
+    greeting: str
+    lines: tuple[Line, ...]
+    queues: tuple[QueueSpec, ...]
+    seats: tuple[Seat, ...]
+    operators: tuple[Operator, ...]
+    trunks: Trunks
+
+    @cached_property
+    def _line_by_number(self) -> dict[str, Line]:
+        return {form: line for line in self.lines for form in self.number_forms(line.number)}
+
+    @cached_property
+    def _seat_by_username(self) -> dict[str, Seat]:
+        return {seat.username: seat for seat in self.seats}
+
+    @property
+    def general_queue(self) -> QueueSpec:
+        """The queue of everything that nothing else claims: the first one configured."""
+        return self.queues[0]
+
+    def number_forms(self, number: str) -> tuple[str, ...]:
+        """Return the digit strings that reach ``number``: bare, with area code, with country code."""
+        bare = digits(number)
+        area = digits(self.area_code)
+        if not area:
+            return (bare,)
+        return (bare, area + bare, "86" + area.lstrip("0") + bare)
+
+    def all_numbers(self) -> tuple[str, ...]:
+        """Return every digit string that is answered, each once, in order."""
+        numbers = (self.number, *(line.number for line in self.lines))
+        return tuple(dict.fromkeys(form for number in numbers for form in self.number_forms(number)))
+
+    def line_by_number(self, dialled: str) -> Line | None:
+        """Find the department line a dialled number belongs to; None for 12345 itself."""
+        return self._line_by_number.get(digits(dialled))
+
+    def find_line(self, dialled: str, diverted_from: Iterable[str]) -> Line | None:
+        """Find the line by the number dialled, else by the numbers the call was forwarded from.
+
+        Args:
+            dialled: the number dialled, digits or any spelling.
+            diverted_from: numbers of Diversion or History-Info, the last diverting one first.
+        """
+        numbers = (dialled, *diverted_from)
+        return next((line for number in numbers if (line := self.line_by_number(number))), None)
+
+    def seat(self, seat_id: str) -> Seat | None:
+        """Find a seat by its id."""
+        return next((seat for seat in self.seats if seat.id == seat_id), None)
+
+    def seat_by_username(self, username: str) -> Seat | None:
+        """Find a seat by its SIP user."""
+        return self._seat_by_username.get(username)
+
+    def operator(self, number: str) -> Operator | None:
+        """Find an operator by number."""
+        return next((person for person in self.operators if person.number == number), None)
+
+
+def digits(text: str) -> str:
+    """Keep the ASCII digits of ``text``."""
+    return re.sub(r"[^0-9]", "", text)
+
+
+_SIP_USER = re.compile(r"<?\s*(?:sips?|tel):\+?([^@;>\s]+)", re.IGNORECASE)
+
+
+def diverted_numbers(headers: Iterable[str]) -> tuple[str, ...]:
+    """Return the numbers named by Diversion (RFC 5806) or History-Info (RFC 7044) headers.
+
+    Args:
+        headers: header values, each perhaps with several comma-separated entries.
+    """
+    numbers = (digits(user) for value in headers for user in _SIP_USER.findall(value))
+    return tuple(dict.fromkeys(number for number in numbers if number))

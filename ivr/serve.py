@@ -1,0 +1,87 @@
+"""The engine's process: ``python -m ivr.serve``, started and watched by the supervisor.
+
+Settings come from the environment, as for every command.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import logging.handlers
+import signal
+import sys
+from pathlib import Path
+
+from ivr import deployment
+from ivr.answers import Answers
+from ivr.control import ControlServer
+from ivr.engine import Engine
+from ivr.errors import HotlineError
+from ivr.hotline.files import load as load_book
+from ivr.keys import open_keys
+from ivr.settings import Settings
+from ivr.settings import load as load_settings
+
+log = logging.getLogger(__name__)
+
+
+def start_logging(folder: Path, name: str) -> None:
+    """Log to ``<folder>/<name>.log``, ten files of 10 MB."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handler = logging.handlers.RotatingFileHandler(
+        folder / f"{name}.log", maxBytes=10_000_000, backupCount=9, encoding="utf-8"
+    )
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def asterisk_logs(settings: Settings) -> Path:
+    """Return the log folder of the Asterisk we are attached to."""
+    if settings.external_asterisk:
+        return Path(settings.asterisk_logs or "/var/log/asterisk")
+    return settings.asterisk_home / "log"
+
+
+async def serve(settings: Settings) -> None:
+    """Run an engine until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    book = load_book(settings.config)
+    keys = open_keys(settings.home, deployment.sip_users(book), [person.number for person in book.operators])
+    engine = Engine(settings, book, keys, asterisk_logs(settings))
+    control = ControlServer(settings.run, Answers(engine).table())
+    await engine.start()
+    await control.start()
+    log.info("the engine answers")
+    await stop.wait()
+    await control.close()
+    await engine.stop()
+
+
+def main() -> int:
+    """Run; the exit status tells the supervisor whether starting again makes sense (1) or not (2)."""
+    try:
+        settings = load_settings()
+        start_logging(settings.logs, "engine")
+        try:
+            import uvloop
+
+            uvloop.run(serve(settings))
+        except ImportError:
+            asyncio.run(serve(settings))
+    except HotlineError as error:
+        log.error("%s", error.sentence)
+        sys.stderr.write(error.sentence + "\n")
+        return 1 if error.retry else 2
+    except OSError as error:
+        log.error("the engine cannot start: %s", error)
+        sys.stderr.write(f"the engine cannot start: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

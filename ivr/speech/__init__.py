@@ -1,0 +1,1 @@
+"""Prompts out, words in, telephone audio."""

@@ -1,0 +1,77 @@
+"""The connection to SQLite or PostgreSQL: one writer, many readers.
+
+SQLite runs in WAL mode; the writer takes the lock at the start of its transaction, so that it
+never fails half-way, and waits for it only a bounded time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from ivr.errors import HotlineError
+
+BUSY_TIMEOUT_MS = 1000
+
+
+class StoreAway(HotlineError):
+    """The database cannot be used at this moment; nothing was changed."""
+
+    code = "database_away"
+    retry = True
+
+
+def away(error: Exception) -> StoreAway:
+    """Tell in one sentence why the database did not answer."""
+    cause = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
+    return StoreAway(
+        f"the database does not answer: {cause[0]}; calls go on and are written down as soon as it does.",
+        f"数据库没有响应:{cause[0]};通话不受影响,恢复后自动补记。",
+    )
+
+
+FAILURES = (DBAPIError, SQLAlchemyError, OSError, TimeoutError)
+"""What a database may throw at us when it is away."""
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def open_engine(url: str, *, read_only: bool = False) -> AsyncEngine:
+    """Open an engine.
+
+    Args:
+        url: any SQLAlchemy async URL; ``sqlite+aiosqlite`` and ``postgresql+asyncpg`` are tested.
+        read_only: for commands that only look, beside a running engine.
+    """
+    options: dict[str, Any] = {"json_serializer": _json, "json_deserializer": orjson.loads}
+    if url.startswith("sqlite"):
+        options["connect_args"] = {"timeout": BUSY_TIMEOUT_MS / 1000}
+    else:
+        options |= {"pool_size": 3, "pool_pre_ping": True, "pool_recycle": 1800}
+    engine = create_async_engine(url, **options)
+    if engine.dialect.name == "sqlite":
+        _tune_sqlite(engine, read_only=read_only)
+    return engine
+
+
+def _tune_sqlite(engine: AsyncEngine, *, read_only: bool) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def _connected(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # SQLAlchemy begins, not the driver
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        if not read_only:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            cursor.execute("PRAGMA synchronous=NORMAL")  # the journal file is fsynced before
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: Any) -> None:
+        writing = connection.get_execution_options().get("writing", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

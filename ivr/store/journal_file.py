@@ -1,0 +1,126 @@
+"""The journal on disk, before the database sees it.
+
+``append`` is one ``write`` of whole lines: what was appended survives a kill of the process, and
+``sync`` makes it survive the plug.  The recorder reads it from its cursor on; segments behind the
+cursor are deleted.  If the disk is full, lines wait in memory and are written when it is not.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+SEGMENT_BYTES = 32 * 1024 * 1024
+
+
+class JournalFile:
+    """Numbered segments ``00000001.jsonl`` in a folder; a position is ``segment:offset``.
+
+    Args:
+        folder: where the segments are.
+        on_append: told after each append, so that the reader wakes.
+        segment_bytes: size at which the next segment is begun.
+    """
+
+    def __init__(
+        self, folder: Path, on_append: Callable[[], None] = lambda: None, segment_bytes: int = SEGMENT_BYTES
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._on_append = on_append
+        self._limit = segment_bytes
+        self._waiting: list[bytes] = []
+        numbers = self._segments()
+        self._number = numbers[-1] if numbers else 1
+        self._open()
+        self._mend_tail()
+
+    def append(self, line: bytes) -> None:
+        """Append one line, newline included; never raises for a full disk."""
+        self._waiting.append(line)
+        self._flush()
+        self._on_append()
+
+    @property
+    def trouble(self) -> str:
+        """Why lines wait in memory; empty when none do."""
+        return f"{len(self._waiting)} events wait in memory: {self._why}" if self._waiting else ""
+
+    def start(self) -> str:
+        """Return the position of the oldest line that still exists."""
+        numbers = self._segments()
+        return f"{numbers[0] if numbers else self._number}:0"
+
+    def read(self, position: str, max_bytes: int = 1_000_000) -> tuple[list[bytes], str]:
+        """Return whole lines from a position on, and the position behind them."""
+        self._flush()
+        number, offset = (int(part) for part in position.split(":"))
+        first = self._segments()[0]
+        if number < first:
+            number, offset = first, 0
+        while True:
+            with self._path(number).open("rb") as file:
+                file.seek(offset)
+                chunk = file.read(max_bytes)
+                end = chunk.rfind(b"\n") + 1
+                if not end and len(chunk) == max_bytes:  # one huge line: take all of it
+                    chunk += file.readline()
+                    end = len(chunk)
+            if end or number >= self._number:
+                return chunk[:end].splitlines(), f"{number}:{offset + end}"
+            number, offset = number + 1, 0
+
+    def forget(self, position: str) -> None:
+        """Delete the segments that lie wholly behind a position."""
+        current = int(position.split(":")[0])
+        for number in self._segments():
+            if number < current:
+                self._path(number).unlink(missing_ok=True)
+
+    def sync(self) -> None:
+        """Make what was appended survive a power cut (call it off the event loop)."""
+        os.fdatasync(self._descriptor)
+
+    def close(self) -> None:
+        """Close the segment."""
+        self._flush()
+        os.close(self._descriptor)
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        data = b"".join(self._waiting)
+        try:
+            written = os.write(self._descriptor, data)
+        except OSError as error:
+            self._why = error.strerror or str(error)
+            log.error("the journal cannot be written: %s", self._why)
+            return
+        self._size += written
+        rest = data[written:]
+        self._waiting = [rest] if rest else []
+        if not rest and self._size >= self._limit:
+            os.close(self._descriptor)
+            self._number += 1
+            self._open()
+
+    def _open(self) -> None:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        self._descriptor = os.open(self._path(self._number), flags, 0o600)
+        self._size = os.fstat(self._descriptor).st_size
+        self._why = ""
+
+    def _mend_tail(self) -> None:
+        """Close a line that a power cut left open; it is skipped when read."""
+        if self._size and not self._path(self._number).read_bytes().endswith(b"\n"):
+            self.append(b"\n")
+
+    def _segments(self) -> list[int]:
+        return sorted(int(path.stem) for path in self._folder.glob("*.jsonl"))
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{number:08d}.jsonl"

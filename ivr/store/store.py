@@ -1,0 +1,280 @@
+"""Write batches of the journal with what follows from them; read them back.
+
+The store knows tables and nothing of the hotline: rows come in as plain mappings.  A batch is
+written in one transaction together with the journal's cursor, so that it is in the database once,
+however often it is tried.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ivr.store import migrate
+from ivr.store import tables as t
+from ivr.store.database import FAILURES, away, open_engine
+
+Row = dict[str, Any]
+TakeNumbers = Callable[[str, date, int, int], tuple[list[str], int]]
+"""Gives the next ticket numbers: (region, day, last sequence, how many) -> (numbers, new last)."""
+
+_CHUNK = 400  # names in one IN (...), below every database's limit
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one transaction writes; ``day`` of a ticket row is the local day it was opened on."""
+
+    cursor: str
+    before: str
+    after: str
+    events: Sequence[Mapping[str, Any]]
+    calls: Sequence[Row] = ()
+    tickets: Sequence[Row] = ()
+    seats: Sequence[Row] = ()
+    ticket_days: Mapping[str, date] = field(default_factory=dict)
+
+
+class Store:
+    """One database.
+
+    Args:
+        url: SQLAlchemy async URL.
+        region: six digits of the ticket numbers.
+        take_numbers: the rule by which ticket numbers are made.
+        read_only: for commands that only look.
+    """
+
+    def __init__(self, url: str, region: str, take_numbers: TakeNumbers, *, read_only: bool = False) -> None:
+        self._engine = open_engine(url, read_only=read_only)
+        self._region = region
+        self._take = take_numbers
+        self._ticketed: set[str] = set()
+
+    @contextlib.asynccontextmanager
+    async def _reading(self) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with self._engine.connect() as connection:
+                yield connection
+        except FAILURES as error:
+            raise away(error) from error
+
+    @contextlib.asynccontextmanager
+    async def _writing(self) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with self._engine.connect() as plain:
+                connection = await plain.execution_options(writing=True)
+                async with connection.begin():
+                    yield connection
+        except FAILURES as error:
+            raise away(error) from error
+
+    async def open(self) -> None:
+        """Bring the tables up to date.
+
+        Raises:
+            StoreAway: the database does not answer.
+        """
+        async with self._reading() as connection:
+            if await connection.run_sync(migrate.is_current):
+                return
+        async with self._writing() as connection:
+            await connection.run_sync(migrate.upgrade)
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        await self._engine.dispose()
+
+    # -- writing -------------------------------------------------------------------------------
+    async def write(self, batch: Batch) -> None:
+        """Write a batch once.
+
+        Raises:
+            StoreAway: nothing was written; try the same batch again.
+        """
+        fresh: list[Row] = []
+        async with self._writing() as connection:
+            if not await self._advance(connection, batch):
+                return
+            if batch.events:
+                await connection.execute(sa.insert(t.journal), list(batch.events))
+            await self._upsert(connection, t.calls, "call_id", batch.calls)
+            await self._upsert(connection, t.seats, "seat", batch.seats)
+            fresh = await self._write_tickets(connection, batch)
+        self._remember(row["call_id"] for row in fresh)
+
+    def _remember(self, call_ids: Iterable[str]) -> None:
+        if len(self._ticketed) > 50_000:
+            self._ticketed.clear()
+        self._ticketed.update(call_ids)
+
+    async def _advance(self, connection: AsyncConnection, batch: Batch) -> bool:
+        """Move the cursor; False when an earlier try of this batch was written after all."""
+        name = t.cursors.c.name == batch.cursor
+        moved = await connection.execute(
+            sa.update(t.cursors).where(name, t.cursors.c.position == batch.before).values(position=batch.after)
+        )
+        if moved.rowcount:
+            return True
+        if (await connection.execute(sa.select(t.cursors.c.position).where(name))).first():
+            return False
+        await connection.execute(sa.insert(t.cursors).values(name=batch.cursor, position=batch.after))
+        return True
+
+    async def _upsert(
+        self, connection: AsyncConnection, table: sa.Table, key: str, rows: Sequence[Row]
+    ) -> None:
+        if not rows:
+            return
+        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+        statement = dialect.insert(table)
+        changes = {column: statement.excluded[column] for column in rows[0] if column != key}
+        await connection.execute(statement.on_conflict_do_update(index_elements=[key], set_=changes), list(rows))
+
+    async def _write_tickets(self, connection: AsyncConnection, batch: Batch) -> list[Row]:
+        known = await self._with_ticket(connection, [row["call_id"] for row in batch.tickets])
+        fresh = [dict(row) for row in batch.tickets if row["call_id"] not in known]
+        for day in sorted({batch.ticket_days[row["call_id"]] for row in fresh}):
+            opened = [row for row in fresh if batch.ticket_days[row["call_id"]] == day]
+            for row, number in zip(opened, await self._numbers(connection, day, len(opened)), strict=True):
+                row |= {"ticket_no": number, "query_code": number[-8:]}
+        if fresh:
+            await connection.execute(sa.insert(t.tickets), fresh)
+        changed = [{"of_call": row["call_id"], **row} for row in batch.tickets if row["call_id"] in known]
+        if changed:
+            columns = {name: sa.bindparam(name) for name in batch.tickets[0] if name != "call_id"}
+            statement = sa.update(t.tickets).where(
+                t.tickets.c.call_id == sa.bindparam("of_call"), t.tickets.c.parent_no.is_(None)
+            )
+            for row in changed:
+                row.pop("call_id")
+            await connection.execute(statement.values(columns), changed)
+        return fresh
+
+    async def _with_ticket(self, connection: AsyncConnection, call_ids: Sequence[str]) -> set[str]:
+        known = {call_id for call_id in call_ids if call_id in self._ticketed}
+        unsure = [call_id for call_id in call_ids if call_id not in known]
+        for start in range(0, len(unsure), _CHUNK):
+            chunk = unsure[start : start + _CHUNK]
+            found = await connection.scalars(
+                sa.select(t.tickets.c.call_id).where(
+                    t.tickets.c.call_id.in_(chunk), t.tickets.c.parent_no.is_(None)
+                )
+            )
+            known.update(found)
+        return known
+
+    async def _numbers(self, connection: AsyncConnection, day: date, count: int) -> list[str]:
+        row = (t.ticket_sequences.c.region == self._region) & (t.ticket_sequences.c.day == day.isoformat())
+        last = await connection.scalar(sa.select(t.ticket_sequences.c.last).where(row).with_for_update())
+        numbers, newest = self._take(self._region, day, last or 0, count)
+        if last is None:
+            values = {"region": self._region, "day": day.isoformat(), "last": newest}
+            await connection.execute(sa.insert(t.ticket_sequences).values(values))
+        else:
+            await connection.execute(sa.update(t.ticket_sequences).where(row).values(last=newest))
+        return numbers
+
+    async def audit(self, at: float, actor: str, action: str, data: Mapping[str, Any]) -> None:
+        """Note what a person did that must be told later (a secret shown, a number unmasked)."""
+        async with self._writing() as connection:
+            await connection.execute(
+                sa.insert(t.audit).values(at=at, actor=actor, action=action, data=dict(data))
+            )
+
+    # -- reading -------------------------------------------------------------------------------
+    async def cursor(self, name: str) -> str | None:
+        """Return a cursor's position."""
+        async with self._reading() as connection:
+            position: str | None = await connection.scalar(
+                sa.select(t.cursors.c.position).where(t.cursors.c.name == name)
+            )
+            return position
+
+    async def events(self, streams: Sequence[str]) -> dict[str, list[Row]]:
+        """Return the events of each stream, oldest first."""
+        found: dict[str, list[Row]] = {stream: [] for stream in streams}
+        async with self._reading() as connection:
+            for start in range(0, len(streams), _CHUNK):
+                chunk = list(streams[start : start + _CHUNK])
+                rows = await connection.execute(
+                    sa.select(t.journal).where(t.journal.c.stream.in_(chunk)).order_by(t.journal.c.id)
+                )
+                for row in rows.mappings():
+                    found[row["stream"]].append(dict(row))
+        return found
+
+    async def open_calls(self) -> list[str]:
+        """Return the ids of calls that have not ended."""
+        async with self._reading() as connection:
+            return list(await connection.scalars(sa.select(t.calls.c.call_id).where(t.calls.c.state != "ended")))
+
+    async def unfinished_recordings(self) -> list[str]:
+        """Return the ids of ended, answered calls whose recording or transcript is still to be made."""
+        async with self._reading() as connection:
+            status = t.tickets.c.transcript["status"].as_string()
+            return list(
+                await connection.scalars(
+                    sa.select(t.tickets.c.call_id).where(
+                        t.tickets.c.outcome == "answered", status.in_(("none", "pending"))
+                    )
+                )
+            )
+
+    async def known_calls(self, call_ids: Sequence[str]) -> dict[str, str]:
+        """Return the state of those calls that the store knows."""
+        known: dict[str, str] = {}
+        async with self._reading() as connection:
+            for start in range(0, len(call_ids), _CHUNK):
+                chunk = list(call_ids[start : start + _CHUNK])
+                rows = await connection.execute(
+                    sa.select(t.calls.c.call_id, t.calls.c.state).where(t.calls.c.call_id.in_(chunk))
+                )
+                known.update({row.call_id: row.state for row in rows})
+        return known
+
+    async def seats(self) -> list[Row]:
+        """Return every seat's row."""
+        async with self._reading() as connection:
+            return [dict(row) for row in (await connection.execute(sa.select(t.seats))).mappings()]
+
+    async def calls(self, call_id: str | None = None, limit: int = 1000) -> list[Row]:
+        """Return calls, the newest first."""
+        query = sa.select(t.calls).order_by(t.calls.c.started_at.desc()).limit(limit)
+        if call_id is not None:
+            query = query.where(t.calls.c.call_id == call_id)
+        return await self._rows(query)
+
+    async def tickets(
+        self,
+        *,
+        number: str | None = None,
+        call_id: str | None = None,
+        since: float | None = None,
+        state: str | None = None,
+        line: str | None = None,
+    ) -> list[Row]:
+        """Return tickets, the oldest first; a number may be a query code."""
+        query = sa.select(t.tickets).order_by(t.tickets.c.opened_at, t.tickets.c.ticket_no)
+        if number is not None:
+            query = query.where(sa.or_(t.tickets.c.ticket_no == number, t.tickets.c.query_code == number))
+        if call_id is not None:
+            query = query.where(t.tickets.c.call_id == call_id)
+        if since is not None:
+            query = query.where(t.tickets.c.opened_at >= since)
+        if state is not None:
+            query = query.where(sa.or_(t.tickets.c.state == state, t.tickets.c.outcome == state))
+        if line is not None:
+            query = query.where(t.tickets.c.line_id == line)
+        return await self._rows(query)
+
+    async def _rows(self, query: sa.Select[Any]) -> list[Row]:
+        async with self._reading() as connection:
+            return [dict(row) for row in (await connection.execute(query)).mappings()]

@@ -1,0 +1,270 @@
+"""Keeps Asterisk and the engine running: ``python -m ivr.supervisor``.
+
+Either may die and is started again; neither takes the other with it.  Callers who talk go on
+talking while the engine is away, because Asterisk is nobody's child.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from ivr import deployment
+from ivr.asterisk.instance import Instance, port_owner
+from ivr.errors import HotlineError
+from ivr.hotline.files import load as load_book
+from ivr.keys import open_keys
+from ivr.serve import start_logging
+from ivr.settings import Settings
+from ivr.settings import load as load_settings
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 0.1
+STEADY_S = 30.0
+_BACKOFF = (0.0, 0.5, 1.0, 2.0, 5.0)
+
+
+class AlreadyRunning(HotlineError):
+    """This state folder has a running instance."""
+
+    code = "already_running"
+
+
+class PortTaken(HotlineError):
+    """A port we need belongs to somebody else."""
+
+    code = "port_taken"
+
+
+def running_pid(settings: Settings) -> int | None:
+    """Return the supervisor's pid, None when none runs."""
+    try:
+        with (settings.run / "supervisor.pid").open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(file.read().strip() or 0) or None
+    except (OSError, ValueError):
+        pass
+    return None
+
+
+class Engine:
+    """The engine's process as the supervisor sees it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._pid_file = settings.run / "engine.pid"
+        self._output = settings.logs / "engine.out"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started = 0.0
+        self._failures = 0
+        self._not_before = 0.0
+
+    def stop_stranger(self) -> None:
+        """End an engine that a killed supervisor left behind."""
+        try:
+            process = psutil.Process(int(self._pid_file.read_text()))
+            if "ivr.serve" in process.cmdline():
+                process.terminate()
+                process.wait(5)
+        except psutil.TimeoutExpired:
+            process.kill()
+        except (OSError, ValueError, psutil.Error):
+            return
+
+    def start(self) -> None:
+        """Start a process."""
+        with self._output.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "ivr.serve"],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        self._pid_file.write_text(f"{self._process.pid}\n")
+        self._started = time.monotonic()
+
+    def look(self) -> None:
+        """Start it again if it has ended; wait longer each time it ends soon.
+
+        Raises:
+            HotlineError: it says that starting again makes no sense.
+        """
+        if self._process is None:
+            if time.monotonic() >= self._not_before:
+                self.start()
+            return
+        status = self._process.poll()
+        if status is None:
+            return
+        self._process = None
+        if status == 2:
+            last = self._output.read_text(errors="replace").strip().splitlines()[-1:] or ["no message"]
+            raise HotlineError(last[0])
+        self._failures = 0 if time.monotonic() - self._started > STEADY_S else self._failures + 1
+        wait_s = _BACKOFF[min(self._failures, len(_BACKOFF)) - 1] if self._failures else 0.0
+        self._not_before = time.monotonic() + wait_s
+        log.error("the engine ended (status %s); it starts again in %.1f s", status, wait_s)
+
+    def stop(self) -> None:
+        """End it."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(8)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._pid_file.unlink(missing_ok=True)
+
+
+class Supervisor:
+    """Runs one instance.
+
+    Args:
+        settings: where things are.
+        progress: told of steps that take time.
+    """
+
+    def __init__(self, settings: Settings, progress: Callable[[str], None]) -> None:
+        self._settings = settings
+        self._progress = progress
+        self._stopping = False
+        self._instance: Instance | None = None
+        self._engine = Engine(settings)
+        self._lock: IO[str] | None = None
+
+    def run(self) -> None:
+        """Run until SIGTERM or SIGINT.
+
+        Raises:
+            HotlineError: it could not be started; what was started is ended.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        self._take_lock()
+        try:
+            self._engine.stop_stranger()
+            self._start_asterisk()
+            while not self._stopping:
+                self._look()
+                time.sleep(LOOK_S)
+        finally:
+            self._engine.stop()
+            if self._instance is not None:
+                self._instance.stop()
+            (self._settings.run / "supervisor.pid").unlink(missing_ok=True)
+
+    def _stop(self, *_: object) -> None:
+        self._stopping = True
+
+    def _take_lock(self) -> None:
+        run = self._settings.run
+        run.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._settings.logs.mkdir(parents=True, exist_ok=True)
+        self._lock = (run / "supervisor.pid").open("a+")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise AlreadyRunning(
+                f"an instance is already running for {self._settings.home}.",
+                f"{self._settings.home} 的实例已在运行。",
+            ) from error
+        self._lock.seek(0)
+        self._lock.truncate()
+        self._lock.write(f"{os.getpid()}\n")
+        self._lock.flush()
+
+    def _start_asterisk(self) -> None:
+        settings = self._settings
+        book = load_book(settings.config)
+        keys = open_keys(settings.home, deployment.sip_users(book), [person.number for person in book.operators])
+        if settings.external_asterisk:
+            deployment.render_pieces(settings, book, keys)
+            check_free({"IVR_AGI_PORT": ("tcp", settings.agi_port)})
+            return
+        installation = deployment.find_asterisk(settings, self._progress)
+        instance = deployment.instance_of(settings, installation)
+        ports = {"IVR_AGI_PORT": ("tcp", settings.agi_port)}
+        if instance.pid() is None:
+            ports |= {
+                "IVR_SIP_PORT": ("udp", settings.sip_port),
+                "IVR_AMI_PORT": ("tcp", settings.ami_port),
+            }
+            check_free(ports)
+            deployment.prepare(settings, book, keys, instance, self._progress)
+            self._progress(f"starting Asterisk {installation.version}")
+            instance.start()
+            self._instance = instance
+            self._engine.start()  # it may boot beside Asterisk
+            instance.wait_booted()
+        else:
+            check_free(ports)
+            log.info("an Asterisk of ours is running and is kept")
+            self._instance = instance
+        instance.check_ports({settings.sip_port}, {settings.sip_port, settings.ami_port})
+
+    def _look(self) -> None:
+        if self._instance is not None and self._instance.pid() is None:
+            log.error("Asterisk ended (%s); it starts again", self._instance.last_words())
+            self._instance.start()
+        self._engine.look()
+
+
+def check_free(ports: dict[str, tuple[str, int]]) -> None:
+    """Check that ports are free.
+
+    Raises:
+        PortTaken: with the port, its owner and the setting to change.
+    """
+    for setting, (kind, port) in ports.items():
+        owner = port_owner(port, kind)
+        if owner is not None:
+            raise PortTaken(
+                f"{kind} port {port} is taken by {owner}: end that program or set {setting} to another port.",
+                f"{kind} 端口 {port} 已被 {owner} 占用:请结束该程序,或用 {setting} 换一个端口。",
+            )
+
+
+def main() -> int:
+    """Run the supervisor; its log is ``supervisor.log``."""
+    try:
+        settings = load_settings()
+        start_logging(settings.logs, "supervisor")
+        Supervisor(settings, log.info).run()
+    except HotlineError as error:
+        log.error("%s", error.sentence)
+        sys.stderr.write(f"{error.sentence}\n{error.zh}\n")
+        return 1
+    return 0
+
+
+def spawn(settings: Settings) -> subprocess.Popen[bytes]:
+    """Start a supervisor apart from the terminal."""
+    settings.logs.mkdir(parents=True, exist_ok=True)
+    output: Path = settings.logs / "supervisor.out"
+    with output.open("wb") as file:
+        return subprocess.Popen(
+            [sys.executable, "-m", "ivr.supervisor"],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The ticket: numbering, life cycle, what a call leaves behind."""

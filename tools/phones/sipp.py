@@ -1,0 +1,218 @@
+"""Citizens' and operators' phones, played by SIPp."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import socket
+import subprocess
+import time
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+
+from ivr.asterisk.installation import Programs
+from ivr.asterisk.instance import port_owner
+
+SCENARIOS = Path(__file__).parent / "scenarios"
+PROGRAMS = Path("~/.cache/ivr12345/sip-tester").expanduser()
+_numbers = itertools.count(1)
+
+
+def sipp_program() -> list[str]:
+    """Return the command that runs SIPp: the installed one, else Debian's unpacked."""
+    found = shutil.which("sipp")
+    if found:
+        return [found]
+    return list(Programs(PROGRAMS, ("sip-tester",), "usr/bin/sipp").command(lambda line: print(line, flush=True)))
+
+
+def free_udp_port() -> int:
+    """Return a UDP port nobody holds right now, even, so that RTP may stand beside it."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        if port % 2 == 0 and port < 60000:
+            return port
+
+
+def alaw_of(wav: Path, folder: Path) -> Path:
+    """Return a raw A-law copy of an 8 kHz 16-bit mono wav, as SIPp streams it."""
+    import audioop
+
+    target = folder / f"{wav.stem}.alaw"
+    if not target.exists():
+        with wave.open(str(wav)) as sound:
+            if (sound.getframerate(), sound.getsampwidth(), sound.getnchannels()) != (8000, 2, 1):
+                raise ValueError(f"{wav} is not 8 kHz 16-bit mono")
+            target.write_bytes(audioop.lin2alaw(sound.readframes(sound.getnframes()), 2))
+    return target
+
+
+@dataclass
+class Running:
+    """A SIPp process; ``name`` tells which phone it plays."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    folder: Path
+
+    def wait(self, timeout_s: float = 60.0) -> int:
+        """Wait for it to end by itself; 0 when every call went as the scenario says."""
+        try:
+            return self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.stop()
+            return -1
+
+    def stop(self) -> None:
+        """End it."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+    def errors(self) -> str:
+        """Return what SIPp complained of."""
+        return "\n".join(path.read_text(errors="replace")[-2000:] for path in self.folder.glob("errors*.log"))
+
+
+class Phones:
+    """Phones that know one Asterisk.
+
+    Args:
+        port: Asterisk's SIP port.
+        folder: for scenarios, sounds and logs.
+        host: Asterisk's address, loopback.
+    """
+
+    def __init__(self, port: int, folder: Path, host: str = "127.0.0.1") -> None:
+        self.address = f"{host}:{port}"
+        self.host = host
+        self.folder = folder
+        self.running: list[Running] = []
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def __enter__(self) -> Phones:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every phone that still runs."""
+        for phone in self.running:
+            phone.stop()
+
+    def register(self, users: dict[str, str], ports: dict[str, int]) -> None:
+        """Register softphones: passwords and ports by SIP user.
+
+        Raises:
+            RuntimeError: Asterisk refused one.
+        """
+        injected = self.folder / f"users{next(_numbers)}.csv"
+        lines = [
+            f"{user};[authentication username={user} password={password}];{ports[user]};"
+            for user, password in users.items()
+        ]
+        injected.write_text("SEQUENTIAL\n" + "\n".join(lines) + "\n")
+        text = (SCENARIOS / "register.xml").read_text()
+        options = ["-inf", str(injected), "-m", str(len(users)), "-r", "50"]
+        phone = self._start("register", text, free_udp_port(), options)
+        if phone.wait(30) != 0:
+            raise RuntimeError(f"registration failed: {phone.errors()}")
+
+    def seat(
+        self, port: int, *, sound: Path | None = None, ring_ms: int = 200, talk_ms: int = 0, calls: int = 0
+    ) -> Running:
+        """Answer calls on a port; ``talk_ms`` > 0 hangs up by itself, ``calls`` > 0 ends after as many."""
+        hang_up = (SCENARIOS / "seat_hangs_up.part.xml").read_text() if talk_ms else ""
+        text = (SCENARIOS / "seat.xml").read_text().replace("{hang_up}", hang_up)
+        values = {"ring_ms": ring_ms, "talk_ms": talk_ms, "speak": self._speak(sound), "sound": "-"}
+        return self._start("seat", _filled(text, values), port, ["-m", str(calls)] if calls else [])
+
+    def caller(  # noqa: PLR0913 - a phone call has many sides
+        self,
+        *,
+        dialled: str = "12345",
+        number: str = "13800138000",
+        name: str = "市民",
+        before_ms: int = 0,
+        after_ms: int = 1000,
+        stays: bool = False,
+        sound: Path | None = None,
+        headers: str = "",
+        calls: int = 1,
+        rate: float = 10.0,
+    ) -> Running:
+        """Call from the trunk; ``rate`` is calls a second, ``stays`` waits for the other side to hang up."""
+        ending = (SCENARIOS / ("caller_stays.part.xml" if stays else "caller_hangs_up.part.xml")).read_text()
+        text = (SCENARIOS / "caller.xml").read_text().replace("{ending}", ending)
+        values = {
+            "dialled": dialled,
+            "number": number,
+            "name": name,
+            "before_ms": before_ms,
+            "after_ms": after_ms,
+            "speak": self._speak(sound),
+            "headers": f"{headers}\n" if headers else "",
+            "refusals": "",
+        }
+        options = ["-m", str(calls), "-r", str(int(rate)), "-l", "2000"]
+        return self._start("caller", _filled(text, values), free_udp_port(), options)
+
+    def refused(self, *, dialled: str, code: int, number: str = "13800138000", headers: str = "") -> Running:
+        """Call what must be refused with a SIP status."""
+        values = {
+            "dialled": dialled,
+            "number": number,
+            "name": "市民",
+            "code": code,
+            "headers": f"{headers}\n" if headers else "",
+        }
+        text = _filled((SCENARIOS / "caller_refused.xml").read_text(), values)
+        return self._start("refused", text, free_udp_port(), ["-m", "1"])
+
+    def _speak(self, sound: Path | None) -> str:
+        if sound is None:
+            return ""
+        stream = alaw_of(sound, self.folder)
+        seconds = stream.stat().st_size / 8000
+        action = f'<nop><action><exec rtp_stream="{stream},1,8,PCMA/8000"/></action></nop>'
+        return f'{action}\n<pause milliseconds="{int(seconds * 1000) + 100}"/>'
+
+    def _start(self, name: str, scenario: str, port: int, options: list[str]) -> Running:
+        folder = self.folder / f"{name}{next(_numbers)}"
+        folder.mkdir()
+        path = folder / "scenario.xml"
+        path.write_text(scenario, encoding="utf-8")
+        media = free_udp_port()
+        command = [
+            *sipp_program(), "-sf", str(path), "-i", self.host, "-p", str(port), "-mi", self.host,
+            "-mp", str(media),
+            "-nostdin", "-trace_err", "-error_file", str(folder / "errors.log"), *options, self.address,
+        ]  # fmt: skip
+        with (folder / "screen.log").open("wb") as screen:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=screen, stderr=screen, cwd=folder
+            )
+        running = Running(f"{name} on {port}", process, folder)
+        self.running.append(running)
+        if name == "seat":
+            _wait_bound(process, port)
+        return running
+
+
+def _filled(text: str, values: dict[str, object]) -> str:
+    for key, value in values.items():
+        text = text.replace("{" + key + "}", str(value))
+    return text
+
+
+def _wait_bound(process: subprocess.Popen[bytes], port: int) -> None:
+    """Wait until SIPp listens, so that the first call does not find nobody."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and process.poll() is None:
+        if port_owner(port, "udp"):
+            return
+        time.sleep(0.02)
