@@ -96,7 +96,7 @@ class SeatRoute:
         clock: seconds since the epoch.
     """
 
-    def __init__(  # noqa: PLR0913 - built in one place, by keyword
+    def __init__(
         self,
         *,
         book: Callable[[], HotlineBook],

@@ -52,7 +52,12 @@ class Answers:
         speech = engine.transcriber.status
         return {
             "engine": {"state": LIVE, "reason": "", "pid": os.getpid()},
-            "ami": {"state": ami, "reason": late if ami == LIVE else link.reason, "pid": None, "lag_s": link.lag_s},
+            "ami": {
+                "state": ami,
+                "reason": late if ami == LIVE else link.reason,
+                "pid": None,
+                "lag_s": link.lag_s,
+            },
             "fastagi": {"state": LIVE, "reason": "", "pid": os.getpid(), "port": engine.fastagi.port},
             "database": {"state": DOWN if trouble else LIVE, "reason": trouble, "pid": None},
             "speech": {
@@ -176,5 +181,3 @@ class Answers:
         if self._engine.link.state is not LinkState.LIVE:
             return None
         return await members.status(self._engine.link)
-
-

@@ -17,7 +17,21 @@ def main() -> None:
     """The engine behind 12345. 12345 热线引擎。"""
 
 
-for command in (up, down, status, setup, asterisk, check, seats, operators, queues, lines, calls, tickets, transcribe):
+for command in (
+    up,
+    down,
+    status,
+    setup,
+    asterisk,
+    check,
+    seats,
+    operators,
+    queues,
+    lines,
+    calls,
+    tickets,
+    transcribe,
+):
     main.add_command(command)
 
 if __name__ == "__main__":

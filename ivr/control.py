@@ -125,7 +125,9 @@ class ControlServer:
         except HotlineError as error:
             return {"error": {"code": error.code, "sentence": error.sentence, "zh": error.zh}}
         except (KeyError, TypeError, ValueError) as error:
-            return {"error": {"code": "request", "sentence": f"bad request: {error}", "zh": f"请求有误:{error}"}}
+            return {
+                "error": {"code": "request", "sentence": f"bad request: {error}", "zh": f"请求有误:{error}"}
+            }
         except Exception as error:
             log.exception("a request failed")
             return {"error": {"code": "internal", "sentence": f"internal error: {error}", "zh": "内部错误"}}

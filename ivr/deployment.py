@@ -37,7 +37,9 @@ def greeting_path(settings: Settings, book: HotlineBook) -> Path:
     return (own if own.exists() else PROMPTS / "zh" / f"{book.greeting}.wav").with_suffix("")
 
 
-def context(settings: Settings, book: HotlineBook, keys: Keys, instance: Mapping[str, object]) -> dict[str, object]:
+def context(
+    settings: Settings, book: HotlineBook, keys: Keys, instance: Mapping[str, object]
+) -> dict[str, object]:
     """Collect the values of all templates."""
     return {
         "system_name": SYSTEM_NAME,
@@ -86,7 +88,9 @@ def sip_users(book: HotlineBook) -> list[str]:
     return [*(seat.username for seat in book.seats), book.trunks.from_110_username]
 
 
-def find_asterisk(settings: Settings, progress: Progress, *, unpack: bool = True) -> installations.Installation:
+def find_asterisk(
+    settings: Settings, progress: Progress, *, unpack: bool = True
+) -> installations.Installation:
     """Find or unpack the Asterisk to run."""
     return installations.find(settings.asterisk, settings.asterisk_root, progress, unpack=unpack)
 
@@ -96,7 +100,9 @@ def instance_of(settings: Settings, installation: installations.Installation) ->
     return Instance(installation, settings.asterisk_home, settings.run)
 
 
-def prepare(settings: Settings, book: HotlineBook, keys: Keys, instance: Instance, progress: Progress) -> None:
+def prepare(
+    settings: Settings, book: HotlineBook, keys: Keys, instance: Instance, progress: Progress
+) -> None:
     """Render the files of ``instance``, proving them first if they are new.
 
     Raises:

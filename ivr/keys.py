@@ -91,7 +91,10 @@ def open_keys(home: Path, sip_users: Iterable[str], operators: Iterable[str]) ->
 
 def _read(path: Path) -> Keys:
     try:
-        return Keys(**json.loads(path.read_text()))
+        keys = Keys(**json.loads(path.read_text()))
+        if not (isinstance(keys.sip, dict) and isinstance(keys.pins, dict)):
+            raise TypeError("sip and pins are not tables")
+        return keys
     except FileNotFoundError:
         return Keys()
     except (OSError, ValueError, TypeError) as error:
@@ -104,6 +107,7 @@ def _read(path: Path) -> Keys:
 def _write(path: Path, keys: Keys) -> None:
     fresh = path.with_suffix(".new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.fchmod(descriptor, 0o600)  # a file that was left there keeps its own mode otherwise
     with os.fdopen(descriptor, "w") as file:
         json.dump(asdict(keys), file, indent=1, sort_keys=True)
         file.flush()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import logging.handlers
+import os
 import signal
 import sys
 from pathlib import Path
@@ -63,6 +64,7 @@ async def serve(settings: Settings) -> None:
 
 def main() -> int:
     """Run; the exit status tells the supervisor whether starting again makes sense (1) or not (2)."""
+    os.umask(0o077)  # recordings, journal and notes are for this user alone
     try:
         settings = load_settings()
         start_logging(settings.logs, "engine")

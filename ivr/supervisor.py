@@ -191,7 +191,9 @@ class Supervisor:
     def _start_asterisk(self) -> None:
         settings = self._settings
         book = load_book(settings.config)
-        keys = open_keys(settings.home, deployment.sip_users(book), [person.number for person in book.operators])
+        keys = open_keys(
+            settings.home, deployment.sip_users(book), [person.number for person in book.operators]
+        )
         if settings.external_asterisk:
             deployment.render_pieces(settings, book, keys)
             check_free({"IVR_AGI_PORT": ("tcp", settings.agi_port)})

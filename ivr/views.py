@@ -42,7 +42,9 @@ class Views:
             for seq, row in enumerate(rows, 1)
         ]
 
-    def call(self, row: Mapping[str, Any], events: Iterable[Mapping[str, Any]] | None = None) -> dict[str, Any]:
+    def call(
+        self, row: Mapping[str, Any], events: Iterable[Mapping[str, Any]] | None = None
+    ) -> dict[str, Any]:
         """Return a call; with its events when they are given."""
         view = {
             "call_id": row["call_id"],
@@ -64,7 +66,9 @@ class Views:
             view["events"] = self.events(events)
         return view
 
-    def ticket(self, row: Mapping[str, Any], events: Iterable[Mapping[str, Any]] | None = None) -> dict[str, Any]:
+    def ticket(
+        self, row: Mapping[str, Any], events: Iterable[Mapping[str, Any]] | None = None
+    ) -> dict[str, Any]:
         """Return a ticket; with its call's events when they are given."""
         plain = (
             "ticket_no", "query_code", "parent_no", "call_id", "channel", "source", "state", "outcome",
@@ -77,7 +81,8 @@ class Views:
             "caller": row["caller_mask"],
             "clocks": row["clocks"] or [],
             "recordings": [
-                {**recording, "path": str(self._recordings / recording["path"])} for recording in row["recordings"]
+                {**recording, "path": str(self._recordings / recording["path"])}
+                for recording in row["recordings"]
             ],
             "transcript": row["transcript"],
             "events": self.events(events or ()),

@@ -59,7 +59,7 @@ class Message:
     def __init__(self, text: str) -> None:
         self._text = text
         self._headers: dict[str, str] | None = None
-        self._many: dict[str, list[str]] | None = None
+        self._many: dict[str, list[str]] | None  # with _headers
         self._asked = 0
         self.name: str
         """The event's name, ``''`` for a response."""
@@ -82,6 +82,7 @@ class Message:
                 headers = dict([line.split(": ", 1) for line in lines])
             except ValueError:
                 headers = None
+        self._many = None
         if headers is None or len(headers) != len(lines):
             headers, self._many = _parse_slowly(lines)
         self._headers = headers
@@ -110,17 +111,24 @@ class Message:
             if self._asked <= _SEARCHES:
                 text = self._text
                 # A value never contains CRLF, so this finds a header and nothing else.
-                start = text.find(f"\r\n{header}: ")
+                start = text.find(_NEEDLES.get(header) or _needle(header))
                 if start >= 0:
                     start += len(header) + 4
                     end = text.find("\r\n", start)
                     return text[start:end] if end >= 0 else text[start:]
+                if not self._may_have(header):
+                    return default
             headers = self._all()
         value = headers.get(header)
         if value is not None:
             return value
         key = self._find(header)
         return default if key is None else headers[key]
+
+    def _may_have(self, header: str) -> bool:
+        """Tell without taking the text apart that a header is missing, in whatever case."""
+        text, name = self._text.lower(), f"{header.lower()}:"
+        return f"\r\n{name}" in text or text.startswith(name)
 
     def get_all(self, header: str) -> list[str]:
         """Return every value of a header that may be repeated (ChanVariable, Output, Variable)."""
@@ -172,6 +180,17 @@ class Message:
     def message(self) -> str:
         """The ``Message`` header of a response."""
         return self.get("Message")
+
+
+_NEEDLES: Final[dict[str, str]] = {}
+"""What to look for, by header name; programs ask for the same few over and over."""
+
+
+def _needle(header: str) -> str:
+    needle = f"\r\n{header}: "
+    if len(_NEEDLES) < 512:
+        _NEEDLES[header] = needle
+    return needle
 
 
 _SEARCHES: Final = 8

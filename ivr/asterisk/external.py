@@ -59,7 +59,9 @@ def install(etc: Path, lines: dict[str, str]) -> list[str]:
         elif name.endswith("_custom.conf") and "[mappings]" not in before:
             text = f"[mappings]\n{text}"
         fresh = path.with_name(path.name + ".new")
-        fresh.write_text(before.rstrip("\n") + "\n\n" * bool(before) + text, encoding="utf-8", errors="surrogateescape")
+        fresh.write_text(
+            before.rstrip("\n") + "\n\n" * bool(before) + text, encoding="utf-8", errors="surrogateescape"
+        )
         fresh.replace(path)
         changed.append(name)
     return changed

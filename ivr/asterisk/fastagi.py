@@ -134,7 +134,7 @@ class FastAgiServer:
 class _Connection(asyncio.Protocol):
     """One connection, from the accept to the close."""
 
-    __slots__ = ("_loop", "_parser", "_server", "_session", "_timer", "_transport", "task")
+    __slots__ = ("_loop", "_parser", "_server", "_session", "_timer", "_told", "_transport", "task")
 
     def __init__(self, server: FastAgiServer, loop: asyncio.AbstractEventLoop) -> None:
         self._server = server
@@ -143,6 +143,8 @@ class _Connection(asyncio.Protocol):
         self._session: AgiSession | None = None
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._told = False
+        """Whether the log has its one line about this connection."""
         self.task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -172,6 +174,7 @@ class _Connection(asyncio.Protocol):
             self._timer = None
         handler = self._server.routes.get(request.script)
         if handler is None:
+            self._told = True
             log.warning("AGI request for unknown route %r; the dialplan goes on", request.script)
             self._transport.close()
             return
@@ -199,11 +202,12 @@ class _Connection(asyncio.Protocol):
             self._timer.cancel()
         if self._session is not None:
             self._session.note_hangup()
-        elif exc is None:
+        elif not self._told:
             log.debug("AGI connection closed before its request")
 
     def abort(self, why: str) -> None:
         """Close at once; a session that still runs sees a hangup."""
         if self._transport is not None and not self._transport.is_closing():
+            self._told = True
             log.info("AGI connection closed: %s", why)
             self._transport.abort()

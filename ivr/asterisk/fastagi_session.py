@@ -80,6 +80,7 @@ class AgiSession:
         "_timed_out",
         "_timer",
         "_transport",
+        "_wake_at",
         "args",
         "env",
         "query",
@@ -111,6 +112,7 @@ class AgiSession:
         self._timed_out = False
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = math.inf
+        self._wake_at = math.inf
 
     @property
     def raw(self) -> dict[str, bytes]:
@@ -165,7 +167,11 @@ class AgiSession:
             raise RuntimeError("an AGI session carries one command at a time")
         data = encode_command(*words)
         future = self._pending = self._loop.create_future()
-        self._arm(self._limit_s if timeout_s is None else timeout_s)
+        limit_s = self._limit_s if timeout_s is None else timeout_s
+        if limit_s != math.inf:
+            self._deadline = self._loop.time() + limit_s
+            if self._deadline < self._wake_at:
+                self._arm(self._deadline)
         if self._owed:
             self._deferred = data
         else:
@@ -326,27 +332,24 @@ class AgiSession:
         return AgiHangup("the caller hung up", "来电者已挂机")
 
     # -- time limits -----------------------------------------------------------------------
-    def _arm(self, limit_s: float) -> None:
-        """Set the deadline; one lazy timer serves all commands of a session."""
-        if limit_s == math.inf:
-            return
-        now = self._loop.time()
-        self._deadline = now + limit_s
-        if self._timer is None or self._timer.when() > self._deadline:
-            self._disarm()
-            self._timer = self._loop.call_at(self._deadline, self._look_at_clock)
+    def _arm(self, when: float) -> None:
+        """Look at the clock at ``when``; one lazy timer serves all commands of a session."""
+        self._disarm()
+        self._wake_at = when
+        self._timer = self._loop.call_at(when, self._look_at_clock)
 
     def _disarm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+            self._wake_at = math.inf
 
     def _look_at_clock(self) -> None:
-        self._timer = None
+        self._disarm()
         if self._deadline == math.inf:
             return
         if self._loop.time() < self._deadline:
-            self._timer = self._loop.call_at(self._deadline, self._look_at_clock)
+            self._arm(self._deadline)
             return
         self._ended = self._timed_out = True
         if self._pending is not None and not self._pending.done():

@@ -182,7 +182,9 @@ class Programs:
                         self._extract(_download(self._packages, Path(work), progress), progress)
                     found = self.present()
         if found is None:
-            raise InstallationError(f"Debian's {self._packages[0]} was unpacked but is not whole; install it yourself.")
+            raise InstallationError(
+                f"Debian's {self._packages[0]} was unpacked but is not whole; install it yourself."
+            )
         return found
 
     def _extract(self, debs: list[Path], progress: Progress) -> None:
@@ -197,7 +199,9 @@ class Programs:
         for count, deb in enumerate(wanted, 1):
             if count % 20 == 1 or count == len(wanted):
                 progress(f"{self._packages[0]} 3/3: unpacking {count} of {len(wanted)} packages")
-            with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(deb)], stdout=subprocess.PIPE) as archive:
+            with subprocess.Popen(
+                ["dpkg-deb", "--fsys-tarfile", str(deb)], stdout=subprocess.PIPE
+            ) as archive:
                 subprocess.run(
                     ["tar", "-x", "-C", str(fresh), "--keep-directory-symlink", "--no-same-owner", *excludes],
                     stdin=archive.stdout,

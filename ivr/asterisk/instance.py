@@ -123,7 +123,9 @@ class Instance:
             pid = self.pid()
             if pid is None:
                 raise InstanceError(f"Asterisk ended while booting: {self.last_words()}")
-            if (self.run / "asterisk.ctl").exists() and "fully booted" in self.command("core waitfullybooted"):
+            if (self.run / "asterisk.ctl").exists() and "fully booted" in self.command(
+                "core waitfullybooted"
+            ):
                 return
             time.sleep(0.05)
         raise InstanceError(

@@ -19,7 +19,7 @@ _CONTEXT = re.compile(r"^\[([^\]]+)\]")
 _APPLICATION = re.compile(r"^([A-Za-z]+)\((.*)\)$")
 _NESTED = re.compile(r"\?\s*([A-Z][A-Za-z]+)\(")
 _FUNCTION = re.compile(r"\$\{([A-Z][A-Z0-9_]+)\(")
-_SOUND = re.compile(r"(?:Playback|Background|Read)\(([^,)$]+)")
+_SOUND = re.compile(r"(?<![A-Za-z])(?:Playback|Background)\(([^,)$]+)")
 _QUEUE = re.compile(r"(?<![A-Za-z])Queue\(([^,)$]+)")
 _COMPLAINT = re.compile(r"\[[\d :.-]+\] (WARNING|ERROR)\[")
 
@@ -62,7 +62,9 @@ def inspect(instance: Instance) -> None:
     faults += lint_targets(steps)
     faults += _missing(steps, _queues(instance))
     if faults:
-        raise LintError("Asterisk configuration: " + "; ".join(faults), "Asterisk 配置有误:" + ";".join(faults))
+        raise LintError(
+            "Asterisk configuration: " + "; ".join(faults), "Asterisk 配置有误:" + ";".join(faults)
+        )
 
 
 def parse(path: Path) -> Iterator[Step]:
@@ -149,10 +151,12 @@ def _queues(instance: Instance) -> set[str]:
 def _missing(steps: list[Step], queues: set[str]) -> list[str]:
     faults = []
     for step in steps:
-        for sound in _SOUND.findall(step.application):
-            if not any(Path(f"{sound}.{kind}").exists() for kind in ("wav", "sln", "alaw", "ulaw")):
+        for sound in "&".join(_SOUND.findall(step.application)).split("&"):
+            if sound and not any(Path(f"{sound}.{kind}").exists() for kind in ("wav", "sln", "alaw", "ulaw")):
                 faults.append(f"{step.where}: no sound file {sound}")
         faults += [
-            f"{step.where}: no queue {name}" for name in _QUEUE.findall(step.application) if name not in queues
+            f"{step.where}: no queue {name}"
+            for name in _QUEUE.findall(step.application)
+            if name not in queues
         ]
     return faults

@@ -227,6 +227,7 @@ class Link(MendedManager):
     # -- the runner ------------------------------------------------------------------------
     async def _run(self) -> None:
         failures = 0
+        told = ""
         while not self._closed:
             refused = False
             was_live = False
@@ -247,8 +248,12 @@ class Link(MendedManager):
                 log.exception("the manager link met a defect of ours and starts again")
                 self._board.explain(f"internal error: {error!r}", f"内部错误：{error!r}")
             failures = 0 if was_live else failures + 1
+            told = "" if was_live else told
             wait_s = self._backoff.delay(max(failures - 1, 0), self._rng, refused=refused)
-            log.warning("manager link down: %s; next attempt in %.2f s", self.reason, wait_s)
+            # An Asterisk that is away for a day is one line, not ten thousand.
+            level = logging.DEBUG if self.reason == told else logging.WARNING
+            told = self.reason
+            log.log(level, "manager link down: %s; next attempt in %.2f s", told, wait_s)
             await self._sleep(wait_s)
 
     async def _sleep(self, seconds: float) -> None:

@@ -30,7 +30,10 @@ def _moment(message: Message) -> float:
 
 
 def _whole(text: str) -> int:
-    return int(text) if text.lstrip("-").isdigit() else 0
+    try:
+        return int(text)
+    except ValueError:
+        return 0
 
 
 def _joined(message: Message) -> dict[str, Any]:
@@ -48,7 +51,11 @@ def _connected(message: Message) -> dict[str, Any]:
 
 def _no_answer(message: Message) -> dict[str, Any]:
     seat = message.get("Interface").removeprefix("PJSIP/")
-    return {"queue": message.get("Queue"), "seat_user": seat, "ring_s": _whole(message.get("RingTime")) / 1000}
+    return {
+        "queue": message.get("Queue"),
+        "seat_user": seat,
+        "ring_s": _whole(message.get("RingTime")) / 1000,
+    }
 
 
 def _completed(message: Message) -> dict[str, Any]:

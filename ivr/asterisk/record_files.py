@@ -59,8 +59,11 @@ class RecordFiles:
             for name, offset in self._offsets.items()
         }
         fresh = self._place.with_suffix(".new")
-        fresh.write_text(json.dumps(place))
-        fresh.replace(self._place)
+        try:
+            fresh.write_text(json.dumps(place))
+            fresh.replace(self._place)
+        except OSError as error:  # a full disk: a restart reads more than it need
+            log.error("the place in Asterisk's records cannot be kept: %s", error.strerror or error)
         if not open_calls:
             self._rotate()
 
@@ -79,7 +82,7 @@ class RecordFiles:
         for path in sorted(self._spool.glob("*.json")):
             try:
                 note: dict[str, Any] = json.loads(path.read_text(encoding="utf-8", errors="replace"))
-                row = RecordRow(str(note["call_id"]), float(note["at"]), "reception", note)
+                row = RecordRow(str(note["call_id"]), _moment(note["at"]), "reception", note)
             except (OSError, ValueError, KeyError, TypeError) as error:
                 log.error("the note %s cannot be read and is set aside: %s", path.name, error)
                 with contextlib.suppress(OSError):
@@ -89,11 +92,20 @@ class RecordFiles:
 
     def done(self, name: str) -> None:
         """Delete a note."""
-        (self._spool / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it is read again, and adds nothing
+            (self._spool / name).unlink(missing_ok=True)
 
     def _remembered(self) -> dict[str, int]:
         try:
             raw = json.loads(self._place.read_text())
-            return {name: int(offset) for name, offset in raw.items() if name in self._paths}
-        except (OSError, ValueError, AttributeError):
+            return {name: max(0, int(offset)) for name, offset in raw.items() if name in self._paths}
+        except (OSError, ValueError, TypeError, AttributeError):
             return {}
+
+
+def _moment(value: Any) -> float:
+    """Return seconds since the epoch; the years a note can be from have ten digits of them."""
+    at = float(value)
+    if not 1e9 <= at < 1e10:
+        raise ValueError(f"{at} is no moment a call was made at")
+    return at

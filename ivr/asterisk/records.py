@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+
+log = logging.getLogger(__name__)
 
 _CEL_FIELDS = 10
 _CDR_FIELDS = 10
@@ -34,7 +37,8 @@ class RecordRow(NamedTuple):
 def read_whole_lines(path: Path, offset: int, max_bytes: int = 4_000_000) -> tuple[bytes, int]:
     """Return whole lines from an offset on and the offset behind them.
 
-    A file that is shorter than the offset was rotated away: it is read from its start.
+    A file that is shorter than the offset was rotated away: it is read from its start.  A line of
+    ``max_bytes`` or more is none that Asterisk writes and is passed over.
     """
     try:
         with path.open("rb") as file:
@@ -44,7 +48,12 @@ def read_whole_lines(path: Path, offset: int, max_bytes: int = 4_000_000) -> tup
             chunk = file.read(max_bytes)
     except FileNotFoundError:
         return b"", 0
+    except OSError as error:
+        log.error("%s cannot be read: %s", path, error.strerror or error)
+        return b"", offset
     end = chunk.rfind(b"\n") + 1
+    if not end and len(chunk) == max_bytes:
+        return b"", offset + len(chunk)
     return chunk[:end], offset + end
 
 
@@ -79,7 +88,9 @@ def seat_user(channel: str) -> str | None:
 
 def read_cel(data: bytes) -> Iterator[RecordRow]:
     """Tell the facts of channel event lines."""
-    for kind, at, call_id, unique_id, channel, caller, _context, peer, defined, extra in _lines(data, _CEL_FIELDS):
+    for kind, at, call_id, unique_id, channel, caller, _context, peer, defined, extra in _lines(
+        data, _CEL_FIELDS
+    ):
         moment = _number(at)
         if not call_id or not moment:
             continue
@@ -107,6 +118,8 @@ def read_cdr(data: bytes) -> Iterator[RecordRow]:
         data, _CDR_FIELDS
     ):
         if not call_id or call_id != unique_id or context not in _OURS:
+            continue
+        if not _number(start) or not _number(end):
             continue
         yield RecordRow(call_id, _number(start), "reception", {"caller": caller, "channel": "", "extra": ""})
         if app == "Queue":

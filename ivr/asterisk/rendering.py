@@ -103,7 +103,7 @@ def render(templates: Path, target: Path, context: Mapping[str, object], *, piec
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - these are not web pages; finalize checks every value
+        autoescape=False,
     )
     digest = hashlib.sha256()
     for name in sorted(environment.list_templates(extensions=["j2"])):

@@ -95,8 +95,8 @@ class AfterCall:
             return
         raw = Path(call.recording + ".raw")
         wav = Path(call.recording + ".wav")
-        await self._settled(raw)
         try:
+            await self._settled(raw)
             closed = ClosedRecording(*await asyncio.to_thread(self._close, raw, wav))
         except HotlineError as error:
             self._fail(call, error.sentence)
@@ -105,7 +105,12 @@ class AfterCall:
             self._fail(call, f"the recording could not be closed: {error.strerror or error}")
             return
         path = str(wav.relative_to(self._root)) if wav.is_relative_to(self._root) else str(wav)
-        data = {"path": path, "sha256": closed.sha256, "sides": list(SIDES), "seconds": round(closed.seconds, 3)}
+        data = {
+            "path": path,
+            "sha256": closed.sha256,
+            "sides": list(SIDES),
+            "seconds": round(closed.seconds, 3),
+        }
         self._tell(call, Kind.RECORDING_CLOSED, data)
         talked = call.talk_s or 0.0
         if closed.seconds < talked - _SHORT_BY_S:

@@ -8,14 +8,35 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
-from ivr.calls.events import Event, is_call
+from ivr.calls.events import Event, Kind, is_call
 from ivr.calls.record import CallRecord, SeatRecord
 from ivr.calls.states import CallState, SeatState
 
 _REMEMBERED = 50_000
 
+_AFTERWARDS = frozenset(
+    {
+        Kind.RECORDING_CLOSED,
+        Kind.RECORDING_FAILED,
+        Kind.TRANSCRIPT_PENDING,
+        Kind.TRANSCRIPT_DONE,
+        Kind.TRANSCRIPT_FAILED,
+        Kind.NOTED,
+    }
+)
+"""What is told of a call that is over, and never opens one."""
+
 log = logging.getLogger(__name__)
+
+
+class Heard(NamedTuple):
+    """What we heard of a call that is over."""
+
+    whole: bool
+    queued: bool
+    answered: bool
 
 
 class CallBook:
@@ -27,21 +48,23 @@ class CallBook:
     """
 
     def __init__(
-        self, append: Callable[[Event], None], on_event: Callable[[Event, CallRecord | None], None] = lambda *_: None
+        self,
+        append: Callable[[Event], None],
+        on_event: Callable[[Event, CallRecord | None], None] = lambda *_: None,
     ) -> None:
         self._append = append
         self._on_event = on_event
         self.calls: dict[str, CallRecord] = {}
         self.seats: dict[str, SeatRecord] = {}
-        self.settled: set[str] = set()
+        self.over: dict[str, Heard] = {}
 
     def record(self, event: Event) -> bool:
         """Journal one event and fold it in; return whether its state table allowed it."""
         self._append(event)
         if is_call(event.stream):
-            call = self.calls.setdefault(event.stream, CallRecord(event.stream))
-            allowed = call.apply(event)
-            if call.state is CallState.ENDED:
+            call = self._open(event)
+            allowed = call is None or call.apply(event)
+            if call is not None and call.state is CallState.ENDED:
                 self.calls.pop(event.stream, None)
                 self._settle(call)
         else:
@@ -52,12 +75,20 @@ class CallBook:
         self._on_event(event, call)
         return allowed
 
+    def _open(self, event: Event) -> CallRecord | None:
+        """Return the open call of an event; a word about a call that is over opens it no more."""
+        call = self.calls.get(event.stream)
+        if call is None and event.stream not in self.over and event.kind not in _AFTERWARDS:
+            call = self.calls[event.stream] = CallRecord(event.stream)
+        return call
+
     def _settle(self, call: CallRecord) -> None:
-        """Remember calls whose whole life we heard, so that reconciliation need not look them up."""
-        if len(self.settled) > _REMEMBERED:
-            self.settled.clear()
-        if call.known and not (call.answered_at and call.left_at is None):
-            self.settled.add(call.call_id)
+        """Remember what we heard of a call, so that reconciliation need not look it up."""
+        if len(self.over) > _REMEMBERED:
+            self.over.pop(next(iter(self.over)))
+        answered = call.answered_at is not None
+        whole = call.known and not (answered and call.left_at is None)
+        self.over[call.call_id] = Heard(whole, call.queued_at is not None, answered)
 
     def seat(self, seat_id: str) -> SeatRecord:
         """Return a seat's record; one nobody ever logged in to is logged out."""
@@ -87,7 +118,5 @@ class CallBook:
     def busy_seats(self) -> Mapping[str, CallRecord]:
         """Return the calls that are being talked on, by seat."""
         return {
-            call.seat: call
-            for call in self.calls.values()
-            if call.seat and call.state is CallState.TALKING
+            call.seat: call for call in self.calls.values() if call.seat and call.state is CallState.TALKING
         }

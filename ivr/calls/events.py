@@ -70,8 +70,8 @@ class Event:
         """
         raw = orjson.loads(line)
         try:
-            return cls(str(raw["stream"]), float(raw["at"]), Kind(raw["kind"]), raw["data"])
-        except (KeyError, TypeError) as error:
+            return cls(str(raw["stream"]), float(raw["at"]), Kind(raw["kind"]), dict(raw["data"].items()))
+        except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"not an event: {line[:200]!r}") from error
 
 

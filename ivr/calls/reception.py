@@ -55,7 +55,9 @@ class Conversation(Protocol):
         """Hand the decision to whatever carries the voice."""
 
 
-def started(arrival: Arrival, book: HotlineBook, identify: Callable[[str], Mapping[str, str]]) -> dict[str, Any]:
+def started(
+    arrival: Arrival, book: HotlineBook, identify: Callable[[str], Mapping[str, str]]
+) -> dict[str, Any]:
     """Return the data of a call's first event.
 
     Args:
@@ -113,5 +115,7 @@ async def receive(
     record(Event(arrival.call_id, now, Kind.CALL_STARTED, started(arrival, book, identify)))
     placement = place(arrival, book, priority_110)
     await caller.place(placement)
-    record(Event(arrival.call_id, now, Kind.PLACED, {"queue": placement.queue, "priority": placement.priority}))
+    record(
+        Event(arrival.call_id, now, Kind.PLACED, {"queue": placement.queue, "priority": placement.priority})
+    )
     return placement

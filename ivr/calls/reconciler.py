@@ -86,13 +86,11 @@ class Reconciler:
         Raises:
             HotlineError: the database is away; nothing was journalled, the next run does it.
         """
+        asked_at = self._clock()
         while facts := list(self._records.read()):
             gather(self._traces, facts)
             await asyncio.sleep(0)  # calls come first
-        for call_id in self._calls.settled.intersection(self._traces):
-            trace = self._traces[call_id]
-            if trace.ended is not None:
-                del self._traces[call_id]
+        self._drop_heard()
         notes = list(self._records.notes())
         gather(self._traces, [row for _, row in notes])
         # a restart of Asterisk leaves open calls without a word; what it no longer has is over
@@ -103,11 +101,11 @@ class Reconciler:
             for call_id, trace in self._traces.items()
             if trace.ended is not None and now - trace.last_at >= QUIET_S
         }
-        fresh = {call_id for call_id in self._traces if call_id not in self._calls.calls} - ripe
+        fresh = {call_id for call_id in self._traces if not self._is_known(call_id)} - ripe
         if live is not None:
             ripe |= {call_id for call_id in fresh - live if now - self._traces[call_id].last_at >= QUIET_S}
         stored = await self._stored(ripe | fresh)
-        added = self._mend(ripe | fresh, stored) + self._bury(gone, now)
+        added = self._mend(ripe | fresh, stored) + self._bury(gone, asked_at)
         for name, _ in notes:
             self._records.done(name)
         for call_id in ripe:
@@ -116,16 +114,35 @@ class Reconciler:
         self.mended += added
         return added
 
+    def _is_known(self, call_id: str) -> bool:
+        """Tell whether the book has the call with its beginning."""
+        call = self._calls.calls.get(call_id)
+        return call is not None and call.known
+
+    def _drop_heard(self) -> None:
+        """Forget traces that tell no more than what we heard live."""
+        for call_id in self._calls.over.keys() & self._traces.keys():
+            trace, heard = self._traces[call_id], self._calls.over[call_id]
+            told = (heard.queued or trace.queued is None) and (heard.answered or trace.answered is None)
+            if trace.ended is not None and heard.whole and told:
+                del self._traces[call_id]
+
     async def _stored(self, call_ids: set[str]) -> dict[str, CallRecord]:
-        asked = sorted(call_ids - set(self._calls.calls))
+        open_now = {call_id: self._calls.calls[call_id] for call_id in call_ids & self._calls.calls.keys()}
+        asked = sorted(call_id for call_id in call_ids if not self._is_known(call_id))
         found: Mapping[str, Sequence[Event]] = await self._known(asked) if asked else {}
-        return {call_id: fold_call(call_id, events) for call_id, events in found.items() if events}
+        told = {call_id: fold_call(call_id, events) for call_id, events in found.items() if events}
+        return open_now | told  # a call may end while the database answers: its record stays good
 
     def _mend(self, call_ids: set[str], stored: Mapping[str, CallRecord]) -> int:
         added = 0
         for call_id in sorted(call_ids):
             trace = self._traces[call_id]
-            record = self._calls.calls.get(call_id) or stored.get(call_id)
+            record = self._calls.calls.get(call_id)
+            if record is None or not record.known:
+                record = stored.get(call_id, record)
+            if record is None and call_id in self._calls.over:
+                continue  # it came and went while the database answered; the next run compares it
             for event in missing_events(record, trace):
                 self._restore(record)
                 self._calls.record(self._completed(event))
@@ -134,8 +151,8 @@ class Reconciler:
 
     def _restore(self, record: CallRecord | None) -> None:
         """Have the call in the book, so that what is told now is folded onto what is known."""
-        if record is not None:
-            self._calls.calls.setdefault(record.call_id, record)
+        if record is not None and not self._is_known(record.call_id):
+            self._calls.calls[record.call_id] = record
 
     def _completed(self, event: Event) -> Event:
         """Put the hotline's own facts to what Asterisk wrote."""
@@ -147,17 +164,24 @@ class Reconciler:
             data |= self._name_seat(str(data.get("channel", "")))
         return Event(event.stream, event.at, event.kind, data)
 
-    def _bury(self, gone: set[str], now: float) -> int:
+    def _bury(self, gone: set[str], asked_at: float) -> int:
         added = 0
         for call_id in sorted(gone):
             record = self._calls.calls.get(call_id)
-            if record is None or (record.started_at or 0) > now - QUIET_S:
+            if record is None or _newest(record) > asked_at - QUIET_S:
                 continue
             trace = self._traces.get(call_id)
+            if trace is not None and trace.ended is not None:
+                continue  # Asterisk has just told its end; if we do not hear it, the next run tells it
+            last_seen = trace.last_at if trace else (0.0 if _newest(record) else asked_at)
             log.warning("Asterisk no longer has call %s; it is closed", call_id)
-            self._calls.record(lost(record, trace.last_at if trace else 0.0))
+            self._calls.record(lost(record, last_seen))
             added += 1
         return added
+
+
+def _newest(record: CallRecord) -> float:
+    return max(record.started_at or 0.0, record.queued_at or 0.0, record.answered_at or 0.0)
 
 
 def arrival_of(call_id: str, data: Mapping[str, Any]) -> Arrival:

@@ -106,5 +106,9 @@ def lost(record: CallRecord, last_seen: float) -> Event:
         record.call_id,
         max(last_seen, record.answered_at or 0, record.queued_at or 0, record.started_at or 0),
         Kind.HUNG_UP,
-        {"reconciled": True, "cause_text": "Asterisk no longer knows the call", "failed": record.answered_at is None},
+        {
+            "reconciled": True,
+            "cause_text": "Asterisk no longer knows the call",
+            "failed": record.answered_at is None,
+        },
     )

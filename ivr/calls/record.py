@@ -102,7 +102,7 @@ def _started(call: CallRecord, event: Event) -> None:
     call.caller_mask = caller.get("mask", "")
     call.caller_enc = caller.get("enc", "")
     call.caller_hash = caller.get("hash", "")
-    call.legs.insert(0, Leg("caller", data.get("channel", ""), event.at))
+    call.legs.insert(0, Leg("caller", data.get("channel", ""), event.at, call.ended_at))
 
 
 def _placed(call: CallRecord, event: Event) -> None:
@@ -120,7 +120,10 @@ def _answered(call: CallRecord, event: Event) -> None:
     call.operator = event.data.get("operator")
     if call.answered_at is None:
         call.answered_at = event.at
-    call.legs.append(Leg("operator", event.data.get("channel", ""), event.at))
+    left_at = call.left_at if call.left_at is not None and call.left_at >= event.at else call.ended_at
+    call.legs.append(Leg("operator", event.data.get("channel", ""), event.at, left_at))
+    if call.ended_at is not None:  # we heard the end live and the answer only from Asterisk's records
+        call.outcome = "answered"
 
 
 def _operator_left(call: CallRecord, event: Event) -> None:

@@ -169,7 +169,17 @@ def list_tickets(since: str | None, state: str | None, line: str | None, as_json
     if as_json:
         print_json(rows)
         return
-    columns = ("ticket_no", "state", "outcome", "caller", "line_id", "operator", "waited_s", "talk_s", "opened_at")
+    columns = (
+        "ticket_no",
+        "state",
+        "outcome",
+        "caller",
+        "line_id",
+        "operator",
+        "waited_s",
+        "talk_s",
+        "opened_at",
+    )
     print_table(columns, [[row[name] for name in columns] for row in rows])
 
 
@@ -190,7 +200,9 @@ def show_ticket(number: str, as_json: bool) -> None:
         raise refused(f"there is no ticket {number}.", f"没有编号为 {number} 的工单。")
     if len(rows) > 1:
         numbers = ", ".join(row["ticket_no"] for row in rows)
-        raise refused(f"{number} is the query code of several tickets: {numbers}.", f"查询码对应多张工单:{numbers}。")
+        raise refused(
+            f"{number} is the query code of several tickets: {numbers}.", f"查询码对应多张工单:{numbers}。"
+        )
     if as_json:
         print_json(rows[0])
     else:
@@ -203,7 +215,9 @@ def _print_story(row: dict[str, Any]) -> None:
         if name not in ("events", "legs", "transcript", "recordings") and value not in (None, []):
             click.echo(f"{name:15} {value}")
     for event in row["events"]:
-        rest = " ".join(f"{k}={v}" for k, v in event.items() if k not in ("seq", "at", "kind", "turns", "text"))
+        rest = " ".join(
+            f"{k}={v}" for k, v in event.items() if k not in ("seq", "at", "kind", "turns", "text")
+        )
         click.echo(f"  {event['at'][11:23]}  {event['kind']:18} {rest}")
 
 
@@ -222,7 +236,9 @@ def _moment(text: str) -> float:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise click.BadParameter(f"{text!r} is not ISO 8601, for example 2026-11-21T08:00. 时间格式有误。") from error
+        raise click.BadParameter(
+            f"{text!r} is not ISO 8601, for example 2026-11-21T08:00. 时间格式有误。"
+        ) from error
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=ZoneInfo(settings_and_book()[1].timezone))
     return moment.timestamp()
@@ -244,4 +260,7 @@ def check(folder: Path | None, as_json: bool) -> None:
     if as_json:
         print_json({"ok": True, "faults": [], "lines": len(book.lines), "seats": len(book.seats)})
         return
-    say(f"no faults: {len(book.lines)} lines, {len(book.seats)} seats.", f"没有错误:{len(book.lines)} 条部门线,{len(book.seats)} 个座席。")
+    say(
+        f"no faults: {len(book.lines)} lines, {len(book.seats)} seats.",
+        f"没有错误:{len(book.lines)} 条部门线,{len(book.seats)} 个座席。",
+    )

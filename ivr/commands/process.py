@@ -14,7 +14,15 @@ import psutil
 
 from ivr import deployment, supervisor
 from ivr.asterisk.instance import Instance
-from ivr.commands.common import json_option, plain_errors, print_json, print_table, refused, say, settings_and_book
+from ivr.commands.common import (
+    json_option,
+    plain_errors,
+    print_json,
+    print_table,
+    refused,
+    say,
+    settings_and_book,
+)
 from ivr.control import EngineAway, ask
 from ivr.errors import HotlineError
 from ivr.keys import open_keys
@@ -47,7 +55,9 @@ def _asterisk_part(settings: Settings, ami: dict[str, Any]) -> dict[str, Any]:
 def _instance(settings: Settings) -> Instance:
     """Return the instance without looking for the program, which takes time."""
     nothing = Path("/nonexistent")
-    return Instance(deployment.installations.Installation((), nothing, nothing, ""), settings.asterisk_home, settings.run)
+    return Instance(
+        deployment.installations.Installation((), nothing, nothing, ""), settings.asterisk_home, settings.run
+    )
 
 
 def all_live(parts: dict[str, dict[str, Any]]) -> bool:
@@ -74,7 +84,9 @@ def up(detach: bool) -> None:
 
 def _foreground(settings: Settings) -> None:
     supervisor.start_logging(settings.logs, "supervisor")
-    click.echo(f"12345: SIP {settings.bind}:{settings.sip_port}, state in {settings.home}, Ctrl-C ends", err=True)
+    click.echo(
+        f"12345: SIP {settings.bind}:{settings.sip_port}, state in {settings.home}, Ctrl-C ends", err=True
+    )
     supervisor.Supervisor(settings, lambda line: click.echo(line, err=True)).run()
 
 
@@ -93,10 +105,18 @@ def _wait_live(settings: Settings, process: subprocess.Popen[bytes]) -> None:
         if all_live(parts):
             return
         others = {name: part for name, part in parts.items() if name != "speech"}
-        if all_live(others) and parts["speech"]["state"] == "down" and parts["speech"]["reason"] != "not started":
+        if (
+            all_live(others)
+            and parts["speech"]["state"] == "down"
+            and parts["speech"]["reason"] != "not started"
+        ):
             break
         time.sleep(0.05)
-    waiting = "; ".join(f"{name}: {part['reason'] or part['state']}" for name, part in parts.items() if part["state"] != "live")
+    waiting = "; ".join(
+        f"{name}: {part['reason'] or part['state']}"
+        for name, part in parts.items()
+        if part["state"] != "live"
+    )
     raise refused(f"started, but not all parts are live: {waiting}", f"已启动,但有部分未就绪:{waiting}")
 
 
@@ -139,7 +159,10 @@ def status(as_json: bool) -> None:
     if as_json:
         print_json({"parts": parts})
     else:
-        print_table(("part", "state", "pid", "reason"), [(n, p["state"], p["pid"], p["reason"]) for n, p in parts.items()])
+        print_table(
+            ("part", "state", "pid", "reason"),
+            [(n, p["state"], p["pid"], p["reason"]) for n, p in parts.items()],
+        )
     if not all_live(parts):
         raise SystemExit(1)
 
@@ -161,7 +184,12 @@ def asterisk() -> None:
 
 
 @asterisk.command()
-@click.option("--install", "etc", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Write the lines into this /etc/asterisk.")
+@click.option(
+    "--install",
+    "etc",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Write the lines into this /etc/asterisk.",
+)
 @plain_errors
 def include(etc: Path | None) -> None:
     """Print, or with --install write, the lines its files must include. 打印或写入需要包含的配置行。"""
@@ -175,4 +203,7 @@ def include(etc: Path | None) -> None:
             click.echo(f"; {name}\n{text}")
         return
     changed = install(etc, lines)
-    say(f"written: {', '.join(changed) or 'nothing, all was there'}", f"已写入:{'、'.join(changed) or '无需更改'}")
+    say(
+        f"written: {', '.join(changed) or 'nothing, all was there'}",
+        f"已写入:{'、'.join(changed) or '无需更改'}",
+    )

@@ -51,7 +51,8 @@ async def _transcribe(file: Path) -> dict[str, Any]:
     return {
         "text": words.text,
         "turns": [
-            {"speaker": turn.speaker, "start": turn.start, "end": turn.end, "text": turn.text} for turn in words.turns
+            {"speaker": turn.speaker, "start": turn.start, "end": turn.end, "text": turn.text}
+            for turn in words.turns
         ],
         "model": words.model,
         "demonstration": words.demonstration,

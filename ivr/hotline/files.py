@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
+from zoneinfo import ZoneInfo
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -41,6 +42,22 @@ class HotlineFile(_File):
     number: Digits = "12345"
     timezone: str = "Asia/Shanghai"
 
+    @field_validator("number")
+    @classmethod
+    def _not_an_emergency(cls, value: str) -> str:
+        if value in _book.EMERGENCY_NUMBERS:
+            raise ValueError(f"{value} stays separate and can never be the hotline")
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, OSError, ValueError) as error:  # a zone that is not there is a KeyError
+            raise ValueError(f"there is no time zone {value!r}; write for example Asia/Shanghai") from error
+        return value
+
 
 class LineEntry(_File):
     """One line of ``lines.yaml``."""
@@ -58,6 +75,8 @@ class LineEntry(_File):
     def _not_an_emergency(cls, value: str) -> str:
         if _book.digits(value) in _book.EMERGENCY_NUMBERS:
             raise ValueError(f"{value} stays separate and can never be a line")
+        if len(_book.digits(value)) < 3:
+            raise ValueError(f"{value} is no telephone number: write at least three digits")
         return value
 
 
@@ -151,7 +170,7 @@ _Model = TypeVar("_Model", bound=_File)
 def _read(folder: Path, name: str, model: type[_Model]) -> _Model:
     path = folder / name
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a safe loader
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
         return model.model_validate(data if data is not None else {})
     except FileNotFoundError as error:
         raise ConfigurationError(
@@ -190,7 +209,9 @@ def load(folder: Path) -> _book.HotlineBook:
             _book.Line(**(e.model_dump() | {"aliases": tuple(e.aliases)}))
             for e in _read(folder, "lines.yaml", LinesFile).lines
         ),
-        queues=tuple(_book.QueueSpec(**e.model_dump()) for e in _read(folder, "queues.yaml", QueuesFile).queues),
+        queues=tuple(
+            _book.QueueSpec(**e.model_dump()) for e in _read(folder, "queues.yaml", QueuesFile).queues
+        ),
         seats=tuple(_book.Seat(**e.model_dump()) for e in _read(folder, "seats.yaml", SeatsFile).seats),
         operators=tuple(
             _book.Operator(e.number, e.name, tuple(e.queues))
@@ -207,11 +228,17 @@ def load(folder: Path) -> _book.HotlineBook:
     return book
 
 
+def _reached_by(book: _book.HotlineBook) -> list[str]:
+    """Return every digit string that reaches a line or the hotline, once for each that it reaches."""
+    numbers = [*(line.number for line in book.lines), book.number]
+    return [form for number in numbers for form in set(book.number_forms(number))]
+
+
 def _cross_check(folder: Path, book: _book.HotlineBook) -> None:
     """Refuse what is right file by file and wrong together."""
     for what, name, values in (
         ("line id", "lines.yaml", [line.id for line in book.lines]),
-        ("line number", "lines.yaml", [_book.digits(line.number) for line in book.lines] + [book.number]),
+        ("line number", "lines.yaml", _reached_by(book)),
         ("queue id", "queues.yaml", [queue.id for queue in book.queues]),
         ("seat id", "seats.yaml", [seat.id for seat in book.seats]),
         ("extension", "seats.yaml", [seat.extension for seat in book.seats]),

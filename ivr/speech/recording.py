@@ -24,7 +24,7 @@ RATE_HZ = 8000
 SAMPLE_BYTES = 2
 
 _COPY_BLOCK = 1 << 18
-_CHUNK_FRAMES = 2000
+_CHUNK_FRAMES = 4000
 _LONGEST_HEADER = 1024
 
 
@@ -105,7 +105,7 @@ def sides(wav_path: Path, chunk_frames: int = _CHUNK_FRAMES) -> tuple[Iterator[b
 
     Args:
         wav_path: 16-bit wav, one side a channel.
-        chunk_frames: samples per chunk; 2000 are 0.25 s.
+        chunk_frames: samples per chunk; 4000 are 0.5 s.
 
     Returns:
         one iterator per channel, of 16-bit mono little-endian chunks.

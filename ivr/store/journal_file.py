@@ -34,6 +34,8 @@ class JournalFile:
         self._on_append = on_append
         self._limit = segment_bytes
         self._waiting: list[bytes] = []
+        self._full: list[int] = []
+        self._why = ""
         numbers = self._segments()
         self._number = numbers[-1] if numbers else 1
         self._open()
@@ -58,10 +60,7 @@ class JournalFile:
     def read(self, position: str, max_bytes: int = 1_000_000) -> tuple[list[bytes], str]:
         """Return whole lines from a position on, and the position behind them."""
         self._flush()
-        number, offset = (int(part) for part in position.split(":"))
-        first = self._segments()[0]
-        if number < first:
-            number, offset = first, 0
+        number, offset = self._existing(position)
         while True:
             with self._path(number).open("rb") as file:
                 file.seek(offset)
@@ -72,7 +71,7 @@ class JournalFile:
                     end = len(chunk)
             if end or number >= self._number:
                 return chunk[:end].splitlines(), f"{number}:{offset + end}"
-            number, offset = number + 1, 0
+            number, offset = next(later for later in self._segments() if later > number), 0
 
     def forget(self, position: str) -> None:
         """Delete the segments that lie wholly behind a position."""
@@ -82,13 +81,24 @@ class JournalFile:
                 self._path(number).unlink(missing_ok=True)
 
     def sync(self) -> None:
-        """Make what was appended survive a power cut (call it off the event loop)."""
-        os.fdatasync(self._descriptor)
+        """Make what was appended survive a power cut (call it off the event loop).
+
+        A disk that refuses is told in the log: the lines go on into the database.
+        """
+        try:
+            while self._full:
+                os.fdatasync(self._full[0])
+                os.close(self._full.pop(0))
+            os.fdatasync(self._descriptor)
+        except OSError as error:
+            log.error("the journal is not safe against a power cut: %s", error.strerror or error)
 
     def close(self) -> None:
         """Close the segment."""
         self._flush()
-        os.close(self._descriptor)
+        for descriptor in (*self._full, self._descriptor):
+            os.close(descriptor)
+        self._full.clear()
 
     def _flush(self) -> None:
         if not self._waiting:
@@ -104,20 +114,42 @@ class JournalFile:
         rest = data[written:]
         self._waiting = [rest] if rest else []
         if not rest and self._size >= self._limit:
-            os.close(self._descriptor)
-            self._number += 1
+            self._begin_next()
+
+    def _begin_next(self) -> None:
+        """Begin the next segment; the full one is closed by the next sync, in whichever thread that is."""
+        full = self._descriptor
+        self._number += 1
+        try:
             self._open()
+        except OSError as error:
+            self._number -= 1  # a segment may grow longer than we like
+            log.error("the next segment of the journal cannot be begun: %s", error.strerror or error)
+            return
+        self._full.append(full)
 
     def _open(self) -> None:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         self._descriptor = os.open(self._path(self._number), flags, 0o600)
         self._size = os.fstat(self._descriptor).st_size
-        self._why = ""
 
     def _mend_tail(self) -> None:
         """Close a line that a power cut left open; it is skipped when read."""
         if self._size and not self._path(self._number).read_bytes().endswith(b"\n"):
             self.append(b"\n")
+
+    def _existing(self, position: str) -> tuple[int, int]:
+        """Return a position as segment and offset; one that is not in this folder means its beginning.
+
+        A database may remember a place in a journal that was lost or left on another machine.
+        """
+        number, offset = (int(part) for part in position.split(":"))
+        segments = self._segments()
+        if number not in segments:
+            return segments[0], 0
+        if self._path(number).stat().st_size < offset:
+            return number, 0
+        return number, offset
 
     def _segments(self) -> list[int]:
         return sorted(int(path.stem) for path in self._folder.glob("*.jsonl"))

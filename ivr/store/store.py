@@ -119,7 +119,9 @@ class Store:
         """Move the cursor; False when an earlier try of this batch was written after all."""
         name = t.cursors.c.name == batch.cursor
         moved = await connection.execute(
-            sa.update(t.cursors).where(name, t.cursors.c.position == batch.before).values(position=batch.after)
+            sa.update(t.cursors)
+            .where(name, t.cursors.c.position == batch.before)
+            .values(position=batch.after)
         )
         if moved.rowcount:
             return True
@@ -136,7 +138,9 @@ class Store:
         dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
         statement = dialect.insert(table)
         changes = {column: statement.excluded[column] for column in rows[0] if column != key}
-        await connection.execute(statement.on_conflict_do_update(index_elements=[key], set_=changes), list(rows))
+        await connection.execute(
+            statement.on_conflict_do_update(index_elements=[key], set_=changes), list(rows)
+        )
 
     async def _write_tickets(self, connection: AsyncConnection, batch: Batch) -> list[Row]:
         known = await self._with_ticket(connection, [row["call_id"] for row in batch.tickets])
@@ -214,7 +218,9 @@ class Store:
     async def open_calls(self) -> list[str]:
         """Return the ids of calls that have not ended."""
         async with self._reading() as connection:
-            return list(await connection.scalars(sa.select(t.calls.c.call_id).where(t.calls.c.state != "ended")))
+            return list(
+                await connection.scalars(sa.select(t.calls.c.call_id).where(t.calls.c.state != "ended"))
+            )
 
     async def unfinished_recordings(self) -> list[str]:
         """Return the ids of ended, answered calls whose recording or transcript is still to be made."""

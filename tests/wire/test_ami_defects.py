@@ -7,7 +7,9 @@ import logging
 from typing import Any
 
 import pytest
-from wire_kit import (
+
+from ivr.asterisk.manager import AmiRefused, AmiTimeout, LinkState, UnsafeValue
+from tests.wire.wire_kit import (
     FakeManager,
     event,
     eventually,
@@ -17,8 +19,6 @@ from wire_kit import (
     read_actions,
     refuse,
 )
-
-from ivr.asterisk.manager import AmiRefused, AmiTimeout, LinkState, UnsafeValue
 
 
 @pytest.fixture(autouse=True)

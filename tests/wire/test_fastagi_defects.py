@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from panoramisk import fast_agi
-from wire_kit import eventually, play_asterisk, read_words, request, run_published
 
 from ivr.asterisk.fastagi import (
     AgiCommandError,
@@ -20,6 +19,7 @@ from ivr.asterisk.fastagi import (
     AgiTimeout,
     FastAgiServer,
 )
+from tests.wire.wire_kit import eventually, play_asterisk, read_words, request, run_published
 
 Route = Callable[[Any], Awaitable[None]]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wire_kit import read_actions, read_commands
 
 from ivr.asterisk.agi_codec import MAX_COMMAND, encode_command
 from ivr.asterisk.ami_codec import encode_action
 from ivr.asterisk.ami_values import UnsafeValue, clean, unescape
 from ivr.asterisk.fastagi_session import _fitting
+from tests.wire.wire_kit import read_actions, read_commands
 
 NASTY = st.text(
     st.one_of(st.sampled_from(list("\r\n\0\"'\\ ,;:|$[]{}()=\t\x7f\u2028\ud800")), st.characters()),

@@ -8,7 +8,6 @@ import time
 from typing import Any
 
 import pytest
-from wire_kit import FakeManager, event, eventually, grant, our_link, refuse
 
 from ivr.asterisk.manager import (
     AmiDown,
@@ -21,6 +20,7 @@ from ivr.asterisk.manager import (
     LinkState,
     Message,
 )
+from tests.wire.wire_kit import FakeManager, event, eventually, grant, our_link, refuse
 
 
 async def live(server: FakeManager, **options: Any) -> Link:
@@ -62,7 +62,7 @@ async def test_the_link_catches_up_again_after_every_reconnect() -> None:
         link = await live(server, synchronise=synchronise)
         for number in (2, 3):
             server.drop()
-            assert await eventually(lambda number=number: rounds == list(range(1, number + 1)))
+            assert await eventually(lambda: len(rounds) == number)  # noqa: B023
             await link.wait_live(5)
         await link.close()
 
@@ -235,10 +235,11 @@ async def test_waits_between_attempts_grow_and_start_anew_after_a_good_link() ->
         waits.clear()
         link = Patient("127.0.0.1", server.port, "hotline", "secret", backoff=backoff, boot_wait_s=0.1)
         await link.start()
-        for _ in range(4):
-            await link.wait_live(5)
+        for number in range(1, 5):
+            assert await eventually(lambda: server.connections == number)  # noqa: B023
+            assert await eventually(lambda: link.state is LinkState.LIVE)
             server.drop()
-            assert await eventually(lambda: link.state is not LinkState.LIVE)
+        assert await eventually(lambda: server.connections == 5)
         await link.wait_live(5)
         assert max(waits) <= 1.0
         await link.close()
@@ -319,8 +320,9 @@ async def test_an_action_given_up_by_its_caller_leaves_nothing_behind() -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert link.protocol is not None
-        assert await eventually(lambda: all(p.name == "Ping" for p in link.protocol._pending.values()))
+        protocol = link.protocol
+        assert protocol is not None
+        assert await eventually(lambda: all(p.name == "Ping" for p in protocol._pending.values()))
         await link.close()
 
 

@@ -89,6 +89,19 @@ def test_a_header_asked_for_is_the_one_a_full_reading_finds(events: list[list[tu
         for name, _ in headers:
             full = Message(text)
             assert Message(text).get(name) == dict(reversed(full.items()))[name]
+            assert Message(text).get(f"Not{name}", "none") == "none"
+        assert Message(text).get("Event") == Message(text).get("EVENT") == "E"
+
+
+def test_a_header_written_in_another_case_or_without_a_blank_is_found() -> None:
+    text = "Event: UserEvent\r\nUNIQUEID: 1\r\nempty:\r\nLine: 税务"
+    assert [Message(text).get(name, "?") for name in ("Uniqueid", "Empty", "line", "LINE", "None")] == [
+        "1",
+        "",
+        "税务",
+        "税务",
+        "?",
+    ]
 
 
 @given(st.binary(max_size=300), CUTS)

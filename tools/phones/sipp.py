@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import random
 import shutil
 import socket
 import subprocess
@@ -24,7 +26,9 @@ def sipp_program() -> list[str]:
     found = shutil.which("sipp")
     if found:
         return [found]
-    return list(Programs(PROGRAMS, ("sip-tester",), "usr/bin/sipp").command(lambda line: print(line, flush=True)))
+    return list(
+        Programs(PROGRAMS, ("sip-tester",), "usr/bin/sipp").command(lambda line: print(line, flush=True))
+    )
 
 
 def free_udp_port() -> int:
@@ -35,6 +39,20 @@ def free_udp_port() -> int:
             port: int = probe.getsockname()[1]
         if port % 2 == 0 and port < 60000:
             return port
+
+
+def _media_port() -> int:
+    """Return the first of a block of ports for RTP: SIPp also binds the next even one, for video."""
+    while True:
+        first = random.randrange(32000, 60000, 8)
+        with contextlib.ExitStack() as stack:
+            try:
+                for port in range(first, first + 4):
+                    probe = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                    probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return first
 
 
 def alaw_of(wav: Path, folder: Path) -> Path:
@@ -144,17 +162,26 @@ class Phones:
         headers: str = "",
         calls: int = 1,
         rate: float = 10.0,
+        user: str = "",
+        password: str = "",
+        keys: str = "",
     ) -> Running:
-        """Call from the trunk; ``rate`` is calls a second, ``stays`` waits for the other side to hang up."""
+        """Call from the trunk, or with ``user`` and ``password`` as somebody who logs in.
+
+        ``rate`` is calls a second, ``stays`` waits for the other side to hang up, ``keys`` are
+        pressed (SIP INFO) once the call is answered.
+        """
         ending = (SCENARIOS / ("caller_stays.part.xml" if stays else "caller_hangs_up.part.xml")).read_text()
         text = (SCENARIOS / "caller.xml").read_text().replace("{ending}", ending)
+        if user:
+            text = _with_login(text, user, password)
         values = {
             "dialled": dialled,
-            "number": number,
+            "number": user if user.startswith("seat") else number,
             "name": name,
             "before_ms": before_ms,
             "after_ms": after_ms,
-            "speak": self._speak(sound),
+            "speak": self._speak(sound) + "".join(_key(digit, n) for n, digit in enumerate(keys, 3)),
             "headers": f"{headers}\n" if headers else "",
             "refusals": "",
         }
@@ -186,7 +213,7 @@ class Phones:
         folder.mkdir()
         path = folder / "scenario.xml"
         path.write_text(scenario, encoding="utf-8")
-        media = free_udp_port()
+        media = _media_port()
         command = [
             *sipp_program(), "-sf", str(path), "-i", self.host, "-p", str(port), "-mi", self.host,
             "-mp", str(media),
@@ -201,6 +228,39 @@ class Phones:
         if name == "seat":
             _wait_bound(process, port)
         return running
+
+
+def _with_login(text: str, user: str, password: str) -> str:
+    """Answer the challenge with a second INVITE; 110 names itself in From and the caller in P-Asserted-Identity."""
+    start, end = text.index("<send retrans"), text.index('<recv response="100"')
+    first = text[start:end]
+    challenged = (
+        '<recv response="100" optional="true"/>\n<recv response="401" auth="true"/>\n'
+        + "<send><![CDATA[\nACK sip:{dialled}@[remote_ip]:[remote_port] SIP/2.0\n"
+        + "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]\n"
+        + 'From: "{name}" <sip:{from}@[local_ip]:[local_port]>;tag=[pid]c[call_number]\n'
+        + "To: <sip:{dialled}@[remote_ip]:[remote_port]>[peer_tag_param]\nCall-ID: [call_id]\nCSeq: 1 ACK\n"
+        + "Max-Forwards: 70\nContent-Length: 0\n\n]]></send>\n"
+    )
+    login = f"[authentication username={user} password={password}]\n"
+    second = first.replace("CSeq: 1 INVITE", "CSeq: 2 INVITE").replace("Max-Forwards", login + "Max-Forwards")
+    text = text[:start] + first + challenged + second + text[end:].replace("CSeq: 1 ACK", "CSeq: 2 ACK")
+    text = text.replace("CSeq: 2 BYE", "CSeq: 99 BYE").replace(
+        "<sip:{number}@[local_ip]", "<sip:{from}@[local_ip]"
+    )
+    text = text.replace("{headers}", "P-Asserted-Identity: <sip:{number}@[local_ip]>\n{headers}")
+    return text.replace("{from}", user)
+
+
+def _key(digit: str, sequence: int) -> str:
+    return (
+        '<pause milliseconds="400"/>\n<send><![CDATA[\nINFO [next_url] SIP/2.0\n'
+        "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]\n"
+        'From: "{name}" <sip:{number}@[local_ip]:[local_port]>;tag=[pid]c[call_number]\n'
+        "To: <sip:{dialled}@[remote_ip]:[remote_port]>[peer_tag_param]\nCall-ID: [call_id]\n"
+        f"CSeq: {sequence} INFO\nMax-Forwards: 70\nContent-Type: application/dtmf-relay\n"
+        f'Content-Length: [len]\n\nSignal={digit}\nDuration=120\n]]></send>\n<recv response="200"/>\n'
+    )
 
 
 def _filled(text: str, values: dict[str, object]) -> str:

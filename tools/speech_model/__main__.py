@@ -14,7 +14,7 @@ from .measure import measure
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "ivr" / "speech" / "models" / "demonstration"
 RECORDINGS = ROOT / "tests" / "data" / "speech"
-SEED = 12_345
+FRAMES_PER_HOUR = 360_000
 
 
 def _arguments() -> argparse.Namespace:
@@ -25,14 +25,15 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--work", type=Path, help="folder for what is made on the way (default: a temporary one)"
     )
-    parser.add_argument("--utterances", type=int, default=16_000, help="pieces of training speech")
-    parser.add_argument("--width", type=int, default=192, help="neurons in a layer")
-    parser.add_argument("--epochs", type=int, default=14, help="how often the speech is seen")
+    parser.add_argument("--rounds", type=int, default=3, help="of training, each on fresh speech; 0: none")
+    parser.add_argument("--utterances", type=int, default=8_000, help="pieces of speech in a round")
+    parser.add_argument("--seed", type=int, default=12_345, help="of the first round; the next counts on")
+    parser.add_argument("--width", type=int, default=160, help="neurons in a layer")
+    parser.add_argument("--epochs", type=int, default=6, help="how often the speech of a round is seen")
+    parser.add_argument("--threads", type=int, default=2, help="of the processor; 1 if it is busy otherwise")
+    parser.add_argument("--network", type=Path, help="network.pt of an earlier run, to go on from")
     parser.add_argument(
         "--wavs", type=Path, default=RECORDINGS, help="recordings with a transcripts.tsv, to measure"
-    )
-    parser.add_argument(
-        "--network", type=Path, help="network.pt of an earlier run: neither speech nor training"
     )
     return parser.parse_args()
 
@@ -57,15 +58,17 @@ def _make(options: argparse.Namespace, work: Path) -> None:
         print(f"[{number}/5] {what} ({time.monotonic() - began:.0f} s so far)", flush=True)
 
     corpus = text.load()
-    if options.network:
-        network, units = training.restore(options.network)
-    else:
-        step(1, f"synthesising {options.utterances} utterances")
-        data = dataset.make_all(dataset.plan(corpus, options.utterances, SEED), Ear())
-        hours = sum(len(u.features) for u in data) / 360_000
-        step(2, f"training on {hours:.1f} hours of speech")
-        network, units = training.train(data, options.width, options.epochs)
-        training.save(network, units, work / "network.pt")
+    trained = training.restore(options.network) if options.network else None
+    for number in range(options.rounds):
+        step(1, f"round {number + 1} of {options.rounds}: synthesising {options.utterances} utterances")
+        data = dataset.make_all(dataset.plan(corpus, options.utterances, options.seed + number), Ear())
+        step(2, f"training on {sum(len(u.features) for u in data) / FRAMES_PER_HOUR:.1f} hours of speech")
+        plan = training.Plan(options.width, options.epochs, options.threads)
+        trained = training.train(data, plan, trained)
+        training.save(*trained, work / "network.pt")
+    if trained is None:
+        raise SystemExit("nothing to do: no --rounds of training and no --network")
+    network, units = trained
     step(3, f"writing the model, {len(corpus.words)} words")
     model = work / "model"
     assemble(network, units, corpus, model, work)

@@ -14,7 +14,7 @@ MODEL_CONF = f"""--min-active=200
 --max-active=3000
 --beam=12.0
 --lattice-beam=4.0
---acoustic-scale=1.0
+--acoustic-scale=1.5
 --frame-subsampling-factor={SUBSAMPLING}
 --endpoint.silence-phones={kaldi_model.SILENCE}
 --endpoint.rule2.min-trailing-silence=0.5
@@ -32,6 +32,9 @@ def assemble(network: Network, units: list[str], corpus: Corpus, model: Path, wo
         corpus: the vocabulary and the sentences of the language model.
         model: the folder to write; what was there is deleted.
         work: folder for intermediate files.
+
+    Raises:
+        ValueError: a word has a sound that the network never met.
     """
     shutil.rmtree(model, ignore_errors=True)
     (model / "conf").mkdir(parents=True)
@@ -40,4 +43,7 @@ def assemble(network: Network, units: list[str], corpus: Corpus, model: Path, wo
     phones = kaldi_model.number_phones(units)
     kaldi_model.write(network, phones, model / "am" / "final.mdl")
     readings = pronunciations(corpus.words, Ear())
-    graph.write(readings, ngram.estimate(corpus.weighted, corpus.words), phones, model, work)
+    unheard = {unit for ways in readings.values() for way in ways for unit in way} - set(units)
+    if unheard:
+        raise ValueError(f"the training speech had no {' '.join(sorted(unheard))}: train on more utterances")
+    graph.write(readings, ngram.estimate(corpus.weighted, corpus.usual), phones, model, work)

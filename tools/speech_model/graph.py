@@ -9,7 +9,7 @@ from .kaldi_model import FILLER, SILENCE, Phones, enter, stay
 from .ngram import END, START, Bigrams
 
 UNKNOWN = "[unk]"
-UNKNOWN_COST = 1.2  # per sound unit; lower hears more strangers, higher forces more words of a grammar
+UNKNOWN_COST = 1.8  # per sound unit; lower hears more strangers, higher forces more words of a grammar
 
 
 class _Fst:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 START, END = "<s>", "</s>"
 DISCOUNT = 0.5
-FLOOR = 0.15  # what a word counts that no sentence has
 
 
 @dataclass(frozen=True)
@@ -24,11 +23,15 @@ class Bigrams:
     back: dict[str, float]
 
 
-def estimate(weighted: list[tuple[list[str], float]], words: list[str]) -> Bigrams:
-    """Estimate the model from sentences with weights.
+def estimate(weighted: list[tuple[list[str], float]], usual: dict[str, float]) -> Bigrams:
+    """Estimate the model.
 
     Sentences of a pattern weigh little, so the discount is a share of the weight where that is below one:
     otherwise a thousand light pairs would lose everything to the step back.
+
+    Args:
+        weighted: sentences with their weights.
+        usual: every word of the vocabulary, with what it counts beside the sentences.
     """
     single: dict[str, float] = defaultdict(float)
     pairs: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
@@ -36,8 +39,8 @@ def estimate(weighted: list[tuple[list[str], float]], words: list[str]) -> Bigra
         for before, word in zip([START, *sentence], [*sentence, END], strict=True):
             pairs[before][word] += weight
             single[word] += weight
-    for word in words:
-        single[word] += FLOOR
+    for word, count in usual.items():
+        single[word] += count
     total = sum(single.values())
     costs: dict[str, dict[str, float]] = {}
     back: dict[str, float] = {}

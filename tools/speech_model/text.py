@@ -15,6 +15,7 @@ import jieba
 CORPUS = Path(__file__).parent / "corpus"
 NUMERALS = "零一二三四五六七八九"
 # How much one sentence of each kind counts; the many sentences of a pattern share the weight of a few.
+FLOOR, GENERAL_WEIGHT, FLATTENING = 0.15, 5_000.0, 0.7
 PATTERN_WEIGHT, NUMBER_WEIGHT, WRITTEN_WEIGHT, EMERGENCY_WEIGHT = 0.08, 0.1, 1.0, 3.0
 
 
@@ -34,6 +35,7 @@ class Corpus:
     Attributes:
         weighted: sentences of the language model with their weights.
         words: the vocabulary, sorted; every single character is a word too.
+        usual: how much each word counts by general usage, beside the sentences.
         lines: held-out sentences, one for each department line.
         emergencies: held-out emergency sentences.
         sentences: the twenty sentences of the voice table, held out as well.
@@ -41,6 +43,7 @@ class Corpus:
 
     weighted: list[tuple[list[str], float]]
     words: list[str]
+    usual: dict[str, float]
     lines: list[HeldOut]
     emergencies: list[HeldOut]
     sentences: list[str]
@@ -142,6 +145,14 @@ def _vocabulary(texts: Iterable[list[str]]) -> list[str]:
     return sorted(words | set(NUMERALS) | set("幺两十百千万") | set(rows("emergency_words.txt")))
 
 
+def _usual(words: list[str]) -> dict[str, float]:
+    """Spread GENERAL_WEIGHT over the words by jieba's counts, flattened, as those counts are of books."""
+    jieba.dt.initialize()
+    flat = {word: (jieba.dt.FREQ.get(word, 0) or 1) ** FLATTENING for word in words}
+    total = sum(flat.values())
+    return {word: FLOOR + GENERAL_WEIGHT * share / total for word, share in flat.items()}
+
+
 def load() -> Corpus:
     """Read the corpus files and return the whole text of the recipe."""
     rng = random.Random(12345)
@@ -156,4 +167,4 @@ def load() -> Corpus:
     weighted += [(cut(text), PATTERN_WEIGHT) for text in _line_sentences() if text not in held_texts]
     loose = [word for row in rows("words.txt") for word in row.split()]
     words = _vocabulary([*(s for s, _ in weighted), *(cut(text) for text in [*held_texts, *loose])])
-    return Corpus(weighted, words, held_lines, held_emergencies, sentences)
+    return Corpus(weighted, words, _usual(words), held_lines, held_emergencies, sentences)

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np  # type: ignore[import-not-found,unused-ignore]
 import torch
@@ -14,13 +15,30 @@ from .lexicon import BLANK
 from .network import CONTEXT, SUBSAMPLING, Network, Shape
 from .voices import Samples
 
-THREADS = 2
 BATCH = 32
 PEAK_RATE = 4e-3
 # Random colour of the spectrum per utterance, in standard deviations: other handsets and voices.
 CHANNEL_JITTER = 0.25
 MASK_FRAMES = 9  # longest silenced stretch, in frames of 10 ms
 SEED = 20_260_101
+
+
+Trained: TypeAlias = tuple[Network, list[str]]  # a network and the names of its outputs
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to train.
+
+    Attributes:
+        width: neurons in each layer.
+        epochs: how many times all of the data is seen.
+        threads: of the processor; 1 is faster where others keep it busy, as threads wait for each other.
+    """
+
+    width: int
+    epochs: int
+    threads: int
 
 
 @dataclass
@@ -33,7 +51,7 @@ class Batch:
     target_lengths: torch.Tensor
 
 
-def units_of(data: list[Utterance]) -> list[str]:
+def _units_of(data: list[Utterance]) -> list[str]:
     """Return the sound units in the data, the blank first."""
     return [BLANK, *sorted({token for utterance in data for token in utterance.tokens})]
 
@@ -75,37 +93,59 @@ def _step(network: Network, batch: Batch, optimizer: torch.optim.Optimizer) -> f
     return float(loss.item())
 
 
-def train(data: list[Utterance], width: int, epochs: int) -> tuple[Network, list[str]]:
+def _fresh(data: list[Utterance], width: int) -> Trained:
+    """Return an untrained network that fits the data."""
+    units = _units_of(data)
+    frames = np.concatenate([u.features for u in data[::4]]).astype(np.float32)
+    return Network(Shape(len(units), width), frames.mean(0), frames.std(0)), units
+
+
+def _grown(start: Trained, data: list[Utterance]) -> Trained:
+    """Return an earlier network, with outputs for units that it never met."""
+    earlier, known = start
+    units = [*known, *sorted({t for u in data for t in u.tokens} - set(known))]
+    shape = Shape(len(units), earlier.shape.width)
+    network = Network(shape, earlier.mean.numpy(), earlier.deviation.numpy())
+    state = earlier.state_dict()
+    for name in ("output.weight", "output.bias"):
+        rows = network.state_dict()[name].clone()
+        rows[: len(known)] = state[name]
+        state[name] = rows
+    network.load_state_dict(state)
+    return network, units
+
+
+def train(data: list[Utterance], plan: Plan, start: Trained | None = None) -> Trained:
     """Train a network.
 
     Args:
         data: the training speech.
-        width: neurons in each layer.
-        epochs: how many times all of the data is seen.
+        plan: how to train.
+        start: an earlier network to go on from; it keeps its own width.
 
     Returns:
         The network, ready for use, and the names of its outputs.
     """
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(plan.threads)
     torch.manual_seed(SEED)
     shuffle = np.random.default_rng(SEED)
-    units = units_of(data)
+    network, units = _grown(start, data) if start else _fresh(data, plan.width)
     index = {unit: i for i, unit in enumerate(units)}
-    frames = np.concatenate([u.features for u in data[::4]]).astype(np.float32)
-    network = Network(Shape(len(units), width), frames.mean(0), frames.std(0))
     print(f"  {sum(p.numel() for p in network.parameters())} parameters, {len(units)} units", flush=True)
     order = sorted(range(len(data)), key=lambda i: len(data[i].features))
     batches = [[data[i] for i in order[at : at + BATCH]] for at in range(0, len(order), BATCH)]
     optimizer = torch.optim.AdamW(network.parameters(), PEAK_RATE, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_RATE, total_steps=len(batches) * epochs)
-    for epoch in range(epochs):
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, PEAK_RATE, total_steps=len(batches) * plan.epochs
+    )
+    for epoch in range(plan.epochs):
         began, total = time.monotonic(), 0.0
         network.train()
         for i in shuffle.permutation(len(batches)):
             total += _step(network, _batch(batches[i], index), optimizer)
             schedule.step()
         mean_loss, seconds = total / len(batches), time.monotonic() - began
-        print(f"  epoch {epoch + 1} of {epochs}: loss {mean_loss:.4f}, {seconds:.0f} s", flush=True)
+        print(f"  epoch {epoch + 1} of {plan.epochs}: loss {mean_loss:.4f}, {seconds:.0f} s", flush=True)
     return network.eval(), units
 
 
@@ -114,7 +154,7 @@ def save(network: Network, units: list[str], path: Path) -> None:
     torch.save({"state": network.state_dict(), "width": network.shape.width, "units": units}, path)
 
 
-def restore(path: Path) -> tuple[Network, list[str]]:
+def restore(path: Path) -> Trained:
     """Return a network that was saved."""
     kept = torch.load(path, weights_only=True)
     state, units = kept["state"], kept["units"]

@@ -1,0 +1,28 @@
+# Two commands: `make run` answers calls, `make test` proves it.
+.PHONY: run setup setup-dev test lint bench demo check-types clean
+
+VENV := .venv/bin
+
+run: setup
+	$(VENV)/ivr up
+
+setup:
+	@tools/setup.sh
+
+setup-dev:
+	@tools/setup.sh dev
+
+test: lint
+	$(VENV)/python -m pytest -n 3 --dist loadgroup
+
+lint: setup-dev
+	$(VENV)/ruff format --check --quiet .
+	$(VENV)/ruff check --quiet .
+	$(VENV)/mypy --no-error-summary
+	$(VENV)/lint-imports >/dev/null || $(VENV)/lint-imports
+
+bench: setup-dev
+	$(VENV)/python -m tools.bench
+
+demo: setup-dev
+	$(VENV)/python -m tools.demo

@@ -1,0 +1,1 @@
+"""Programs that Asterisk starts by itself, for when the engine cannot be reached."""

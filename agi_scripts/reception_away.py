@@ -1,0 +1,63 @@
+"""Reception while the engine is away: leave a note, greet, let the dialplan queue the caller.
+
+Asterisk starts one process a call.  The note in the spool folder becomes a ticket when the engine
+is back.  This program must never keep a caller from the queue: whatever goes wrong, it ends, and
+the dialplan goes on.
+
+Arguments: spool folder, call id, number dialled, source, recording path, number the call was
+forwarded from, the first such number, greeting (a path without extension).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+from asterisk import agi
+
+_SAFE = re.compile(r"^[\w./+-]*$", re.ASCII)
+
+
+def note_of(arguments: list[str], caller: str, channel: str, now: float) -> dict[str, object]:
+    """Return the note of a call; ``extra`` is what the dialplan's own record of it says."""
+    call_id, dialled, source, recording, diverted, first = (arguments + [""] * 6)[:6]
+    extra = "/".join((dialled, diverted, first, source, recording))
+    return {"call_id": call_id, "at": now, "caller": caller, "channel": channel, "extra": extra}
+
+
+def leave_note(spool: Path, note: dict[str, object]) -> None:
+    """Write a note whole or not at all."""
+    name = re.sub(r"[^\w.-]", "_", str(note["call_id"]), flags=re.ASCII)[:80]
+    fresh = spool / f"{name}.new"
+    fresh.write_text(json.dumps(note, ensure_ascii=False), encoding="utf-8")
+    fresh.rename(spool / f"{name}.json")
+
+
+def main(arguments: list[str]) -> int:
+    """Serve one call."""
+    now = time.time()
+    spool, rest = Path(arguments[0] if arguments else os.devnull), arguments[1:]
+    with open(os.devnull, "w", encoding="utf-8") as quiet:  # noqa: PTH123 - pyst2 wants a stream
+        with contextlib.suppress(agi.AGIException, OSError, ValueError):  # ValueError: pyst2 at EOF
+            # pyst2 prints every call's data to stderr, so it gets a stream of its own
+            session = agi.AGI(stderr=quiet)
+            caller = session.env.get("agi_callerid", "")
+            caller = "" if caller == "unknown" else caller
+            # a full disk, or bytes that are no text: Asterisk's own records still tell of the call
+            with contextlib.suppress(OSError, ValueError):
+                leave_note(spool, note_of(rest, caller, session.env.get("agi_channel", ""), now))
+            greeting = rest[6] if len(rest) > 6 else ""
+            if rest[2:3] == ["live"] and greeting and _SAFE.match(greeting):
+                session.stream_file(greeting)
+                session.set_variable("IVR_GREETED", "1")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]  # a GBK caller name
+    sys.exit(main(sys.argv[1:]))

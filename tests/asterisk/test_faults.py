@@ -1,0 +1,249 @@
+"""Things break at three in the morning; callers do not notice and tickets are right afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.asterisk.hotline import SPEECH, Hotline, running, wait_for
+
+pytestmark = pytest.mark.asterisk
+
+
+def test_callers_go_on_talking_when_the_engine_is_killed(own_hotline: Hotline) -> None:
+    hotline = own_hotline
+    hotline.man("01", "1001", sound=SPEECH / "social_card.wav")
+    number = "13600000001"
+    caller = hotline.phones.caller(
+        number=number, before_ms=2000, sound=SPEECH / "power_cut.wav", after_ms=4000
+    )
+    wait_for(lambda: hotline.call_state(number) == "talking", 20, "they talk")
+    killed = hotline.kill("engine")
+    assert caller.wait() == 0, "the caller was cut off: " + caller.errors()
+    hotline.wait_live()
+    assert hotline.pid("engine") != killed
+    ticket = hotline.transcribed(number)
+    assert ticket["outcome"] == "answered"
+    assert (ticket["seat"], ticket["operator"]) == ("01", "1001")
+    assert ticket["talk_s"] > 3
+    assert len(ticket["recordings"]) == 1
+    assert ticket["transcript"]["text"]
+    assert sum(t["call_id"] == ticket["call_id"] for t in hotline.tickets()) == 1
+    seat = next(row for row in hotline.engine("seats") if row["seat"] == "01")
+    assert (seat["operator"], seat["state"]) == ("1001", "ready"), "who sat where is remembered"
+
+
+def test_a_call_while_the_engine_is_away_is_greeted_queued_answered_and_has_its_ticket(
+    own_hotline: Hotline,
+) -> None:
+    hotline = own_hotline
+    hotline.man("01", "1001", talk_ms=1500)
+    # the engine is kept down: the supervisor is held still, the engine killed
+    supervisor = int((hotline.home / "run/supervisor.pid").read_text())
+    engine = hotline.pid("engine")
+    os.kill(supervisor, signal.SIGSTOP)
+    os.kill(engine, signal.SIGKILL)
+    number = "13600000002"
+    caller = hotline.phones.caller(number=number, dialled="12315", stays=True)
+    assert caller.wait(30) == 0, caller.errors()
+    notes = list((hotline.home / "spool").glob("*.json"))
+    assert len(notes) == 1, "the AGI script left a note"
+    os.kill(supervisor, signal.SIGCONT)
+    hotline.wait_live()
+    ticket = hotline.transcribed(number)
+    assert ticket["source"] == "reconciled"
+    assert ticket["outcome"] == "answered"
+    assert ticket["line_id"] == "market_12315"
+    assert (ticket["seat"], ticket["operator"]) == ("01", "1001")
+    assert not list((hotline.home / "spool").glob("*.json"))
+
+
+def test_a_frozen_engine_keeps_nobody_from_the_queue(own_hotline: Hotline) -> None:
+    hotline = own_hotline
+    hotline.man("01", "1001", talk_ms=1000)
+    engine = hotline.kill("engine", signal.SIGSTOP)
+    number = "13600000003"
+    try:
+        caller = hotline.phones.caller(number=number, stays=True)
+        assert caller.wait(40) == 0, "nobody took the caller over: " + caller.errors()
+    finally:
+        os.kill(engine, signal.SIGCONT)
+    ticket = hotline.ticket_of(number)
+    assert ticket["outcome"] == "answered"
+    assert sum(t["call_id"] == ticket["call_id"] for t in hotline.tickets()) == 1
+
+
+def test_a_database_locked_for_ten_seconds_delays_no_caller_and_loses_nothing(own_hotline: Hotline) -> None:
+    hotline = own_hotline
+    hotline.man("01", "1001", talk_ms=1000)
+    lock = sqlite3.connect(hotline.home / "hotline.sqlite3", isolation_level=None)
+    lock.execute("BEGIN EXCLUSIVE")
+    number = "13600000004"
+    locked_at = time.monotonic()
+    caller = hotline.phones.caller(number=number, stays=True)
+    assert caller.wait(9) == 0, "the caller had to wait for the database"
+    wait_for(lambda: hotline.parts()["database"]["state"] == "down", 8, "the trouble is shown")
+    time.sleep(max(0.0, 10 - (time.monotonic() - locked_at)))
+    lock.execute("ROLLBACK")
+    lock.close()
+    ticket = hotline.transcribed(number)
+    assert ticket["outcome"] == "answered"
+    assert ticket["source"] == "live"
+    hotline.wait_live()
+
+
+def test_asterisk_restarted_under_the_engine_ends_calls_in_the_tickets_and_keeps_the_seats(
+    own_hotline: Hotline,
+) -> None:
+    hotline = own_hotline
+    hotline.man("01", "1001")
+    hotline.engine("pause", seat="01", reason="meal")
+    cut = hotline.phones.caller(number="13600000005", stays=True)
+    wait_for(lambda: hotline.call_state("13600000005") == "waiting", 15, "the caller waits")
+    killed = hotline.kill("asterisk")
+    hotline.wait_live()
+    assert hotline.pid("asterisk") != killed
+    ticket = hotline.ticket_of("13600000005")
+    assert ticket["outcome"] == "failed"
+    seat = next(row for row in hotline.engine("seats") if row["seat"] == "01")
+    assert (seat["operator"], seat["state"], seat["reason"]) == ("1001", "paused", "meal")
+    cut.stop()
+    members = subprocess_output(hotline, "queue show q_general")
+    assert "seat01" in members
+    assert "paused" in members
+    hotline.engine("resume", seat="01")
+    assert hotline.phones.caller(number="13600000006", after_ms=2500).wait() == 0
+    assert hotline.ticket_of("13600000006")["outcome"] == "answered"
+
+
+def subprocess_output(hotline: Hotline, line: str) -> str:
+    from ivr import deployment
+    from ivr.settings import load
+
+    settings = load(home=hotline.home)
+    installation = deployment.find_asterisk(settings, print)
+    return deployment.instance_of(settings, installation).command(line)
+
+
+@contextlib.contextmanager
+def tiny_disk(folder: Path) -> Iterator[Path]:
+    """Mount a disk of 64 KiB."""
+    folder.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "none", str(folder)],
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        pytest.skip("mounting a small disk needs root")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=False)
+
+
+def test_a_full_disk_ends_the_recording_and_not_the_call(tmp_path: Path) -> None:
+    with (
+        tiny_disk(tmp_path / "small") as disk,
+        running(tmp_path, quick=True, IVR_RECORDINGS=str(disk)) as hotline,
+    ):
+        hotline.man("01", "1001", sound=SPEECH / "phone_number.wav")
+        number = "13600000007"
+        caller = hotline.phones.caller(
+            number=number, before_ms=1500, sound=SPEECH / "bus_late.wav", after_ms=300
+        )
+        assert caller.wait() == 0, caller.errors()
+        ticket = hotline.transcribed(number)
+        assert ticket["outcome"] == "answered"
+        failed = [event for event in ticket["events"] if event["kind"] == "recording_failed"]
+        assert failed, "the ticket does not say that the recording failed"
+        assert "recording" in failed[0]["reason"]
+
+
+@pytest.mark.parametrize("kind", ["missing", "broken"])
+def test_without_a_speech_model_calls_are_answered_and_tickets_say_so(tmp_path: Path, kind: str) -> None:
+    model = tmp_path / "model"
+    if kind == "broken":
+        (model / "am").mkdir(parents=True)
+        (model / "am/final.mdl").write_bytes(b"not a model")
+    hotline = Hotline(tmp_path, quick=True, IVR_VOSK_MODEL=str(model))
+    try:
+        done = hotline.run("up", "--detach")
+        assert done.returncode == 1
+        assert "speech" in done.stderr
+        assert str(model) in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+        hotline.man("01", "1001", sound=SPEECH / "social_card.wav", talk_ms=500)
+        number = "13600000008"
+        assert hotline.phones.caller(number=number, stays=True).wait(30) == 0
+        ticket = hotline.transcribed(number)
+        assert ticket["outcome"] == "answered"
+        assert len(ticket["recordings"]) == 1
+        assert ticket["transcript"]["status"] == "failed"
+        assert str(model) in ticket["transcript"]["reason"]
+    finally:
+        hotline.down()
+
+
+def test_a_torn_journal_line_and_a_broken_note_are_set_aside(own_hotline: Hotline) -> None:
+    hotline = own_hotline
+    hotline.run("down")
+    segments = sorted((hotline.home / "journal").glob("*.jsonl"))
+    with segments[-1].open("ab") as file:
+        file.write(b'{"stream":"a1-1.1","at":1795')
+    (hotline.home / "spool/half.json").write_text('{"call_id": "x"')
+    hotline.up()
+    number = "13600000009"
+    assert hotline.phones.caller(number=number, after_ms=800).wait() == 0
+    assert hotline.ticket_of(number)["outcome"] == "abandoned"
+    wait_for(lambda: (hotline.home / "spool/half.broken").exists(), 15, "the note is set aside")
+
+
+def test_a_killed_supervisor_leaves_callers_talking_and_the_next_start_takes_over(
+    own_hotline: Hotline,
+) -> None:
+    hotline = own_hotline
+    hotline.man("01", "1001")
+    number = "13600000010"
+    caller = hotline.phones.caller(number=number, after_ms=9000)
+    wait_for(lambda: hotline.call_state(number) == "talking", 20, "they talk")
+    asterisk = hotline.pid("asterisk")
+    os.kill(int((hotline.home / "run/supervisor.pid").read_text()), signal.SIGKILL)
+    hotline.up()
+    assert hotline.pid("asterisk") == asterisk, "Asterisk was kept"
+    assert caller.wait() == 0, caller.errors()
+    assert hotline.ticket_of(number)["outcome"] == "answered"
+
+
+def test_five_hundred_calls_with_the_engine_killed_twice_leave_exactly_five_hundred_tickets(
+    own_hotline: Hotline,
+) -> None:
+    hotline = own_hotline
+    calls = hotline.phones.caller(number="135[call_number]0000", after_ms=1500, calls=500, rate=20)
+    for _ in range(2):
+        time.sleep(8)
+        hotline.kill("engine")
+    assert calls.wait(90) == 0, calls.errors()
+    hotline.wait_live()
+    wait_for(
+        lambda: len(hotline.tickets()) >= 500 and all(t["outcome"] for t in hotline.tickets()),
+        45,
+        hotline.logs(),
+    )
+    time.sleep(12)  # one more reconciliation adds nothing
+    listed = json.loads(hotline.run("tickets", "list", "--json").stdout)
+    assert len(listed) == 500
+    assert len({ticket["call_id"] for ticket in listed}) == 500
+    assert len({ticket["ticket_no"] for ticket in listed}) == 500
+    assert all(ticket["parent_no"] is None for ticket in listed)
+    shutil.rmtree(hotline.home / "log", ignore_errors=True)

@@ -1,0 +1,203 @@
+"""After the call: every answered call ends with a recording and a transcript, or with the word why not."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ivr.calls import aftercall
+from ivr.calls.aftercall import SIDES, AfterCall
+from ivr.calls.record import CallRecord
+from ivr.errors import HotlineError
+from tests.unit.kit import Clock, Journal, told
+
+CALL = "a1-1.1"
+WORDS = {"text": "停水了", "turns": [], "model": "tiny", "demonstration": True}
+
+
+class NoModel(HotlineError):
+    code = "speech_model"
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aftercall, "_SETTLE_S", 0.001)
+
+
+class Office:
+    """An AfterCall over a folder, with a recogniser and a closer that do as told."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.journal = Journal()
+        self.closer: Callable[[Path, Path], tuple[float, str]] = self._close
+        self.heard: list[tuple[Path, tuple[str, ...]]] = []
+        self.failure: Exception | None = None
+        self.after = AfterCall(
+            root, self.journal.append, lambda raw, wav: self.closer(raw, wav), self._transcribe, Clock()
+        )
+
+    def _close(self, raw: Path, wav: Path) -> tuple[float, str]:
+        data = raw.read_bytes()
+        wav.write_bytes(data)
+        raw.unlink()
+        return len(data) / 32000, "ab" * 32
+
+    async def _transcribe(self, path: Path, speakers: tuple[str, ...]) -> Mapping[str, Any]:
+        self.heard.append((path, speakers))
+        if self.failure is not None:
+            raise self.failure
+        return WORDS
+
+    async def finish(self, call: CallRecord) -> list[str]:
+        """Hand the call over and work until nothing is left; return what was journalled."""
+        worker = asyncio.ensure_future(self.after.run())
+        self.after.ended(call)
+        for _ in range(400):
+            await asyncio.sleep(0.001)
+            if call.transcript["status"] in ("done", "failed"):
+                break
+        worker.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await worker
+        return self.journal.kinds(CALL)
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Office:
+    return Office(tmp_path)
+
+
+def ended_call(recording: str = "", talk_s: float = 10.0, *, answered: bool = True) -> CallRecord:
+    start = (0.0, "call_started", {"recording": recording, "caller": {}})
+    answer = [(2.0, "answered", {"seat": "01"})] if answered else []
+    return told(CALL, [start, (1.0, "queued", {}), *answer, (2.0 + talk_s, "hung_up", {})])
+
+
+async def test_a_recording_is_closed_and_becomes_words(office: Office) -> None:
+    (office.root / "2026").mkdir()
+    raw = office.root / "2026/x.raw"
+    raw.write_bytes(b"\0" * 320_000)
+    call = ended_call(str(office.root / "2026/x"))
+    assert await office.finish(call) == ["recording_closed", "transcript_pending", "transcript_done"]
+    closed = office.journal.events[0].data
+    assert closed == {"path": "2026/x.wav", "sha256": "ab" * 32, "sides": list(SIDES), "seconds": 10.0}
+    assert office.heard == [(office.root / "2026/x.wav", SIDES)]
+    assert call.transcript == {"status": "done", **WORDS}
+
+
+async def test_a_recording_outside_the_folder_is_still_found_again(office: Office, tmp_path: Path) -> None:
+    elsewhere = tmp_path.parent / f"{tmp_path.name}-elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "x.raw").write_bytes(b"\0" * 320_000)
+    await office.finish(ended_call(str(elsewhere / "x")))
+    assert office.journal.events[0].data["path"] == str(elsewhere / "x.wav")
+    assert office.heard[0][0] == elsewhere / "x.wav"
+
+
+async def test_a_missing_recording_is_told_in_the_ticket(office: Office) -> None:
+    call = ended_call(str(office.root / "nowhere/x"))
+    assert await office.finish(call) == ["recording_failed", "transcript_failed"]
+    assert "No such file" in office.journal.events[0].data["reason"]
+    assert call.transcript["status"] == "failed"
+    assert not office.heard
+
+
+async def test_an_empty_recording_is_told_in_the_ticket(office: Office) -> None:
+    def refuse(raw: Path, wav: Path) -> tuple[float, str]:
+        raise NoModel(f"{raw.name} holds no sound")
+
+    office.closer = refuse
+    (office.root / "x.raw").touch()
+    assert await office.finish(ended_call(str(office.root / "x"))) == ["recording_failed", "transcript_failed"]
+    assert office.journal.events[0].data["reason"] == "x.raw holds no sound"
+
+
+async def test_a_call_without_a_recording_says_so(office: Office) -> None:
+    assert await office.finish(ended_call("")) == ["recording_failed", "transcript_failed"]
+    assert "no recording was begun" in office.journal.events[0].data["reason"]
+
+
+async def test_a_recording_cut_short_by_a_full_disk_is_kept_and_told(office: Office) -> None:
+    (office.root / "x.raw").write_bytes(b"\0" * 32_000)  # one second of a talk of a minute
+    kinds = await office.finish(ended_call(str(office.root / "x"), talk_s=60.0))
+    assert kinds == ["recording_closed", "recording_failed", "transcript_pending", "transcript_done"]
+    assert office.journal.events[1].data["reason"] == "the recording holds 1.0 s of a talk of 60.0 s"
+
+
+async def test_a_recording_a_little_shorter_than_the_talk_is_no_fault(office: Office) -> None:
+    (office.root / "x.raw").write_bytes(b"\0" * 32_000 * 8)
+    kinds = await office.finish(ended_call(str(office.root / "x"), talk_s=10.0))
+    assert "recording_failed" not in kinds
+
+
+async def test_without_a_speech_model_the_recording_stays_and_the_ticket_says_why(office: Office) -> None:
+    office.failure = NoModel("there is no speech model")
+    (office.root / "x.raw").write_bytes(b"\0" * 320_000)
+    call = ended_call(str(office.root / "x"))
+    assert await office.finish(call) == ["recording_closed", "transcript_pending", "transcript_failed"]
+    assert call.transcript == {"status": "failed", "reason": "there is no speech model"}
+    assert (office.root / "x.wav").exists()
+
+
+async def test_one_call_without_words_does_not_stop_the_next(office: Office) -> None:
+    office.failure = NoModel("the worker died")
+    (office.root / "x.raw").write_bytes(b"\0" * 320_000)
+    await office.finish(ended_call(str(office.root / "x")))
+    office.failure = None
+    (office.root / "y.raw").write_bytes(b"\0" * 320_000)
+    assert (await office.finish(ended_call(str(office.root / "y"))))[-1] == "transcript_done"
+
+
+async def test_the_recording_is_not_touched_while_asterisk_still_writes(office: Office) -> None:
+    raw = office.root / "x.raw"
+    raw.write_bytes(b"\0" * 1000)
+    sizes: list[int] = []
+
+    def close(raw: Path, wav: Path) -> tuple[float, str]:
+        sizes.append(raw.stat().st_size)
+        return 10.0, "ab"
+
+    async def write() -> None:
+        for _ in range(5):
+            with raw.open("ab") as file:
+                file.write(b"\0" * 1000)
+            await asyncio.sleep(0.02)
+
+    office.closer = close
+    aftercall._SETTLE_S = 0.05
+    writer = asyncio.ensure_future(write())
+    await office.finish(ended_call(str(office.root / "x")))
+    await writer
+    assert sizes == [6000]
+
+
+async def test_a_call_nobody_answered_leaves_no_empty_file_and_no_words(office: Office) -> None:
+    raw = office.root / "x.raw"
+    raw.touch()
+    office.after.ended(ended_call(str(office.root / "x"), answered=False))
+    await asyncio.sleep(0.01)
+    assert not raw.exists()
+    assert not office.journal.events
+    raw.write_bytes(b"sound")  # whatever has sound in it is never thrown away
+    office.after.ended(ended_call(str(office.root / "x"), answered=False))
+    assert raw.exists()
+    office.after.ended(ended_call("", answered=False))
+
+
+async def test_after_a_restart_only_what_is_missing_is_done(office: Office) -> None:
+    wav = office.root / "x.wav"
+    wav.write_bytes(b"sound")
+    call = ended_call(str(office.root / "x"))
+    call.recordings.append({"path": "x.wav", "sha256": "ab", "sides": list(SIDES)})
+    call.recording_settled = True
+    call.transcript = {"status": "pending"}
+    assert await office.finish(call) == ["transcript_done"]
+    office.after.ended(call)
+    await asyncio.sleep(0.01)
+    assert office.journal.kinds(CALL) == ["transcript_done"]

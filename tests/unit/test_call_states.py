@@ -1,0 +1,132 @@
+"""The tables of a call and of a seat: every row is walked, everything else is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from ivr.calls.events import Event, Kind
+from ivr.calls.record import CallRecord, SeatRecord
+from ivr.calls.states import CALL_TRANSITIONS, SEAT_TRANSITIONS, CallState, SeatState
+
+S, K = CallState, Kind
+
+CALL_ROWS = [
+    (S.GREETING, K.QUEUED, S.WAITING),
+    (S.GREETING, K.SEAT_RINGING, S.RINGING),
+    (S.GREETING, K.ANSWERED, S.TALKING),
+    (S.GREETING, K.HUNG_UP, S.ENDED),
+    (S.WAITING, K.QUEUED, S.WAITING),
+    (S.WAITING, K.SEAT_RINGING, S.RINGING),
+    (S.WAITING, K.ANSWERED, S.TALKING),
+    (S.WAITING, K.HUNG_UP, S.ENDED),
+    (S.RINGING, K.SEAT_RINGING, S.RINGING),
+    (S.RINGING, K.SEAT_NO_ANSWER, S.WAITING),
+    (S.RINGING, K.ANSWERED, S.TALKING),
+    (S.RINGING, K.QUEUED, S.WAITING),
+    (S.RINGING, K.HUNG_UP, S.ENDED),
+    (S.TALKING, K.OPERATOR_LEFT, S.SURVEYING),
+    (S.TALKING, K.QUEUED, S.WAITING),
+    (S.TALKING, K.HUNG_UP, S.ENDED),
+    (S.SURVEYING, K.QUEUED, S.WAITING),
+    (S.SURVEYING, K.HUNG_UP, S.ENDED),
+]
+SEAT_ROWS = [
+    (SeatState.LOGGED_OUT, K.LOGGED_IN, SeatState.READY),
+    (SeatState.READY, K.LOGGED_OUT, SeatState.LOGGED_OUT),
+    (SeatState.READY, K.PAUSED, SeatState.PAUSED),
+    (SeatState.PAUSED, K.LOGGED_OUT, SeatState.LOGGED_OUT),
+    (SeatState.PAUSED, K.PAUSED, SeatState.PAUSED),
+    (SeatState.PAUSED, K.RESUMED, SeatState.READY),
+]
+MOVING = {kind for _, kind, _ in CALL_ROWS}
+
+
+def call_in(state: CallState) -> CallRecord:
+    return CallRecord("a1-1.1", state=state)
+
+
+def an_event(kind: Kind) -> Event:
+    data = {"path": "x.wav", "sha256": "0" * 64, "sides": ["caller"]} if kind is K.RECORDING_CLOSED else {}
+    return Event("a1-1.1", 1.0, kind, data)
+
+
+def test_the_tables_have_just_the_rows_written_down_here() -> None:
+    assert sorted(CALL_ROWS) == sorted(
+        (state, kind, after) for state, row in CALL_TRANSITIONS.items() for kind, after in row.items()
+    )
+    assert sorted(SEAT_ROWS) == sorted(
+        (state, kind, after) for state, row in SEAT_TRANSITIONS.items() for kind, after in row.items()
+    )
+
+
+@pytest.mark.parametrize(("state", "kind", "after"), CALL_ROWS)
+def test_a_call_moves_as_its_table_says(state: CallState, kind: Kind, after: CallState) -> None:
+    call = call_in(state)
+    assert call.apply(an_event(kind))
+    assert call.state is after
+
+
+@pytest.mark.parametrize(
+    ("state", "kind"),
+    [
+        (state, kind)
+        for state in CallState
+        for kind in MOVING
+        if (state, kind) not in {(s, k) for s, k, _ in CALL_ROWS}
+    ],
+)
+def test_a_call_refuses_what_its_table_does_not_have(state: CallState, kind: Kind) -> None:
+    call = call_in(state)
+    assert not call.apply(an_event(kind))
+    assert call.state is state
+
+
+@pytest.mark.parametrize("state", CallState)
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind not in MOVING])
+def test_what_is_only_told_of_a_call_never_moves_it(state: CallState, kind: Kind) -> None:
+    call = call_in(state)
+    assert call.apply(an_event(kind))
+    assert call.state is state
+
+
+@pytest.mark.parametrize("state", [state for state in CallState if state is not S.ENDED])
+def test_a_hangup_ends_a_call_in_any_state(state: CallState) -> None:
+    call = call_in(state)
+    call.apply(an_event(K.HUNG_UP))
+    assert call.state is S.ENDED
+    assert call.outcome is not None
+
+
+@pytest.mark.parametrize(("state", "kind", "after"), SEAT_ROWS)
+def test_a_seat_moves_as_its_table_says(state: SeatState, kind: Kind, after: SeatState) -> None:
+    seat = SeatRecord("01", state=state)
+    assert seat.apply(Event("seat:01", 5.0, kind, {"operator": "1001", "reason": "meal"}))
+    assert seat.state is after
+    assert seat.since == 5.0
+    assert seat.reason == ("meal" if after is SeatState.PAUSED else "")
+
+
+@pytest.mark.parametrize(
+    ("state", "kind"),
+    [
+        (state, kind)
+        for state in SeatState
+        for kind in Kind
+        if (state, kind) not in {(s, k) for s, k, _ in SEAT_ROWS}
+    ],
+)
+def test_a_seat_refuses_what_its_table_does_not_have(state: SeatState, kind: Kind) -> None:
+    seat = SeatRecord("01", state=state, operator="1001", since=1.0)
+    assert not seat.apply(Event("seat:01", 5.0, kind, {"operator": "1002"}))
+    assert (seat.state, seat.operator, seat.since) == (state, "1001", 1.0)
+
+
+def test_nobody_sits_on_a_seat_after_a_log_out() -> None:
+    seat = SeatRecord("01")
+    seat.apply(Event("seat:01", 1.0, K.LOGGED_IN, {"operator": "1001"}))
+    assert seat.operator == "1001"
+    seat.apply(Event("seat:01", 2.0, K.PAUSED, {"reason": "meal"}))
+    assert seat.operator == "1001"
+    seat.apply(Event("seat:01", 3.0, K.LOGGED_OUT))
+    assert seat.operator is None
+    assert seat.reason == ""

@@ -1,0 +1,180 @@
+"""What Asterisk's queue tells live, in the words of the journal; and the seats it should ring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ivr.asterisk import members
+from ivr.asterisk.ami_codec import Message
+from ivr.asterisk.manager import AmiRefused, Link
+from ivr.asterisk.members import Member
+from ivr.asterisk.queue_events import QueueEvent, translate
+from ivr.calls.events import Kind
+
+CALL = "a1-1795296848.3"
+
+
+def message(name: str, **headers: str) -> Message:
+    lines = {"Event": name, "Uniqueid": CALL, "Linkedid": CALL, "Timestamp": "1795296848.5"} | headers
+    return Message("\r\n".join(f"{key.replace('_', '-')}: {value}" for key, value in lines.items()))
+
+
+@pytest.mark.parametrize(
+    ("heard", "what", "data"),
+    [
+        (message("QueueCallerJoin", Queue="q_general", Position="2"), "queued",
+         {"queue": "q_general", "position": 2}),
+        (message("AgentCalled", Queue="q_general", DestChannel="PJSIP/seat01-3"), "seat_ringing",
+         {"queue": "q_general", "seat_user": "seat01", "channel": "PJSIP/seat01-3"}),
+        (message("AgentRingNoAnswer", Queue="q_general", Interface="PJSIP/seat01", RingTime="15000"),
+         "seat_no_answer", {"queue": "q_general", "seat_user": "seat01", "ring_s": 15.0}),
+        (message("AgentConnect", Queue="q_general", DestChannel="PJSIP/seat02-4", HoldTime="7"), "answered",
+         {"queue": "q_general", "seat_user": "seat02", "channel": "PJSIP/seat02-4", "waited_s": 7}),
+        (message("AgentComplete", Queue="q_general", DestChannel="PJSIP/seat02-4", TalkTime="61",
+                 Reason="agent"), "operator_left",
+         {"queue": "q_general", "seat_user": "seat02", "channel": "PJSIP/seat02-4", "talk_s": 61,
+          "reason": "agent"}),
+        (message("Hangup", Channel="PJSIP/trunk-2", Cause="16", Cause_txt="Normal Clearing"), "hung_up",
+         {"channel": "PJSIP/trunk-2", "cause": 16, "cause_text": "Normal Clearing"}),
+    ],
+)  # fmt: skip
+def test_each_queue_event_says_what_happened_to_the_caller(
+    heard: Message, what: str, data: dict[str, Any]
+) -> None:
+    assert translate(heard) == QueueEvent(CALL, 1795296848.5, what, data)
+    assert what in set(Kind)
+
+
+def test_events_of_other_channels_and_other_things_are_none_of_a_caller_s() -> None:
+    assert translate(message("Hangup", Uniqueid="a1-1795296848.4")) is None
+    assert translate(message("Hangup", Linkedid="")) is None
+    assert translate(message("PeerStatus")) is None
+    assert translate(Message("Response: Success")) is None
+
+
+@given(st.text(st.characters(exclude_characters="\r\n", codec="utf-8"), max_size=30))
+def test_no_value_of_a_strange_asterisk_stops_the_listening(value: str) -> None:
+    for name in ("QueueCallerJoin", "AgentRingNoAnswer", "AgentConnect", "AgentComplete", "Hangup"):
+        told = translate(
+            message(name, Position=value, RingTime=value, HoldTime=value, TalkTime=value, Cause=value)
+        )
+        assert told is not None
+
+
+@pytest.mark.parametrize("stamp", ["", "soon"])
+def test_an_event_without_a_time_of_its_own_has_happened_now(stamp: str) -> None:
+    told = translate(message("Hangup", Timestamp=stamp))
+    assert told is not None
+    assert told.at > 1_500_000_000
+
+
+# -- members -----------------------------------------------------------------------------------
+class Switch:
+    """An Asterisk that keeps queue members and does what AMI asks."""
+
+    def __init__(self, present: Sequence[Member] = (), *, refuses: Sequence[str] = ()) -> None:
+        self.members = {(m.queue, m.interface): m for m in present}
+        self.actions: list[str] = []
+        self.items: list[Message] = []
+        self._refuses = refuses
+
+    async def action(self, name: str, headers: Mapping[str, str]) -> Message:
+        self.actions.append(name)
+        if name in self._refuses:
+            raise AmiRefused(f"{name}: no")
+        key = (headers["Queue"], headers["Interface"])
+        paused = headers.get("Paused") == "true"
+        if name == "QueueRemove":
+            self.members.pop(key, None)
+        elif name == "QueueAdd":
+            self.members[key] = Member(*key, headers["MemberName"], paused, headers.get("Reason", ""))
+        elif name == "QueuePause":
+            there = self.members[key]
+            reason = headers.get("Reason", "") if paused else ""
+            self.members[key] = there._replace(paused=paused, reason=reason)
+        return Message("Response: Success")
+
+    async def list_action(self, name: str, headers: Mapping[str, str]) -> list[Message]:
+        if name in self._refuses:
+            raise AmiRefused("No Contacts found")
+        return self.items
+
+
+def link(switch: Switch) -> Link:
+    return cast(Link, switch)
+
+
+QUEUES, SEATS = ["q_general", "q_market"], ["PJSIP/seat01", "PJSIP/seat02", "PJSIP/seat03"]
+STATES = st.sampled_from([(False, ""), (True, "meal"), (True, "rest")])
+MEMBERS = st.lists(
+    st.builds(
+        lambda queue, seat, name, state: Member(queue, seat, name, *state),
+        st.sampled_from(QUEUES),
+        st.sampled_from(SEATS),
+        st.sampled_from(["1001", "1002"]),
+        STATES,
+    ),
+    unique_by=lambda m: (m.queue, m.interface),
+    max_size=6,
+)
+
+
+@given(MEMBERS, MEMBERS)
+async def test_whatever_asterisk_had_it_ends_with_just_the_seats_that_should_ring(
+    present: list[Member], wanted: list[Member]
+) -> None:
+    switch = Switch(present)
+    changes = await members.align(link(switch), wanted, present)
+    assert set(switch.members.values()) == set(wanted)
+    assert bool(changes) == (set(present) != set(wanted))
+    switch.actions.clear()
+    assert await members.align(link(switch), wanted, list(switch.members.values())) == []
+    assert switch.actions == []
+
+
+async def test_a_seat_that_is_gone_already_is_no_fault() -> None:
+    gone = Member("q_general", "PJSIP/seat01", "1001", False, "")
+    switch = Switch([gone], refuses=["QueueRemove"])
+    assert await members.align(link(switch), [], [gone]) == ["PJSIP/seat01 left q_general"]
+
+
+async def test_a_seat_that_cannot_join_is_told() -> None:
+    with pytest.raises(AmiRefused):
+        await members.align(
+            link(Switch(refuses=["QueueAdd"])), [Member("q_general", "PJSIP/seat01", "1001", False, "")], []
+        )
+
+
+async def test_the_queues_of_this_moment_are_read() -> None:
+    switch = Switch()
+    switch.items = [
+        message("QueueParams", Queue="q_general"),
+        message("QueueMember", Queue="q_general", Name="1001", StateInterface="PJSIP/seat01",
+                Paused="1", PausedReason="meal", Status="1"),
+        message("QueueMember", Queue="q_general", Name="1002", StateInterface="", Location="PJSIP/seat02",
+                Paused="0", PausedReason="old", Status=""),
+        message("QueueEntry", Queue="q_general", Channel="PJSIP/trunk-1", Wait="12"),
+        message("QueueStatusComplete"),
+    ]  # fmt: skip
+    status = await members.status(link(switch))
+    assert status.queues == ["q_general"]
+    assert status.members == [
+        Member("q_general", "PJSIP/seat01", "1001", True, "meal"),
+        Member("q_general", "PJSIP/seat02", "1002", False, ""),
+    ]
+    assert status.callers == [members.Caller(CALL, "q_general", "PJSIP/trunk-1", 12)]
+    assert status.states["PJSIP/seat01"] == members.NOT_IN_USE
+
+
+async def test_live_calls_and_registered_phones_are_read() -> None:
+    switch = Switch()
+    switch.items = [message("CoreShowChannel"), message("CoreShowChannel", Uniqueid="x"), message("Other")]
+    assert await members.live_calls(link(switch)) == {CALL}
+    switch.items = [message("ContactList", ObjectName="seat01;@abc"), message("ContactList", ObjectName="seat02/sip:x")]
+    assert await members.registered(link(switch)) == {"seat01", "seat02"}
+    assert await members.registered(link(Switch(refuses=["PJSIPShowContacts"]))) == set()

@@ -1,0 +1,302 @@
+"""From the journal into the database: in order and exactly once, whatever the database does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ivr.calls import recorder as recorder_module
+from ivr.calls.events import Event, Kind
+from ivr.calls.record import CallRecord, SeatRecord, fold_call
+from ivr.calls.recorder import Recorder, local_day
+from ivr.errors import HotlineError
+from ivr.store.journal_file import JournalFile
+from tests.unit.kit import T0
+
+CURSOR = "journal:test"
+
+
+class Away(HotlineError):
+    code = "database_away"
+    retry = True
+
+
+class Database:
+    """A database in memory that writes a batch once by its cursor, and fails when told.
+
+    ``script`` holds one word for each coming request: ``before`` fails with nothing done, ``after``
+    fails with everything done, anything else succeeds.
+    """
+
+    def __init__(self, script: Sequence[str] = ()) -> None:
+        self.rows: list[Event] = []
+        self.position: str | None = None
+        self.calls: dict[str, tuple[str, str | None]] = {}
+        self.seats: dict[str, str | None] = {}
+        self.batches = 0
+        self.failures = 0
+        self._script = list(script)
+
+    async def _maybe_fail(self, when: str) -> None:
+        await asyncio.sleep(0)
+        if self._script and self._script[0] == when:
+            self._script.pop(0)
+            self.failures += 1
+            raise Away(f"failed {when}")
+
+    def _done(self) -> None:
+        if self._script:
+            self._script.pop(0)
+
+    async def cursor(self, name: str) -> str | None:
+        assert name == CURSOR
+        await self._maybe_fail("before")
+        await self._maybe_fail("after")
+        self._done()
+        return self.position
+
+    async def events(self, streams: Sequence[str]) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        await self._maybe_fail("before")
+        await self._maybe_fail("after")
+        self._done()
+        return {
+            stream: [
+                {"stream": e.stream, "at": e.at, "kind": e.kind.value, "data": e.data}
+                for e in self.rows
+                if e.stream == stream
+            ]
+            for stream in streams
+        }
+
+    async def write(
+        self,
+        before: str,
+        after: str,
+        events: Sequence[Event],
+        calls: Sequence[CallRecord],
+        seats: Sequence[SeatRecord],
+    ) -> None:
+        await self._maybe_fail("before")
+        if self.position is None or self.position == before:
+            self.position = after
+            self.rows += events
+            self.calls |= {call.call_id: (call.state.value, call.outcome) for call in calls}
+            self.seats |= {seat.seat_id: seat.operator for seat in seats}
+            self.batches += 1
+        await self._maybe_fail("after")
+        self._done()
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder_module, "BATCH_S", 0.0)
+    monkeypatch.setattr(recorder_module, "RETRY_S", (0.0, 0.001))
+
+
+class Running:
+    """A recorder on a journal file."""
+
+    def __init__(self, folder: Path, database: Database, segment_bytes: int = 100_000) -> None:
+        self.journal = JournalFile(folder, self._grew, segment_bytes)
+        self.recorder = Recorder(self.journal, database, database.write, CURSOR)
+        self._task: asyncio.Task[None] | None = None
+
+    def _grew(self) -> None:
+        if hasattr(self, "recorder"):
+            self.recorder.wake()
+
+    async def __aenter__(self) -> Running:
+        self._task = asyncio.ensure_future(self.recorder.run())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._task is not None
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+        self.journal.close()
+
+    def tell(self, events: Sequence[Event]) -> None:
+        for event in events:
+            self.journal.append(event.to_line())
+
+    async def caught_up(self) -> None:
+        async with asyncio.timeout(20):
+            await self.recorder.caught_up()
+
+
+def a_day(calls: int) -> list[Event]:
+    """Events of some calls and a seat, mixed as they happen."""
+    events = [Event("seat:01", T0, Kind.LOGGED_IN, {"operator": "1001"})]
+    for number in range(calls):
+        call = f"a1-{number}.1"
+        events += [
+            Event(call, T0 + number, Kind.CALL_STARTED, {"dialled": "12345", "caller": {}}),
+            Event(call, T0 + number + 6, Kind.QUEUED, {"queue": "q_general"}),
+            Event(call, T0 + number + 9, Kind.ANSWERED, {"seat": "01", "operator": "1001"}),
+            Event(call, T0 + number + 60, Kind.OPERATOR_LEFT, {}),
+            Event(call, T0 + number + 61, Kind.HUNG_UP, {}),
+        ]
+    return sorted(events, key=lambda event: event.at)
+
+
+def assert_all_there(database: Database, events: Sequence[Event], calls: int) -> None:
+    assert database.rows == list(events)
+    assert database.calls == {f"a1-{n}.1": ("ended", "answered") for n in range(calls)}
+    assert database.seats == {"01": "1001"}
+
+
+async def test_everything_journalled_is_in_the_database_in_order(tmp_path: Path) -> None:
+    database, events = Database(), a_day(50)
+    async with Running(tmp_path, database) as running:
+        for start in range(0, len(events), 7):
+            running.tell(events[start : start + 7])
+            await asyncio.sleep(0)
+        await running.caught_up()
+        assert running.recorder.healthy
+        assert running.recorder.reason == ""
+    assert_all_there(database, events, 50)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    script=st.lists(st.sampled_from(["before", "after", "fine"]), max_size=25),
+    cuts=st.lists(st.integers(1, 40), min_size=1, max_size=6),
+    rng=st.randoms(use_true_random=False),
+)
+def test_no_failure_of_the_database_loses_or_doubles_an_event(
+    tmp_path_factory: pytest.TempPathFactory, script: list[str], cuts: list[int], rng: random.Random
+) -> None:
+    async def scenario() -> None:
+        folder = tmp_path_factory.mktemp("journal")
+        database, events = Database(script), a_day(8)
+        rest = list(events)
+        while rest:  # every round is an engine of its own; each but the last may be killed at any moment
+            async with Running(folder, database, segment_bytes=700) as running:
+                size = cuts[len(rest) % len(cuts)]
+                running.tell(rest[:size])
+                rest = rest[size:]
+                if rest:
+                    for _ in range(rng.randrange(12)):
+                        await asyncio.sleep(0)
+                else:
+                    await running.caught_up()
+        assert_all_there(database, events, 8)
+
+    asyncio.run(scenario())
+
+
+async def test_while_the_database_is_away_it_says_so_and_then_catches_up(tmp_path: Path) -> None:
+    database, events = Database(["before"] * 30), a_day(3)
+    async with Running(tmp_path, database) as running:
+        running.tell(events)
+        for _ in range(2000):
+            await asyncio.sleep(0)
+            if database.failures:
+                break
+        assert not running.recorder.healthy
+        assert running.recorder.reason == "failed before"
+        await running.caught_up()
+        assert running.recorder.healthy
+    assert database.failures == 30
+    assert_all_there(database, events, 3)
+
+
+async def test_a_call_that_was_open_at_a_kill_keeps_its_beginning(tmp_path: Path) -> None:
+    database, events = Database(), a_day(1)
+    async with Running(tmp_path, database) as running:
+        running.tell(events[:3])
+        await running.caught_up()
+    assert database.calls == {"a1-0.1": ("waiting", None)}
+    async with Running(tmp_path, database) as running:
+        running.tell(events[3:])
+        await running.caught_up()
+    assert_all_there(database, events, 1)
+    assert fold_call("a1-0.1", [e for e in database.rows if e.stream == "a1-0.1"]).waited_s == 3.0
+
+
+async def test_what_was_journalled_while_no_recorder_ran_is_written_at_the_next_start(tmp_path: Path) -> None:
+    events = a_day(2)
+    journal = JournalFile(tmp_path)
+    for event in events:
+        journal.append(event.to_line())
+    journal.close()
+    database = Database()
+    async with Running(tmp_path, database) as running:
+        await running.caught_up()
+    assert_all_there(database, events, 2)
+
+
+async def test_a_torn_line_is_skipped_and_the_rest_is_written(tmp_path: Path) -> None:
+    database, events = Database(), a_day(2)
+    async with Running(tmp_path, database) as running:
+        running.tell(events[:3])
+        running.journal.append(b'{"stream":"a1-0.1","at":17\n')
+        running.journal.append(b'{"stream":"a1-0.1","at":17,"kind":"from_the_future","data":{}}\n')
+        running.journal.append(b"\n")
+        running.tell(events[3:])
+        await running.caught_up()
+    assert_all_there(database, events, 2)
+
+
+async def test_segments_that_are_in_the_database_are_deleted(tmp_path: Path) -> None:
+    database, events = Database(), a_day(40)
+    async with Running(tmp_path, database, segment_bytes=500) as running:
+        running.tell(events)
+        assert len(list(tmp_path.glob("*.jsonl"))) > 10
+        await running.caught_up()
+        assert len(list(tmp_path.glob("*.jsonl"))) == 1
+    assert_all_there(database, events, 40)
+
+
+async def test_a_database_moved_to_another_machine_does_not_stop_the_recorder(tmp_path: Path) -> None:
+    database, events = Database(), a_day(2)
+    database.position = "7:1000"  # a place in a journal that is not in this folder
+    async with Running(tmp_path, database) as running:
+        running.tell(events)
+        await running.caught_up()
+    assert database.rows == events
+
+
+async def test_a_disk_that_refuses_to_sync_does_not_stop_the_recorder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("ivr.store.journal_file.os.fdatasync", refuse)
+    database, events = Database(), a_day(2)
+    async with Running(tmp_path, database) as running:
+        running.tell(events)
+        await running.caught_up()
+    assert_all_there(database, events, 2)
+
+
+async def test_many_quick_events_travel_in_few_batches(tmp_path: Path) -> None:
+    database, events = Database(), a_day(100)
+    async with Running(tmp_path, database, segment_bytes=10_000_000) as running:
+        running.tell(events)
+        await running.caught_up()
+    assert database.batches <= 2
+    assert_all_there(database, events, 100)
+
+
+@pytest.mark.parametrize(
+    ("at", "day"),
+    [
+        (1_795_276_799.0, date(2026, 11, 21)),  # 2026-11-21 23:59:59 in Shanghai
+        (1_795_276_800.0, date(2026, 11, 22)),
+    ],
+)
+def test_a_call_just_after_midnight_counts_for_the_new_day(at: float, day: date) -> None:
+    assert local_day(at, ZoneInfo("Asia/Shanghai")) == day

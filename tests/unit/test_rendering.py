@@ -1,0 +1,137 @@
+"""Asterisk's files: no value that a person wrote can become configuration."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ivr import deployment
+from ivr.asterisk.rendering import RenderingError, render
+from ivr.hotline.book import QueueSpec, Trunks
+from ivr.keys import open_keys
+from ivr.settings import Settings
+from tests.unit.kit import small_book
+
+ANY_TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=40) | st.sampled_from(
+    ["a\nb", "x\r\n[evil]", '"', "a;b", "${SHELL(x)}", "$[1]", "#include x", "#exec x", "a\\", "\0", "[x]", "\u2028", "张三"]
+)
+
+
+def templates(folder: Path, **files: str) -> Path:
+    for name, text in files.items():
+        path = folder / "conf" / f"{name.replace('__', '/')}.conf.j2"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return folder / "conf"
+
+
+def read(folder: Path) -> dict[str, str]:
+    return {str(p.relative_to(folder)): p.read_text("utf-8") for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+@settings(max_examples=300)
+@given(ANY_TEXT)
+def test_a_name_stays_one_value_on_one_line_or_is_refused(
+    tmp_path_factory: pytest.TempPathFactory, name: str
+) -> None:
+    folder = tmp_path_factory.getbasetemp() / "names"
+    source = templates(folder, one='[seat]\ncallerid = "{{ name }}" <8001>\nmore = 1\n')
+    try:
+        render(source, folder / "etc", {"name": name})
+    except RenderingError as error:
+        assert repr(name) in error.sentence
+        return
+    text = (folder / "etc/one.conf").read_bytes().decode()
+    assert text.split("\n") == ["[seat]", f'callerid = "{name}" <8001>', "more = 1", ""]
+    assert not re.search(r"[;\"\\\x00-\x1f\x7f]|\$[{\[]", name)
+
+
+@pytest.mark.parametrize("name", ["张三", "O'Neil", "a b,c", "综合受理(一)", "50%", "a=b", "a[1]"])
+def test_ordinary_names_are_not_refused(tmp_path: Path, name: str) -> None:
+    source = templates(tmp_path, one="name = {{ name }}\n")
+    render(source, tmp_path / "etc", {"name": name})
+    assert (tmp_path / "etc/one.conf").read_text("utf-8") == f"name = {name}\n"
+
+
+def shape(files: Mapping[str, str]) -> list[str]:
+    """What Asterisk would make of files, without the values: sections, keys and includes."""
+    return [
+        f"{name}: " + re.sub(r"(=>?).*", r"\1", line)
+        for name, text in files.items()
+        for line in text.split("\n")
+        if line.strip() and not line.lstrip().startswith(";")
+    ]
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    home = tmp_path_factory.mktemp("hotline")
+    return home, render_hotline(home, "q_general", "话务", "from-110")
+
+
+def render_hotline(home: Path, queue: str, name: str, user: str) -> dict[str, str]:
+    book = small_book(queues=(QueueSpec(queue, name),), city=name, trunks=Trunks(from_110_username=user))
+    keys = open_keys(home / "keys", deployment.sip_users(book), [])
+    places = {"home": home, "run": home / "run", "modules": home / "modules", "module_names": ["chan_pjsip"]}
+    context = deployment.context(Settings(home=home), book, keys, places)
+    render(deployment.TEMPLATES, home / "etc", context)
+    return read(home / "etc")
+
+
+@settings(max_examples=25, deadline=None)
+@given(ANY_TEXT, ANY_TEXT)
+def test_no_name_in_the_hotline_s_files_adds_a_section_or_a_line_to_asterisk_s(
+    rendered: tuple[Path, dict[str, str]], name: str, user: str
+) -> None:
+    home, files = rendered
+    user = user.replace("=", "-")  # shape() cuts at the first one
+    try:
+        changed = render_hotline(home, "q_general", name, f"u{user}")
+    except RenderingError:
+        return
+    expected = [line.replace("[from-110]", f"[u{user}]") for line in shape(files)]
+    assert len(shape(changed)) == len(expected)
+
+
+def test_every_file_of_ours_is_rendered_and_unreadable_for_others(rendered: tuple[Path, dict[str, str]]) -> None:
+    home, _ = rendered
+    names = {str(p.relative_to(deployment.TEMPLATES).with_suffix("")) for p in deployment.TEMPLATES.rglob("*.j2")}
+    files = read(home / "etc")
+    assert set(files) == names
+    assert all((home / "etc" / name).stat().st_mode & 0o077 == 0 for name in files)
+    assert not any("{{" in text or "{%" in text for text in files.values())
+
+
+def test_nothing_in_the_dialplan_of_the_trunk_can_dial_out(rendered: tuple[Path, dict[str, str]]) -> None:
+    text = read(rendered[0] / "etc")["ivr12345/extensions.conf"]
+    assert not re.search(r"(?i)\b(Dial|Originate|System|TrySystem|Page|FollowMe)\(", text)
+    assert not re.search(r"(?i)SHELL\(|CURL\(|EVAL\(", text)
+
+
+def test_what_is_the_same_is_not_written_again(tmp_path: Path) -> None:
+    source = templates(tmp_path, one="a = {{ a }}\n", two="b\n")
+    first = render(source, tmp_path / "etc", {"a": 1})
+    os.utime(tmp_path / "etc/one.conf", (1, 1))
+    assert render(source, tmp_path / "etc", {"a": 1}) == first
+    assert (tmp_path / "etc/one.conf").stat().st_mtime == 1
+    assert render(source, tmp_path / "etc", {"a": 2}) != first
+    assert (tmp_path / "etc/one.conf").read_text() == "a = 2\n"
+
+
+@pytest.mark.parametrize("text", ["{{ missing }}", "{% if %}", "{{ a.b.c }}", "{{ "])
+def test_a_broken_template_is_named(tmp_path: Path, text: str) -> None:
+    source = templates(tmp_path, broken=text)
+    with pytest.raises(RenderingError, match=r"asterisk_conf/broken\.conf\.j2: "):
+        render(source, tmp_path / "etc", {"a": 1})
+
+
+def test_a_city_s_own_asterisk_gets_only_the_pieces(tmp_path: Path) -> None:
+    source = templates(tmp_path, whole="x\n", ours__piece="y\n")
+    render(source, tmp_path / "etc", {}, pieces_only=True)
+    assert list(read(tmp_path / "etc")) == ["ours/piece.conf"]

@@ -1,0 +1,153 @@
+"""Who sits where: what an operator may do on a seat and what is refused, with the reason in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from ivr.calls.book import CallBook
+from ivr.calls.seating import PAUSE_REASONS, Membership, Seating, SeatingRefused
+from ivr.calls.states import SeatState
+from tests.unit.kit import Clock, Journal, calls_of, small_book
+
+
+class Desk:
+    """A seating with its journal, and how often Asterisk was brought in line."""
+
+    def __init__(self) -> None:
+        self.book = small_book()
+        self.journal = Journal()
+        self.calls: CallBook = calls_of(self.journal)
+        self.aligned: list[list[Membership]] = []
+        self.seating = Seating(lambda: self.book, self.calls, self._align, Clock())
+
+    async def _align(self) -> None:
+        self.aligned.append(self.seating.memberships())
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+async def test_an_operator_who_logs_in_gets_the_calls_of_all_their_queues(desk: Desk) -> None:
+    await desk.seating.log_in("01", "1002", by="seat 01")
+    assert desk.aligned == [
+        [
+            Membership("q_general", "01", "seat01", "1002", False, ""),
+            Membership("q_market", "01", "seat01", "1002", False, ""),
+        ]
+    ]
+    (logged_in,) = desk.journal.of("seat:01")
+    assert logged_in.data == {"operator": "1002", "by": "seat 01"}
+
+
+async def test_an_operator_who_moves_frees_the_former_seat_first(desk: Desk) -> None:
+    await desk.seating.log_in("01", "1001", by="x")
+    await desk.seating.log_in("02", "1001", by="x")
+    assert desk.calls.operator_on("01") is None
+    assert desk.calls.seat_of("1001") == "02"
+    assert desk.journal.kinds("seat:01") == ["logged_in", "logged_out"]
+    assert [m.seat for m in desk.aligned[-1]] == ["02"]
+    assert [event.stream for event in desk.journal.events] == ["seat:01", "seat:01", "seat:02"]
+
+
+async def test_a_paused_operator_who_moves_is_ready_on_the_new_seat(desk: Desk) -> None:
+    await desk.seating.log_in("01", "1001", by="x")
+    await desk.seating.pause("01", "2", by="x")
+    await desk.seating.log_in("02", "1001", by="x")
+    assert desk.calls.seat("02").state is SeatState.READY
+
+
+async def test_pausing_keeps_the_seat_in_its_queues_without_calls(desk: Desk) -> None:
+    await desk.seating.log_in("01", "1001", by="x")
+    await desk.seating.pause("01", "2", by="x")
+    assert desk.aligned[-1] == [Membership("q_general", "01", "seat01", "1001", True, "meal")]
+    await desk.seating.pause("01", "training", by="x")
+    assert desk.aligned[-1][0].reason == "training"
+    await desk.seating.resume("01", by="x")
+    assert desk.aligned[-1] == [Membership("q_general", "01", "seat01", "1001", False, "")]
+
+
+async def test_logging_out_takes_the_seat_out_of_every_queue(desk: Desk) -> None:
+    await desk.seating.log_in("01", "1002", by="x")
+    await desk.seating.log_out("01", by="x")
+    assert desk.aligned[-1] == []
+    await desk.seating.log_in("01", "1001", by="x")
+    assert desk.calls.operator_on("01") == "1001"
+
+
+@pytest.mark.parametrize("digit", PAUSE_REASONS)
+async def test_every_reason_may_be_dialled_or_written(desk: Desk, digit: str) -> None:
+    await desk.seating.log_in("01", "1001", by="x")
+    await desk.seating.pause("01", digit, by="x")
+    assert desk.calls.seat("01").reason == PAUSE_REASONS[digit]
+    await desk.seating.pause("01", PAUSE_REASONS[digit], by="x")
+    assert desk.calls.seat("01").reason == PAUSE_REASONS[digit]
+
+
+REFUSALS = [
+    ("an unknown seat", "login", "99", "1001", "99"),
+    ("an unknown operator", "login", "02", "9999", "9999"),
+    ("an operator number that is no text of ours", "login", "02", "", "''"),
+    ("a seat that is taken", "login", "01", "1002", "taken by operator 1001"),
+    ("the same operator again", "login", "01", "1001", "already logged in"),
+    ("logging out an empty seat", "logout", "02", "", "nobody is logged in"),
+    ("logging out an unknown seat", "logout", "99", "", "99"),
+    ("pausing an empty seat", "pause", "02", "1", "nobody is logged in"),
+    ("pausing without a known reason", "pause", "01", "7", "'7' is no reason"),
+    ("pausing with no reason", "pause", "01", "", "no reason"),
+    ("resuming a seat that is not paused", "resume", "01", "", "not paused"),
+    ("resuming an empty seat", "resume", "02", "", "nobody is logged in"),
+]
+
+
+@pytest.mark.parametrize(("verb", "seat", "value", "words"), [row[1:] for row in REFUSALS], ids=[r[0] for r in REFUSALS])
+async def test_a_refusal_says_why_and_changes_nothing(
+    desk: Desk, verb: str, seat: str, value: str, words: str
+) -> None:
+    await desk.seating.log_in("01", "1001", by="x")
+    before, aligned = list(desk.journal.events), len(desk.aligned)
+    with pytest.raises(SeatingRefused, match=words) as refused:
+        if verb == "login":
+            await desk.seating.log_in(seat, value, by="x")
+        elif verb == "logout":
+            await desk.seating.log_out(seat, by="x")
+        elif verb == "pause":
+            await desk.seating.pause(seat, value, by="x")
+        else:
+            await desk.seating.resume(seat, by="x")
+    assert refused.value.code == "seating"
+    assert refused.value.zh != refused.value.sentence
+    assert not refused.value.retry
+    assert desk.journal.events == before
+    assert len(desk.aligned) == aligned
+
+
+async def test_a_command_finds_the_seat_by_its_number_or_by_who_sits_there(desk: Desk) -> None:
+    await desk.seating.log_in("02", "1001", by="x")
+    assert desk.seating.seat_for("03", None) == "03"
+    assert desk.seating.seat_for(None, "1001") == "02"
+    with pytest.raises(SeatingRefused, match="1003 is not logged in"):
+        desk.seating.seat_for(None, "1003")
+    with pytest.raises(SeatingRefused, match="no seat '77'"):
+        desk.seating.seat_for("77", None)
+
+
+async def test_an_operator_struck_from_the_configuration_gets_no_calls(desk: Desk) -> None:
+    await desk.seating.log_in("01", "1001", by="x")
+    await desk.seating.log_in("02", "1002", by="x")
+    desk.book = small_book(operators=tuple(p for p in desk.book.operators if p.number != "1001"))
+    assert {m.seat for m in desk.seating.memberships()} == {"02"}
+    await desk.seating.log_out("01", by="x")
+    assert desk.calls.operator_on("01") is None
+
+
+async def test_who_sits_where_is_kept_even_if_asterisk_cannot_be_told(desk: Desk) -> None:
+    async def away() -> None:
+        raise ConnectionError
+
+    seating = Seating(lambda: desk.book, desk.calls, away, Clock())
+    with pytest.raises(ConnectionError):
+        await seating.log_in("01", "1001", by="x")
+    assert desk.calls.operator_on("01") == "1001"
+    assert desk.journal.kinds("seat:01") == ["logged_in"]

@@ -1,0 +1,1 @@
+"""The wires to Asterisk, tested without Asterisk: defects, cutting, injection, states."""
