@@ -42,19 +42,20 @@ def main(arguments: list[str]) -> int:
     """Serve one call."""
     now = time.time()
     spool, rest = Path(arguments[0] if arguments else os.devnull), arguments[1:]
-    with open(os.devnull, "w", encoding="utf-8") as quiet:  # noqa: PTH123 - pyst2 wants a stream
-        with contextlib.suppress(agi.AGIException, OSError, ValueError):  # ValueError: pyst2 at EOF
-            # pyst2 prints every call's data to stderr, so it gets a stream of its own
-            session = agi.AGI(stderr=quiet)
-            caller = session.env.get("agi_callerid", "")
-            caller = "" if caller == "unknown" else caller
-            # a full disk, or bytes that are no text: Asterisk's own records still tell of the call
-            with contextlib.suppress(OSError, ValueError):
-                leave_note(spool, note_of(rest, caller, session.env.get("agi_channel", ""), now))
-            greeting = rest[6] if len(rest) > 6 else ""
-            if rest[2:3] == ["live"] and greeting and _SAFE.match(greeting):
-                session.stream_file(greeting)
-                session.set_variable("IVR_GREETED", "1")
+    with (
+        open(os.devnull, "w", encoding="utf-8") as quiet,  # noqa: PTH123 - pyst2 wants a stream
+        contextlib.suppress(agi.AGIException, OSError, ValueError),  # ValueError: pyst2 at EOF
+    ):
+        # pyst2 prints every call's data to stderr, so it gets a stream of its own
+        session = agi.AGI(stderr=quiet)
+        caller = session.env.get("agi_callerid", "")
+        caller = "" if caller == "unknown" else caller
+        with contextlib.suppress(OSError):  # a full disk: Asterisk's own records still tell of the call
+            leave_note(spool, note_of(rest, caller, session.env.get("agi_channel", ""), now))
+        greeting = rest[6] if len(rest) > 6 else ""
+        if rest[2:3] == ["live"] and greeting and _SAFE.match(greeting):
+            session.stream_file(greeting)
+            session.set_variable("IVR_GREETED", "1")
     return 0
 
 

@@ -1,0 +1,1 @@
+"""Recipes and tools of the project: phones, prompts, the demonstration model, benchmarks."""

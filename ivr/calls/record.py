@@ -192,7 +192,9 @@ class SeatRecord:
     since: float = 0.0
 
     def apply(self, event: Event) -> bool:
-        """Fold one event in; return whether the table allows it."""
+        """Fold one event in; return whether the table allows it, or it changes no state."""
+        if event.kind is Kind.NOTED:
+            return True
         following = SEAT_TRANSITIONS[self.state].get(event.kind)
         if following is None:
             return False

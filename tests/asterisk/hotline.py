@@ -143,7 +143,7 @@ class Hotline:
     def logs(self) -> str:
         """Return the ends of all logs."""
         texts = []
-        for path in sorted(self.home.glob("log/*")) + [self.home / "asterisk/log/messages.log"]:
+        for path in [*sorted(self.home.glob("log/*")), self.home / "asterisk/log/messages.log"]:
             if path.is_file():
                 texts.append(f"== {path.name}\n{path.read_text(errors='replace')[-3000:]}")
         return "\n".join(texts)

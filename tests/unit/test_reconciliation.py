@@ -203,7 +203,7 @@ SCENES = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(SCENES, min_size=1, max_size=4))
 def test_each_call_has_exactly_one_beginning_and_one_end_whatever_we_heard(scenes: list[Scene]) -> None:
     async def scenario() -> None:

@@ -168,7 +168,7 @@ async def test_everything_journalled_is_in_the_database_in_order(tmp_path: Path)
     assert_all_there(database, events, 50)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     script=st.lists(st.sampled_from(["before", "after", "fine"]), max_size=25),
     cuts=st.lists(st.integers(1, 40), min_size=1, max_size=6),

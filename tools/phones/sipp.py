@@ -264,7 +264,7 @@ def _key(digit: str, sequence: int) -> str:
 
 
 def _filled(text: str, values: dict[str, object]) -> str:
-    for key, value in values.items():
+    for key, value in [*values.items(), *values.items()]:  # twice: a value may name another one
         text = text.replace("{" + key + "}", str(value))
     return text
 

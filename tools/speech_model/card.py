@@ -14,12 +14,13 @@ TITLES = {
     "recordings": "Recorded sentences, 8 kHz A-law 录音句子",
     "trained_voices": "Twenty sentences, trained voices, 125–195 words/min 训练用音色",
     "held_out_voices": "Twenty sentences, voices never trained on 未参与训练的音色",
+    "hard_lines": "All held-out sentences, voices of both kinds, speeds 120–200, pitches 5–95 各种语速、音高与线路",
 }
 TEMPLATE = (Path(__file__).parent / "model_readme.md").read_text(encoding="utf-8")
 
 
 def _table(title: str, rows: dict[str, dict[str, Any]]) -> str:
-    lines = [f"### {title}", "", "| voice 音色 | CER % | sentences fully right 全对句数 |", "|---|---|---|"]
+    lines = [f"### {title}", "", "| | CER % | sentences fully right 全对句数 |", "|---|---|---|"]
     lines += [
         f"| {voice} | {row['cer_percent']} | {row['right']} of {row['of']} |" for voice, row in rows.items()
     ]

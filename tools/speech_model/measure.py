@@ -14,6 +14,7 @@ import vosk
 from . import telephone, voices
 from .text import Corpus, HeldOut, spell_digits
 
+HARD_SENTENCES = 120
 CHUNK = 3_200  # bytes; 200 ms
 
 
@@ -95,6 +96,26 @@ def _keys_of(model: Any, held: list[HeldOut]) -> Tally:
     return tally
 
 
+def _hard_lines(model: Any, corpus: Corpus) -> dict[str, Tally]:
+    """Let random voices say any held-out sentence at any speed and pitch, over good and bad lines."""
+    table: dict[str, Tally] = defaultdict(Tally)
+    rng = random.Random(3)
+    texts = [*corpus.sentences, *(held.text for held in [*corpus.lines, *corpus.emergencies])]
+    for i in range(HARD_SENTENCES):
+        voice = rng.choice([*sorted(set(voices.COMMON)), *voices.HELD_OUT])
+        manner = voices.Manner(voice, rng.randint(120, 200), rng.randint(5, 95))
+        text = rng.choice(texts)
+        samples = voices.speak(text, manner)[0]
+        naive = telephone.through_codec(telephone.to_pcm(telephone.resample(samples, naive=True)), "ulaw")
+        for line, pcm in (
+            ("A-law, noise at 25 dB", telephone.plain_line(samples, "alaw", i)),
+            ("µ-law, no noise, no filter", naive),
+            ("A-law, white noise at 10 dB", telephone.plain_line(samples, "alaw", i, snr=10)),
+        ):
+            table[line].add(text, transcribe(model, pcm))
+    return table
+
+
 def read_wavs(folder: Path) -> list[tuple[str, str, bytes]]:
     """Return voice, text and 8 kHz samples of the recordings that a folder's transcripts.tsv names."""
     recordings = []
@@ -137,6 +158,7 @@ def measure(folder: Path, corpus: Corpus, wavs: Path) -> dict[str, Any]:
             model, corpus, [*voices.TABLE_VOICES, "f4", "m1", "m7", "Gene", "linda"]
         ),
         "held_out_voices": _sentences_of(model, corpus, voices.HELD_OUT),
+        "hard_lines": _hard_lines(model, corpus),
     }
     singles = {
         "held_out_lines": _keys_of(model, corpus.lines),

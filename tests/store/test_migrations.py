@@ -1,0 +1,76 @@
+"""The tables of a new database and of an upgraded one are just those the engine writes to."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.engine import Connection
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from ivr.store import migrate
+from ivr.store.database import StoreAway
+from ivr.store.migrations import HEAD
+from ivr.store.store import Store
+from ivr.store.tables import metadata
+from ivr.tickets.numbers import take
+from tests.store.conftest import OpenStore
+
+
+def difference(connection: Connection) -> list[Any]:
+    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    return list(compare_metadata(context, metadata))
+
+
+async def test_the_migrations_make_exactly_the_tables_the_engine_knows(open_store: OpenStore, url: str) -> None:
+    await open_store()
+    engine = create_async_engine(url)
+    async with engine.connect() as connection:
+        assert await connection.run_sync(difference) == []
+        assert await connection.run_sync(migrate.is_current)
+    await engine.dispose()
+
+
+async def test_a_missing_column_would_be_noticed(open_store: OpenStore, url: str) -> None:
+    await open_store()
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        await connection.exec_driver_sql("ALTER TABLE tickets DROP COLUMN satisfaction")
+        assert await connection.run_sync(difference) != []
+    await engine.dispose()
+
+
+def test_the_newest_revision_is_the_one_a_start_compares_with() -> None:
+    scripts = ScriptDirectory(str(Path(migrate.__file__).parent / "migrations"))
+    assert scripts.get_heads() == [HEAD]
+    assert [script.revision for script in scripts.walk_revisions()][-1] == "0001"
+
+
+async def test_opening_again_changes_nothing(open_store: OpenStore) -> None:
+    first = await open_store()
+    await first.audit(1.0, "x", "y", {})
+    second = await open_store()
+    async with second._reading() as connection:
+        count = (await connection.exec_driver_sql("SELECT count(*) FROM audit")).scalar()
+    assert count == 1
+
+
+async def test_two_programs_that_start_on_an_empty_database_both_get_their_tables(url: str) -> None:
+    async def open_stubbornly(store: Store) -> None:
+        for _ in range(100):
+            try:
+                await store.open()
+                return
+            except StoreAway:
+                await asyncio.sleep(0.02)
+        raise AssertionError("the tables were never made")
+
+    stores = [Store(url, "511100", take) for _ in range(3)]
+    await asyncio.gather(*map(open_stubbornly, stores))
+    for store in stores:
+        assert await store.tickets() == []
+        await store.close()

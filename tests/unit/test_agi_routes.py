@@ -1,0 +1,186 @@
+"""What a caller and a seat experience when Asterisk asks the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from ivr.agi_routes import PIN_TRIES, AgiCaller, SeatRoute, arrival_of, reception_route, sound_path
+from ivr.asterisk.fastagi import AgiSession
+from ivr.asterisk.fastagi_session import AgiHangup
+from ivr.calls.book import CallBook
+from ivr.calls.reception import Placement
+from ivr.calls.seating import Seating
+from ivr.calls.states import SeatState
+from tests.unit.kit import Clock, Journal, calls_of, identify, small_book
+
+CALL = "a1-1795296848.3"
+
+
+class Session:
+    """A channel that answers what the script says; ``keyed`` are the digits a person presses."""
+
+    def __init__(self, *args: str, caller: str = "13800138000", keyed: tuple[str, ...] = ()) -> None:
+        self.args = list(args)
+        self.caller = caller
+        self.channel = "PJSIP/trunk-1"
+        self.uniqueid = CALL
+        self.keyed = list(keyed)
+        self.variables: dict[str, str] = {}
+        self.played: list[str] = []
+
+    async def set_variables(self, variables: Mapping[str, str]) -> None:
+        self.variables |= variables
+
+    async def stream_file(self, path: str) -> str:
+        self.played.append(path)
+        return ""
+
+    async def get_data(self, path: str, timeout_s: float, max_digits: int) -> tuple[str, bool]:
+        self.played.append(path)
+        if not self.keyed:
+            raise AgiHangup("hung up")
+        return self.keyed.pop(0), False
+
+
+def agi(session: Session) -> AgiSession:
+    return cast(AgiSession, session)
+
+
+async def test_the_placement_travels_in_one_variable() -> None:
+    session = Session()
+    await AgiCaller(agi(session), lambda name: f"/p/{name}").place(Placement("q_general", 5, ("P001", "P005")))
+    assert session.variables == {"IVR_PLACEMENT": "q_general^5^/p/P001&/p/P005"}
+    await AgiCaller(agi(session), lambda name: name).place(Placement("q_general", 30, ()))
+    assert session.variables == {"IVR_PLACEMENT": "q_general^30^"}
+
+
+async def test_a_caller_who_was_forwarded_is_known_by_the_line_they_dialled() -> None:
+    journal = Journal()
+    route = reception_route(small_book, calls_of(journal), str, identify, Clock(), 30)
+    headers = "%3Csip%3A12315%40ims.example%3E%3Breason%3Dunconditional,,,"
+    session = Session(CALL, "12345", "live", "/rec/x", "99999", "", headers)
+    await route(agi(session))
+    started, placed = journal.of(CALL)
+    assert started.data["line_id"] == "market_12315"
+    assert started.data["diverted"] == ["12315", "99999"]
+    assert started.data["recording"] == "/rec/x"
+    assert placed.data == {"queue": "q_general", "priority": 0}
+    assert session.variables == {"IVR_PLACEMENT": "q_general^0^P001"}
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        (("id", "12345", "live", "/r", "", "", "%2C%2C%2C"), ("id", "12345", "live", (), "/r")),
+        (("id", "12345", "110_diversion", "/r"), ("id", "12345", "110_diversion", (), "/r")),
+        (("", "12345", ""), (CALL, "12345", "live", (), "")),
+        ((), (CALL, "", "live", (), "")),
+        (("id", "12345", "live", "/r", "12315", "12333"), ("id", "12345", "live", ("12315", "12333"), "/r")),
+        (("id", "12345", "live", "/r", "", "", "%E5%BC%A0%FF", "more"), ("id", "12345", "live", ("张\ufffd",), "/r")),
+    ],
+)
+def test_whatever_asterisk_hands_over_becomes_an_arrival(args: tuple[str, ...], expected: tuple[Any, ...]) -> None:
+    arrival = arrival_of(agi(Session(*args)))
+    assert (arrival.call_id, arrival.dialled, arrival.source, arrival.diverted, arrival.recording) == expected
+
+
+def test_a_withheld_number_is_no_number() -> None:
+    assert arrival_of(agi(Session(caller="unknown"))).caller == ""
+    assert arrival_of(agi(Session(caller="13800138000"))).caller == "13800138000"
+
+
+class Seats:
+    """Star codes on a small hotline."""
+
+    def __init__(self) -> None:
+        self.journal = Journal()
+        self.calls: CallBook = calls_of(self.journal)
+        self.failure: Exception | None = None
+        self.seating = Seating(small_book, self.calls, self._align, Clock())
+        self.route = SeatRoute(
+            book=small_book,
+            calls=self.calls,
+            seating=self.seating,
+            pins={"1001": "123456", "1002": ""},
+            sound=lambda name: name,
+            clock=Clock(),
+        )
+
+    async def _align(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+    async def dial(self, verb: str, value: str = "", seat: str = "seat01", keyed: tuple[str, ...] = ()) -> Session:
+        session = Session(verb, value, seat, keyed=keyed)
+        await self.route(agi(session))
+        return session
+
+
+async def test_an_operator_logs_in_pauses_resumes_and_logs_out_by_star_codes() -> None:
+    seats = Seats()
+    assert (await seats.dial("login", "1001", keyed=("123456",))).played == ["S001", "S002"]
+    assert seats.calls.operator_on("01") == "1001"
+    assert (await seats.dial("pause", "2")).played == ["S006"]
+    assert seats.calls.seat("01").reason == "meal"
+    assert (await seats.dial("resume")).played == ["S007"]
+    session = await seats.dial("logout")
+    assert session.played == ["S005"]
+    assert session.variables == {"IVR_DONE": "1"}
+    assert seats.calls.seat("01").state is SeatState.LOGGED_OUT
+
+
+async def test_a_mistyped_pin_may_be_tried_again_and_then_the_door_stays_shut() -> None:
+    seats = Seats()
+    session = await seats.dial("login", "1001", keyed=("000000", "", "123456"))
+    assert session.played == ["S001", "S003", "S003", "S002"]
+    seats = Seats()
+    session = await seats.dial("login", "1001", keyed=("0",) * (PIN_TRIES + 2))
+    assert len(session.keyed) == 2
+    assert session.variables == {}
+    assert seats.calls.operator_on("01") is None
+    (noted,) = seats.journal.of("seat:01")
+    assert noted.data == {"what": "wrong PIN", "operator": "1001"}
+    assert b"0000" not in noted.to_line().replace(b'"operator":"1001"', b"")
+
+
+@pytest.mark.parametrize("operator", ["1002", "1003", "9999", ""])
+async def test_nobody_logs_in_as_a_person_without_a_pin(operator: str) -> None:
+    seats = Seats()
+    session = await seats.dial("login", operator, keyed=("",) * 9)
+    assert session.variables == {}
+    assert seats.calls.operator_on("01") is None
+
+
+@pytest.mark.parametrize(
+    ("verb", "value", "seat"),
+    [("pause", "7", "seat01"), ("resume", "", "seat01"), ("logout", "", "seat02"), ("dance", "", "seat01"),
+     ("logout", "", "trunk"), ("logout", "", ""), ("logout", "", "seat99")],
+)  # fmt: skip
+async def test_what_a_seat_may_not_do_changes_nothing_and_is_not_confirmed(verb: str, value: str, seat: str) -> None:
+    seats = Seats()
+    await seats.seating.log_in("01", "1001", by="x")
+    before = list(seats.journal.events)
+    session = await seats.dial(verb, value, seat)
+    assert session.variables == {}
+    assert session.played == []
+    assert seats.journal.events == before
+
+
+async def test_a_phone_hung_up_while_the_pin_is_asked_for_logs_nobody_in() -> None:
+    seats = Seats()
+    await seats.dial("login", "1001")
+    assert seats.calls.operator_on("01") is None
+    assert not seats.journal.events
+
+
+def test_a_city_s_own_recording_wins_over_the_shipped_one(tmp_path: Path) -> None:
+    own, shipped = tmp_path / "own", tmp_path / "shipped"
+    path = sound_path(own, shipped)
+    assert path("P001") == str(shipped / "P001")
+    own.mkdir()
+    (own / "P001.wav").touch()
+    assert path("P001") == str(own / "P001")

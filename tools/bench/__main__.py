@@ -1,0 +1,107 @@
+"""``python -m tools.bench [--quick] [--only wires,load,transcription,start]``.
+
+Prints what it does and a table, and writes ``docs/benchmarks.md``: a whole run to its place, a
+partial or quick one only where ``--output`` says.  Exit status 1 when a target is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ivr import deployment
+from ivr.errors import HotlineError
+from ivr.settings import load as load_settings
+from tools.bench import load, machine, others, start
+from tools.bench.table import Part, markdown, plain
+
+PROJECT = Path(__file__).resolve().parents[2]
+REPORT = PROJECT / "docs/benchmarks.md"
+PARTS = ("wires", "transcription", "start", "load")
+
+HEAD = """\
+# Benchmarks
+
+Written by `make bench`; do not edit. Ratios are measured side by side in one run, in alternating rounds,
+and are what can be compared between machines. Absolute figures tell of this machine only.
+
+"""
+
+
+def main() -> int:
+    """Run the parts that were asked for."""
+    options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything started is stopped
+    asterisk = deployment.find_asterisk(load_settings(), lambda line: print(line, flush=True)).version
+    began = time.monotonic()
+    parts = []
+    with tempfile.TemporaryDirectory(prefix="ivr-bench-") as scratch:
+        for name, work in _work(Path(scratch), quick=options.quick).items():
+            if name in options.only:
+                print(f"{time.monotonic() - began:4.0f} s  {name} …", flush=True)
+                parts.append(work())
+    rows = [row for part in parts for row in part.rows]
+    print(f"{time.monotonic() - began:4.0f} s  done\n\n{plain(rows)}\n", flush=True)
+    for part in parts:
+        for remark in part.remarks:
+            print(f"- {remark}".replace("**", ""))
+    _write(options, parts, machine.facts(asterisk), time.monotonic() - began)
+    return int(any(row.met is False for row in rows))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="short rounds: a look, not a figure to quote")
+    parser.add_argument(
+        "--only", default=",".join(PARTS), help=f"parts to run, with commas: {', '.join(PARTS)}"
+    )
+    parser.add_argument("--output", type=Path, help="where to write the report of a quick or partial run")
+    options = parser.parse_args()
+    options.only = tuple(options.only.split(","))
+    if unknown := set(options.only) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    return options
+
+
+def _work(scratch: Path, *, quick: bool) -> Mapping[str, Callable[[], Part]]:
+    plan = load.Plan(2.0, 6.0, 1) if quick else load.Plan()
+    return {
+        "wires": lambda: others.wires(6.0 if quick else 30.0),
+        "transcription": lambda: others.transcription(2 if quick else 8),
+        "start": lambda: start.run(scratch / "start", 2 if quick else start.STARTS),
+        "load": lambda: load.run(scratch / "load", plan),
+    }
+
+
+def _write(options: argparse.Namespace, parts: list[Part], facts: Mapping[str, str], seconds: float) -> None:
+    whole = not options.quick and set(options.only) == set(PARTS)
+    target: Path | None = options.output or (REPORT if whole else None)
+    if target is None:
+        print("\nnot a whole run: docs/benchmarks.md is left as it is (--output FILE writes it elsewhere)")
+        return
+    command = shlex.join(["python", "-m", "tools.bench", *sys.argv[1:]])
+    lines = [
+        f"- date: {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        f"- command: `{command}` ({seconds:.0f} s)",
+        *(f"- {name}: {value}" for name, value in facts.items()),
+    ]
+    remarks = [f"- {remark}" for part in parts for remark in part.remarks]
+    table = markdown([row for part in parts for row in part.rows])
+    text = HEAD + "\n".join(lines) + f"\n\n{table}\n\n## How to read it\n" + "\n".join(remarks) + "\n"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text, encoding="utf-8")
+    print(f"\nwritten: {target}")
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except HotlineError as error:
+        sys.exit(error.sentence)

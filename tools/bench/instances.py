@@ -1,0 +1,155 @@
+"""The two that are compared under load: the whole hotline, and a bare dialplan on the same Asterisk."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from ivr import deployment
+from ivr.asterisk.instance import Instance
+from ivr.asterisk.rendering import MODULES, render
+from ivr.hotline.files import load as load_book
+from ivr.keys import open_keys
+from ivr.settings import Settings
+from ivr.settings import load as load_settings
+from tests.asterisk.hotline import Hotline, free_tcp_port, running
+from tools.phones import Phones, free_udp_port
+
+GREETING_S = 0.5
+
+BARE_DIALPLAN = """\
+[ivr-from-trunk]
+exten => _X!,1,Answer()
+ same => n,Playback({greeting})
+ same => n,Queue({queue},c)
+ same => n,Hangup()
+
+[ivr-from-110]
+exten => _X!,1,Hangup()
+
+[ivr-from-seat]
+exten => _X!,1,Hangup()
+"""
+BARE_IS = (
+    "The bare dialplan is Answer, Playback of the same greeting, Queue with the same queue, Hangup: nothing else. "
+    "It runs on the same Asterisk build with our rendered configuration (same modules, trunk, queues, music, RTP), "
+    "in which the dialplan is replaced and AMI, CDR and CEL are switched off; "
+    "it has no filter of dialled digits, no AGI, no recording, no engine."
+)
+
+
+@dataclass
+class Subject:
+    """One of the two: its phones, its processes by name, its Asterisk."""
+
+    name: str
+    phones: Phones
+    processes: dict[str, list[psutil.Process]]
+    asterisk: Instance
+
+    def calls_processed(self) -> int:
+        """Return how many calls Asterisk says it has had."""
+        for line in self.asterisk.command("core show calls").splitlines():
+            if "processed" in line:
+                return int(line.split()[0])
+        return -1
+
+
+def wide_rtp(width: int = 8000) -> str:
+    """Return a block of free RTP ports for some thousand calls, away from the kernel's own."""
+    while True:
+        first = random.randrange(10000, 32000 - width, 2)
+        with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind(("127.0.0.1", first))
+            return f"{first}-{first + width}"
+
+
+@contextlib.contextmanager
+def whole(folder: Path) -> Iterator[tuple[Hotline, Subject]]:
+    """Run the whole hotline with a greeting of half a second; stopped at the end, whatever happens."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with running(folder, quick=True, IVR_RTP_PORTS=wide_rtp(), IVR_DATABASE_URL="") as hotline:
+        settings = load_settings(home=hotline.home)
+        installation = deployment.find_asterisk(settings, lambda _: None)
+        instance = Instance(installation, settings.asterisk_home, settings.run)
+        yield hotline, Subject("hotline", hotline.phones, _named(hotline), instance)
+
+
+def _named(hotline: Hotline) -> dict[str, list[psutil.Process]]:
+    """Sort an instance's processes by what they do."""
+    named: dict[str, list[psutil.Process]] = {"Asterisk": [], "engine": [], "supervisor": [], "speech": []}
+    for process in hotline.processes():
+        words = " ".join(process.cmdline())
+        for mark, name in (
+            ("ivr.serve", "engine"),
+            ("ivr.supervisor", "supervisor"),
+            ("ivr.speech", "speech"),
+            ("asterisk.conf", "Asterisk"),
+        ):
+            if mark in words:
+                named[name].append(process)
+                break
+    return named
+
+
+@contextlib.contextmanager
+def bare(folder: Path, config: Path) -> Iterator[Subject]:
+    """Run Asterisk alone with the bare dialplan; stopped at the end, whatever happens.
+
+    Args:
+        folder: for its files.
+        config: the hotline's configuration folder, for the same greeting, queues and trunk.
+    """
+    home = folder / "home"
+    settings = load_settings(
+        home=home,
+        config=config,
+        recordings=folder / "recordings",
+        sip_port=free_udp_port(),
+        ami_port=free_tcp_port(),
+        agi_port=free_tcp_port(),
+        rtp_ports=wide_rtp(),
+    )
+    instance = _laid_out(settings.asterisk_home, settings)
+    phones = Phones(settings.sip_port, folder / "phones")
+    try:
+        pid = instance.start()
+        instance.wait_booted()
+        instance.check_ports({settings.sip_port}, {settings.sip_port})
+        yield Subject("bare dialplan", phones, {"Asterisk": [psutil.Process(pid)]}, instance)
+    finally:
+        phones.close()
+        instance.stop()
+
+
+def _laid_out(home: Path, settings: Settings) -> Instance:
+    """Render our configuration and take out of it what a bare dialplan does not have."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    book = load_book(settings.config)
+    keys = open_keys(settings.home, deployment.sip_users(book), [person.number for person in book.operators])
+    installation = deployment.find_asterisk(settings, lambda line: print(line, flush=True))
+    instance = deployment.instance_of(settings, installation)
+    etc = home / "etc"
+    modules = installation.modules
+    places = {
+        "home": instance.home,
+        "run": instance.run,
+        "modules": modules,
+        "module_names": [name for name in MODULES if (modules / f"{name}.so").exists()],
+    }
+    values = deployment.context(settings, book, keys, places)
+    render(deployment.TEMPLATES, etc, values)
+    greeting = deployment.greeting_path(settings, book)
+    dialplan = BARE_DIALPLAN.format(greeting=greeting, queue=book.general_queue.id)
+    (etc / "ivr12345/extensions.conf").write_text(dialplan)
+    (etc / "cdr.conf").write_text("[general]\nenable = no\n")
+    (etc / "cel.conf").write_text("[general]\nenable = no\n")
+    manager = (etc / "manager.conf").read_text().replace("enabled = yes", "enabled = no")
+    (etc / "manager.conf").write_text(manager)
+    return instance
