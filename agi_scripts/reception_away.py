@@ -17,6 +17,7 @@ import re
 import sys
 import time
 from pathlib import Path
+from typing import TextIO
 
 from asterisk import agi
 
@@ -38,19 +39,40 @@ def leave_note(spool: Path, note: dict[str, object]) -> None:
     fresh.rename(spool / f"{name}.json")
 
 
+class Lines:
+    """What Asterisk says; once it has gone for good, pyst2 must not read on for ever."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._ended = False
+
+    def readline(self) -> str:
+        """Return a line, ``''`` once at the end.
+
+        Raises:
+            EOFError: the end was told before.
+        """
+        line = self._stream.readline()
+        if not line and self._ended:
+            raise EOFError("Asterisk has gone")
+        self._ended = not line
+        return line
+
+
 def main(arguments: list[str]) -> int:
     """Serve one call."""
     now = time.time()
     spool, rest = Path(arguments[0] if arguments else os.devnull), arguments[1:]
     with (
         open(os.devnull, "w", encoding="utf-8") as quiet,  # noqa: PTH123 - pyst2 wants a stream
-        contextlib.suppress(agi.AGIException, OSError, ValueError),  # ValueError: pyst2 at EOF
+        contextlib.suppress(agi.AGIException, OSError, ValueError, EOFError),  # ValueError: pyst2 at EOF
     ):
         # pyst2 prints every call's data to stderr, so it gets a stream of its own
-        session = agi.AGI(stderr=quiet)
+        session = agi.AGI(stdin=Lines(sys.stdin), stderr=quiet)
         caller = session.env.get("agi_callerid", "")
         caller = "" if caller == "unknown" else caller
-        with contextlib.suppress(OSError):  # a full disk: Asterisk's own records still tell of the call
+        # a full disk, or bytes that are no text: Asterisk's own records still tell of the call
+        with contextlib.suppress(OSError, ValueError):
             leave_note(spool, note_of(rest, caller, session.env.get("agi_channel", ""), now))
         greeting = rest[6] if len(rest) > 6 else ""
         if rest[2:3] == ["live"] and greeting and _SAFE.match(greeting):

@@ -173,9 +173,8 @@ class Backoff:
 
     def delay(self, attempt: int, rng: random.Random, *, refused: bool = False) -> float:
         """Return the seconds to wait after ``attempt`` failures in a row (0 = the first)."""
-        if refused:
-            longest = self.refused_s
-        else:
-            # The exponent is capped too: 2.0 ** 1024 raises OverflowError after some hours.
-            longest = min(self.cap_s, self.first_s * self.factor ** min(attempt, 64))
+        # The exponent is capped too: 2.0 ** 1024 raises OverflowError after some hours.
+        longest = (
+            self.refused_s if refused else min(self.cap_s, self.first_s * self.factor ** min(attempt, 64))
+        )
         return longest * (1.0 - self.jitter * rng.random())

@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -191,8 +193,8 @@ def _gone(pid: int, timeout_s: float) -> bool:
     return False
 
 
-def _kind(connection: psutil._common.sconn) -> str:
-    return "tcp" if connection.type == 1 else "udp"
+def _kind(connection: Any) -> str:
+    return "tcp" if connection.type == socket.SOCK_STREAM else "udp"
 
 
 def _held(pid: int) -> set[tuple[str, int]]:

@@ -96,8 +96,8 @@ def read_cel(data: bytes) -> Iterator[RecordRow]:
             continue
         caller_leg = unique_id == call_id
         if defined == RECEPTION:
-            data = {"caller": caller, "channel": channel, "extra": _told(extra)}
-            yield RecordRow(call_id, moment, "reception", data)
+            told = {"caller": caller, "channel": channel, "extra": _told(extra)}
+            yield RecordRow(call_id, moment, "reception", told)
         elif kind == "APP_START" and caller_leg:
             yield RecordRow(call_id, moment, "queued", {})
         elif kind == "BRIDGE_ENTER" and caller_leg and seat_user(peer.split(",")[0]):

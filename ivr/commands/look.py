@@ -85,7 +85,7 @@ def match(dialled: str, diverted_from: str, as_json: bool) -> None:
         raise click.UsageError("give --dialled or --diverted-from. 请指定 --dialled 或 --diverted-from。")
     _, book = settings_and_book()
     line = book.find_line(dialled, [diverted_from] if diverted_from else [])
-    answer = {
+    answer: dict[str, Any] = {
         "kind": "line" if line else "none",
         "line_id": line.id if line else None,
         "number": line.number if line else None,

@@ -13,6 +13,7 @@ import click
 import psutil
 
 from ivr import deployment, supervisor
+from ivr.asterisk.installation import Installation
 from ivr.asterisk.instance import Instance
 from ivr.commands.common import (
     json_option,
@@ -26,6 +27,7 @@ from ivr.commands.common import (
 from ivr.control import EngineAway, ask
 from ivr.errors import HotlineError
 from ivr.keys import open_keys
+from ivr.serve import start_logging
 from ivr.settings import Settings, load
 
 PARTS = ("engine", "asterisk", "ami", "fastagi", "database", "speech")
@@ -55,9 +57,7 @@ def _asterisk_part(settings: Settings, ami: dict[str, Any]) -> dict[str, Any]:
 def _instance(settings: Settings) -> Instance:
     """Return the instance without looking for the program, which takes time."""
     nothing = Path("/nonexistent")
-    return Instance(
-        deployment.installations.Installation((), nothing, nothing, ""), settings.asterisk_home, settings.run
-    )
+    return Instance(Installation((), nothing, nothing, ""), settings.asterisk_home, settings.run)
 
 
 def all_live(parts: dict[str, dict[str, Any]]) -> bool:
@@ -83,7 +83,7 @@ def up(detach: bool) -> None:
 
 
 def _foreground(settings: Settings) -> None:
-    supervisor.start_logging(settings.logs, "supervisor")
+    start_logging(settings.logs, "supervisor")
     click.echo(
         f"12345: SIP {settings.bind}:{settings.sip_port}, state in {settings.home}, Ctrl-C ends", err=True
     )
@@ -112,6 +112,7 @@ def _wait_live(settings: Settings, process: subprocess.Popen[bytes]) -> None:
         ):
             break
         time.sleep(0.05)
+    parts = parts or parts_of(settings)
     waiting = "; ".join(
         f"{name}: {part['reason'] or part['state']}"
         for name, part in parts.items()

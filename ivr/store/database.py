@@ -25,6 +25,12 @@ class StoreAway(HotlineError):
     retry = True
 
 
+class DatabaseUrlWrong(HotlineError):
+    """The URL names no database we can open."""
+
+    code = "database_url"
+
+
 def away(error: Exception) -> StoreAway:
     """Tell in one sentence why the database did not answer."""
     cause = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
@@ -54,7 +60,14 @@ def open_engine(url: str, *, read_only: bool = False) -> AsyncEngine:
         options["connect_args"] = {"timeout": BUSY_TIMEOUT_MS / 1000}
     else:
         options |= {"pool_size": 3, "pool_pre_ping": True, "pool_recycle": 1800}
-    engine = create_async_engine(url, **options)
+    try:
+        engine = create_async_engine(url, **options)
+    except (SQLAlchemyError, ImportError, ValueError) as error:
+        raise DatabaseUrlWrong(
+            f"IVR_DATABASE_URL cannot be used ({error}); write for example "
+            "postgresql+asyncpg://user:password@host/database, or leave it empty for SQLite.",
+            f"IVR_DATABASE_URL 无法使用({error});例如写 postgresql+asyncpg://用户:密码@主机/库名,留空则用 SQLite。",
+        ) from error
     if engine.dialect.name == "sqlite":
         _tune_sqlite(engine, read_only=read_only)
     return engine

@@ -153,7 +153,9 @@ class Store:
             await connection.execute(sa.insert(t.tickets), fresh)
         changed = [{"of_call": row["call_id"], **row} for row in batch.tickets if row["call_id"] in known]
         if changed:
-            columns = {name: sa.bindparam(name) for name in batch.tickets[0] if name != "call_id"}
+            columns: dict[str, Any] = {
+                name: sa.bindparam(name) for name in batch.tickets[0] if name != "call_id"
+            }
             statement = sa.update(t.tickets).where(
                 t.tickets.c.call_id == sa.bindparam("of_call"), t.tickets.c.parent_no.is_(None)
             )

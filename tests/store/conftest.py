@@ -82,7 +82,19 @@ def postgresql() -> Iterator[Server]:
         data, log = folder / "data", folder / "log"
         environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"}
         subprocess.run(
-            [*user, str(binaries / "initdb"), "-D", str(data), "-U", "ivr", "-A", "trust", "-E", "UTF8", "-N"],
+            [
+                *user,
+                str(binaries / "initdb"),
+                "-D",
+                str(data),
+                "-U",
+                "ivr",
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "-N",
+            ],
             check=True,
             cwd=folder,
             env=environment,

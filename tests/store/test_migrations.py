@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,11 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from ivr.store import migrate
-from ivr.store.database import StoreAway
 from ivr.store.migrations import HEAD
-from ivr.store.store import Store
 from ivr.store.tables import metadata
-from ivr.tickets.numbers import take
 from tests.store.conftest import OpenStore
+
+ROOT = Path(__file__).parents[2]
 
 
 def difference(connection: Connection) -> list[Any]:
@@ -26,7 +26,9 @@ def difference(connection: Connection) -> list[Any]:
     return list(compare_metadata(context, metadata))
 
 
-async def test_the_migrations_make_exactly_the_tables_the_engine_knows(open_store: OpenStore, url: str) -> None:
+async def test_the_migrations_make_exactly_the_tables_the_engine_knows(
+    open_store: OpenStore, url: str
+) -> None:
     await open_store()
     engine = create_async_engine(url)
     async with engine.connect() as connection:
@@ -59,18 +61,37 @@ async def test_opening_again_changes_nothing(open_store: OpenStore) -> None:
     assert count == 1
 
 
-async def test_two_programs_that_start_on_an_empty_database_both_get_their_tables(url: str) -> None:
-    async def open_stubbornly(store: Store) -> None:
-        for _ in range(100):
-            try:
-                await store.open()
-                return
-            except StoreAway:
-                await asyncio.sleep(0.02)
-        raise AssertionError("the tables were never made")
+_OPENS = """
+import asyncio, sys, time
+from ivr.store.database import StoreAway
+from ivr.store.store import Store
+from ivr.tickets.numbers import take
 
-    stores = [Store(url, "511100", take) for _ in range(3)]
-    await asyncio.gather(*map(open_stubbornly, stores))
-    for store in stores:
-        assert await store.tickets() == []
-        await store.close()
+async def main():
+    store = Store(sys.argv[1], "511100", take)
+    for _ in range(200):
+        try:
+            await store.open()
+            assert await store.tickets() == []
+            await store.close()
+            return
+        except StoreAway:
+            await asyncio.sleep(0.02)
+    sys.exit("the tables were never made")
+
+asyncio.run(main())
+"""
+
+
+async def test_programs_that_start_together_on_an_empty_database_all_get_their_tables(url: str) -> None:
+    programs = [
+        await asyncio.create_subprocess_exec(sys.executable, "-c", _OPENS, url, cwd=ROOT) for _ in range(3)
+    ]
+    try:
+        async with asyncio.timeout(30):
+            assert [await program.wait() for program in programs] == [0, 0, 0]
+    finally:
+        for program in programs:
+            if program.returncode is None:
+                program.kill()
+                await program.wait()

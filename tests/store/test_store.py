@@ -49,7 +49,9 @@ def a_ticket(call_id: str, **changes: Any) -> dict[str, Any]:
     return row | changes
 
 
-def a_batch(before: str, after: str, *call_ids: str, day: date = DAY, cursor: str = CURSOR, **ticket: Any) -> Batch:
+def a_batch(
+    before: str, after: str, *call_ids: str, day: date = DAY, cursor: str = CURSOR, **ticket: Any
+) -> Batch:
     return Batch(
         cursor,
         before,
@@ -79,7 +81,10 @@ async def test_a_batch_is_in_the_database_once_however_often_it_is_tried(store: 
     for _ in range(3):
         await store.write(batch)
     assert await store.cursor(CURSOR) == "1:100"
-    assert {k: len(v) for k, v in (await store.events(["a1-1.1", "a1-2.2"])).items()} == {"a1-1.1": 1, "a1-2.2": 1}
+    assert {k: len(v) for k, v in (await store.events(["a1-1.1", "a1-2.2"])).items()} == {
+        "a1-1.1": 1,
+        "a1-2.2": 1,
+    }
     assert len(await store.tickets()) == 2
     assert len(await store.calls()) == 2
 
@@ -122,7 +127,9 @@ async def test_a_batch_that_fails_half_way_leaves_nothing_behind(store: Store) -
 async def test_a_call_has_one_call_ticket_that_changes_with_it(store: Store) -> None:
     await store.write(a_batch("1:0", "1:1", "a1-1.1"))
     (opened,) = await store.tickets()
-    await store.write(a_batch("1:1", "1:2", "a1-1.1", outcome="answered", state="accepted", talk_s=12.5, seat="01"))
+    await store.write(
+        a_batch("1:1", "1:2", "a1-1.1", outcome="answered", state="accepted", talk_s=12.5, seat="01")
+    )
     (closed,) = await store.tickets()
     assert closed["ticket_no"] == opened["ticket_no"]
     assert closed["query_code"] == closed["ticket_no"][-8:]
@@ -148,7 +155,9 @@ async def test_the_database_itself_refuses_a_second_call_ticket(store: Store, ur
     later = {"clocks": None, "category": None}
 
     def insert(connection: Connection, number: str, parent: str | None) -> None:
-        row = a_ticket("a1-1.1") | later | {"ticket_no": number, "query_code": number[-8:], "parent_no": parent}
+        row = (
+            a_ticket("a1-1.1") | later | {"ticket_no": number, "query_code": number[-8:], "parent_no": parent}
+        )
         connection.execute(sa.insert(t.tickets).values(row))
 
     (ticket,) = await store.tickets()
@@ -224,13 +233,13 @@ async def test_chinese_text_and_odd_characters_come_back_as_they_were(store: Sto
     words = '张三说:"停水了\\n" 🚰 \u2028 \t\r\n % _ \' --'
     transcript = {"status": "done", "text": words, "turns": [{"speaker": "caller", "text": words}]}
     batch = Batch(
-        CURSOR, "1:0", "1:1", [an_event("a1-1.1", "noted", text=words, deep={"工单": [1, None, True]})],
+        CURSOR, "1:0", "1:1", [an_event("a1-1.1", "noted", text=words, nul="\0", deep={"工单": [1, None, True]})],
         [a_call("a1-1.1", dialled_number="12345")], [a_ticket("a1-1.1", transcript=transcript)], [],
         {"a1-1.1": DAY},
     )  # fmt: skip
     await store.write(batch)
     (row,) = (await store.events(["a1-1.1"]))["a1-1.1"]
-    assert row["data"] == {"text": words, "deep": {"工单": [1, None, True]}}
+    assert row["data"] == {"text": words, "nul": "\0", "deep": {"工单": [1, None, True]}}
     (ticket,) = await store.tickets()
     assert ticket["transcript"] == transcript
 
@@ -312,7 +321,10 @@ async def test_what_a_person_looked_at_is_noted(store: Store) -> None:
     await store.audit(T0, "root", "secrets shown", {"seats": 24})
 
     def read(connection: Connection) -> list[Any]:
-        return [tuple(row) for row in connection.execute(sa.select(t.audit.c.actor, t.audit.c.action, t.audit.c.data))]
+        return [
+            tuple(row)
+            for row in connection.execute(sa.select(t.audit.c.actor, t.audit.c.action, t.audit.c.data))
+        ]
 
     async with store._reading() as connection:
         assert await connection.run_sync(read) == [("root", "secrets shown", {"seats": 24})]
@@ -347,7 +359,9 @@ async def test_a_database_locked_for_a_while_says_so_and_takes_the_batch_later(
     assert len(await store.tickets()) == 1
 
 
-async def test_connections_cut_under_the_store_are_an_absence_and_then_it_goes_on(store: Store, url: str) -> None:
+async def test_connections_cut_under_the_store_are_an_absence_and_then_it_goes_on(
+    store: Store, url: str
+) -> None:
     if url.startswith("sqlite"):
         pytest.skip("a file has no connections to cut")
     await store.write(a_batch("1:0", "1:1", "a1-1.1"))

@@ -114,7 +114,10 @@ async def test_an_empty_recording_is_told_in_the_ticket(office: Office) -> None:
 
     office.closer = refuse
     (office.root / "x.raw").touch()
-    assert await office.finish(ended_call(str(office.root / "x"))) == ["recording_failed", "transcript_failed"]
+    assert await office.finish(ended_call(str(office.root / "x"))) == [
+        "recording_failed",
+        "transcript_failed",
+    ]
     assert office.journal.events[0].data["reason"] == "x.raw holds no sound"
 
 

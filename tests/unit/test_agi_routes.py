@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -52,7 +52,9 @@ def agi(session: Session) -> AgiSession:
 
 async def test_the_placement_travels_in_one_variable() -> None:
     session = Session()
-    await AgiCaller(agi(session), lambda name: f"/p/{name}").place(Placement("q_general", 5, ("P001", "P005")))
+    await AgiCaller(agi(session), lambda name: f"/p/{name}").place(
+        Placement("q_general", 5, ("P001", "P005"))
+    )
     assert session.variables == {"IVR_PLACEMENT": "q_general^5^/p/P001&/p/P005"}
     await AgiCaller(agi(session), lambda name: name).place(Placement("q_general", 30, ()))
     assert session.variables == {"IVR_PLACEMENT": "q_general^30^"}
@@ -63,7 +65,7 @@ async def test_a_caller_who_was_forwarded_is_known_by_the_line_they_dialled() ->
     route = reception_route(small_book, calls_of(journal), str, identify, Clock(), 30)
     headers = "%3Csip%3A12315%40ims.example%3E%3Breason%3Dunconditional,,,"
     session = Session(CALL, "12345", "live", "/rec/x", "99999", "", headers)
-    await route(agi(session))
+    await cast(Awaitable[None], route(agi(session)))
     started, placed = journal.of(CALL)
     assert started.data["line_id"] == "market_12315"
     assert started.data["diverted"] == ["12315", "99999"]
@@ -80,10 +82,15 @@ async def test_a_caller_who_was_forwarded_is_known_by_the_line_they_dialled() ->
         (("", "12345", ""), (CALL, "12345", "live", (), "")),
         ((), (CALL, "", "live", (), "")),
         (("id", "12345", "live", "/r", "12315", "12333"), ("id", "12345", "live", ("12315", "12333"), "/r")),
-        (("id", "12345", "live", "/r", "", "", "%E5%BC%A0%FF", "more"), ("id", "12345", "live", ("张\ufffd",), "/r")),
+        (
+            ("id", "12345", "live", "/r", "", "", "%E5%BC%A0%FF", "more"),
+            ("id", "12345", "live", ("张\ufffd",), "/r"),
+        ),
     ],
 )
-def test_whatever_asterisk_hands_over_becomes_an_arrival(args: tuple[str, ...], expected: tuple[Any, ...]) -> None:
+def test_whatever_asterisk_hands_over_becomes_an_arrival(
+    args: tuple[str, ...], expected: tuple[Any, ...]
+) -> None:
     arrival = arrival_of(agi(Session(*args)))
     assert (arrival.call_id, arrival.dialled, arrival.source, arrival.diverted, arrival.recording) == expected
 
@@ -114,7 +121,9 @@ class Seats:
         if self.failure is not None:
             raise self.failure
 
-    async def dial(self, verb: str, value: str = "", seat: str = "seat01", keyed: tuple[str, ...] = ()) -> Session:
+    async def dial(
+        self, verb: str, value: str = "", seat: str = "seat01", keyed: tuple[str, ...] = ()
+    ) -> Session:
         session = Session(verb, value, seat, keyed=keyed)
         await self.route(agi(session))
         return session
@@ -160,7 +169,9 @@ async def test_nobody_logs_in_as_a_person_without_a_pin(operator: str) -> None:
     [("pause", "7", "seat01"), ("resume", "", "seat01"), ("logout", "", "seat02"), ("dance", "", "seat01"),
      ("logout", "", "trunk"), ("logout", "", ""), ("logout", "", "seat99")],
 )  # fmt: skip
-async def test_what_a_seat_may_not_do_changes_nothing_and_is_not_confirmed(verb: str, value: str, seat: str) -> None:
+async def test_what_a_seat_may_not_do_changes_nothing_and_is_not_confirmed(
+    verb: str, value: str, seat: str
+) -> None:
     seats = Seats()
     await seats.seating.log_in("01", "1001", by="x")
     before = list(seats.journal.events)

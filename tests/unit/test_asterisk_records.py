@@ -18,13 +18,26 @@ from ivr.asterisk.record_files import RecordFiles
 from ivr.asterisk.records import RecordRow, read_cdr, read_cel, read_whole_lines, seat_user
 
 ID = "a1-1795296848.3"
-REAL_CEL = rb'''"IVR_RECEPTION","1795296848.222834","a1-1795296848.3","a1-1795296848.3","PJSIP/trunk-00000002","13800138000","ivr-reception","","IVR_RECEPTION","{""extra"":""12345///live//rec/2026/11/22/a1-1795296848.3""}"
-"APP_START","1795296854.551166","a1-1795296848.3","a1-1795296848.3","PJSIP/trunk-00000002","13800138000","ivr-queue","","",""
-"HANGUP","1795296862.906885","a1-1795296848.3","a1-1795296848.3","PJSIP/trunk-00000002","13800138000","ivr-queue","","","{""hangupcause"":0,""hangupsource"":""PJSIP/trunk-00000002"",""dialstatus"":""CANCEL""}"
-"LINKEDID_END","1795296862.906999","a1-1795296848.3","a1-1795296848.3","PJSIP/trunk-00000002","13800138000","ivr-queue","","",""
-'''
-REAL_CDR = rb'''"a1-1795296848.3","a1-1795296848.3","1795296848.221090","1795296848.222876","1795296862.906480","ivr-queue","NO ANSWER","Queue","PJSIP/seat01-00000003","13800138000"
-'''
+# as Asterisk 22 wrote them
+_WHO = b'"a1-1795296848.3","a1-1795296848.3","PJSIP/trunk-00000002","13800138000",'
+_TOLD = b'{""extra"":""12345///live//rec/2026/11/22/a1-1795296848.3""}'
+_WHY = b'{""hangupcause"":0,""hangupsource"":""PJSIP/trunk-00000002"",""dialstatus"":""CANCEL""}'
+REAL_CEL = b"".join(
+    (
+        b'"IVR_RECEPTION","1795296848.222834",'
+        + _WHO
+        + b'"ivr-reception","","IVR_RECEPTION","'
+        + _TOLD
+        + b'"\n',
+        b'"APP_START","1795296854.551166",' + _WHO + b'"ivr-queue","","",""\n',
+        b'"HANGUP","1795296862.906885",' + _WHO + b'"ivr-queue","","","' + _WHY + b'"\n',
+        b'"LINKEDID_END","1795296862.906999",' + _WHO + b'"ivr-queue","","",""\n',
+    )
+)
+REAL_CDR = (
+    b'"a1-1795296848.3","a1-1795296848.3","1795296848.221090","1795296848.222876","1795296862.906480",'
+    b'"ivr-queue","NO ANSWER","Queue","PJSIP/seat01-00000003","13800138000"\n'
+)
 
 
 def csv_line(*fields: str) -> str:
@@ -144,6 +157,12 @@ ODD_CALLERS = [
 def test_nothing_in_a_caller_s_name_hides_the_calls_around_it(caller: str) -> None:
     lines = cel("APP_START", 2e9) + cel("HANGUP", 2e9 + 1, caller=caller) + cel("LINKEDID_END", 2e9 + 2)
     assert whats(list(read_cel(lines.encode()))) == ["queued", "ended", "ended"]
+
+
+def test_no_nul_travels_on_into_a_database() -> None:
+    line = cel("IVR", 2e9, caller="138\x0000", defined="IVR_RECEPTION", extra="12345\0////")
+    (row,) = read_cel(line.encode())
+    assert (row.data["caller"], row.data["extra"]) == ("13800", "12345////")
 
 
 @given(st.binary(max_size=300).filter(lambda raw: b'"' not in raw))
@@ -267,7 +286,16 @@ def test_a_restart_reads_again_what_open_calls_still_need(
 
 def test_a_broken_memory_of_the_place_means_reading_all_again(asterisk: Asterisk) -> None:
     asterisk.write(asterisk.cel, cel("APP_START", 2e9))
-    for broken in (b"", b"{", b"[1]", b'{"cel": "x"}', b'{"cel": null}', b'{"cel": -5}', b"\xff\xfe\x00", b"17"):
+    for broken in (
+        b"",
+        b"{",
+        b"[1]",
+        b'{"cel": "x"}',
+        b'{"cel": null}',
+        b'{"cel": -5}',
+        b"\xff\xfe\x00",
+        b"17",
+    ):
         asterisk.place.write_bytes(broken)
         assert whats(drain(asterisk.files())) == ["queued"]
 
@@ -315,7 +343,9 @@ def test_a_line_written_while_the_file_is_renamed_is_not_lost(
 
 
 def note(asterisk: Asterisk, name: str, **fields: Any) -> None:
-    text = json.dumps({"call_id": ID, "at": 2e9, "caller": "1", "channel": "c", "extra": "12345////"} | fields)
+    text = json.dumps(
+        {"call_id": ID, "at": 2e9, "caller": "1", "channel": "c", "extra": "12345////"} | fields
+    )
     (asterisk.spool / name).write_text(text)
 
 
@@ -352,6 +382,8 @@ def test_a_half_written_note_is_not_looked_at(asterisk: Asterisk) -> None:
 
 
 def test_a_caller_name_in_gbk_in_a_note_is_read(asterisk: Asterisk) -> None:
-    raw = json.dumps({"call_id": ID, "at": 2e9, "caller": "NAME"}).encode().replace(b"NAME", "张".encode("gbk"))
+    raw = (
+        json.dumps({"call_id": ID, "at": 2e9, "caller": "NAME"}).encode().replace(b"NAME", "张".encode("gbk"))
+    )
     (asterisk.spool / "x.json").write_bytes(raw)
     assert len(list(asterisk.files().notes())) == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ivr.calls.book import CallBook, Heard
@@ -11,7 +13,7 @@ from ivr.calls.states import CallState, SeatState
 from tests.unit.kit import T0, Journal, calls_of, event
 
 CALL = "a1-1795296848.3"
-WHOLE = [
+WHOLE: list[tuple[float, str, dict[str, Any]]] = [
     (0.0, "call_started", {"dialled": "12345", "caller": {}}),
     (6.0, "queued", {"queue": "q_general"}),
     (9.0, "answered", {"seat": "01", "operator": "1001"}),
@@ -58,7 +60,7 @@ def test_a_call_is_open_until_it_hangs_up_and_then_forgotten() -> None:
     ],
 )
 def test_words_told_after_a_call_do_not_make_a_ghost_that_waits_for_ever(
-    kind: str, data: dict[str, object]
+    kind: str, data: dict[str, Any]
 ) -> None:
     journal = Journal()
     calls = calls_of(journal)

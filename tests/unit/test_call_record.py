@@ -112,6 +112,14 @@ TRACES = [
         {"outcome": "answered", "seat": "02", "operator": "1002", "waited_s": 18.0, "talk_s": 46.0},
     ),
     Trace(
+        "back into the queue: the wait counts from the first time",
+        [START, QUEUED, ANSWER_1, LEFT, (75.0, "queued", {"queue": "q_market"}), (80.0, "answered", ANSWER_2[2]),
+         (95.0, "operator_left", {}), (96.0, "hung_up", {})],
+        CallState.ENDED,
+        {"queue": "q_market", "seat": "02", "waited_s": 4.0, "talk_s": 85.0},
+        [("caller", 0.0, 96.0), ("operator", 10.0, 70.0), ("operator", 80.0, 95.0)],
+    ),
+    Trace(
         "the operator leaves first and the caller stays",
         [START, QUEUED, ANSWER_1, LEFT],
         CallState.SURVEYING,

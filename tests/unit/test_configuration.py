@@ -90,7 +90,13 @@ def test_an_emergency_number_can_never_become_the_hotline(folder: Path, edit: Ed
 
 
 FAULTS = [
-    ("a number twice", "lines.yaml", "'12396'", "'12330'", "line number 083312330, 12330, 8683312330 stands twice"),
+    (
+        "a number twice",
+        "lines.yaml",
+        "'12396'",
+        "'12330'",
+        "line number 083312330, 12330, 8683312330 stands twice",
+    ),
     ("the hotline's own number", "lines.yaml", "'12396'", "'12345'", "stands twice"),
     ("a number that only looks different", "lines.yaml", "'12396'", "'0833-12330'", "083312330"),
     ("a number without digits", "lines.yaml", "'12396'", "'----'", "at least three digits"),
@@ -111,7 +117,13 @@ FAULTS = [
     ("a time zone that is a path", "hotline.yaml", "Asia/Shanghai", "../../etc/passwd", "time zone"),
     ("a greeting that is no prompt", "reception.yaml", "P001", "../P001", "greeting"),
     ("an address that is none", "trunks.yaml", "[127.0.0.1]", "['x; y']", "addresses"),
-    ("a control character in a name", "lines.yaml", "name: 科技公益服务热线", 'name: "a\\nb"', "lines.0.name"),
+    (
+        "a control character in a name",
+        "lines.yaml",
+        "name: 科技公益服务热线",
+        'name: "a\\nb"',
+        "lines.0.name",
+    ),
     ("a quote in a name", "operators.yaml", "name: 话务员01", "name: '话\"务员'", "operators.0.name"),
 ]
 

@@ -96,7 +96,9 @@ async def test_only_the_engine_s_owner_can_ask(folder: Path) -> None:
     assert stat.S_IMODE(mode) == 0o600
 
 
-@pytest.mark.parametrize("raw", [b"", b"\n", b"junk\n", b"[]\n", b"17\n", b"{}\n", b'{"what": []}\n', b"half", b"\xff\n"])
+@pytest.mark.parametrize(
+    "raw", [b"", b"\n", b"junk\n", b"[]\n", b"17\n", b"{}\n", b'{"what": []}\n', b"half", b"\xff\n"]
+)
 async def test_junk_on_the_line_does_not_stop_the_engine(folder: Path, raw: bytes) -> None:
     def send() -> None:
         with socket.socket(socket.AF_UNIX) as line:

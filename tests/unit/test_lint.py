@@ -99,7 +99,12 @@ def test_an_unknown_function_is_named(tmp_path: Path) -> None:
 )
 def test_a_goto_that_leads_nowhere_is_found(tmp_path: Path, target: str, right: bool) -> None:
     found = steps(
-        tmp_path, f"exten => s,1,{target}", "[ivr-queue]", "exten => s,1,NoOp()", "[ivr-door]", "exten => _X!,1,NoOp()"
+        tmp_path,
+        f"exten => s,1,{target}",
+        "[ivr-queue]",
+        "exten => s,1,NoOp()",
+        "[ivr-door]",
+        "exten => _X!,1,NoOp()",
     )
     faults = lint.lint_targets(found)
     assert (faults == []) is right

@@ -175,6 +175,9 @@ async def test_live_calls_and_registered_phones_are_read() -> None:
     switch = Switch()
     switch.items = [message("CoreShowChannel"), message("CoreShowChannel", Uniqueid="x"), message("Other")]
     assert await members.live_calls(link(switch)) == {CALL}
-    switch.items = [message("ContactList", ObjectName="seat01;@abc"), message("ContactList", ObjectName="seat02/sip:x")]
+    switch.items = [
+        message("ContactList", ObjectName="seat01;@abc"),
+        message("ContactList", ObjectName="seat02/sip:x"),
+    ]
     assert await members.registered(link(switch)) == {"seat01", "seat02"}
     assert await members.registered(link(Switch(refuses=["PJSIPShowContacts"]))) == set()

@@ -118,7 +118,11 @@ FORMS = [
     ("12345", ("<tel:+86-833-12315>;reason=user-busy",), "market_12315"),
     ("12345", ("sip:12315@10.0.0.1",), "market_12315"),
     ("12345", ("<SIP:12315@10.0.0.1>",), "market_12315"),
-    ("12345", ("<sip:12345@x>;index=1, <sip:0833-12315@x?Reason=SIP%3Bcause%3D302>;index=1.1",), "market_12315"),
+    (
+        "12345",
+        ("<sip:12345@x>;index=1, <sip:0833-12315@x?Reason=SIP%3Bcause%3D302>;index=1.1",),
+        "market_12315",
+    ),
     ("12345", ("<sip:13900000000@x>", "<sip:12315@x>"), "market_12315"),
     ("12345", ("anonymous",), None),
     ("12345", ("<sip:@x>", "<>", "sip:", "\x00", '"'), None),
@@ -127,7 +131,9 @@ FORMS = [
 
 
 @pytest.mark.parametrize(("dialled", "diverted", "line"), FORMS)
-def test_the_line_a_citizen_dialled_is_found(dialled: str, diverted: tuple[str, ...], line: str | None) -> None:
+def test_the_line_a_citizen_dialled_is_found(
+    dialled: str, diverted: tuple[str, ...], line: str | None
+) -> None:
     assert started(arrival(dialled=dialled, diverted=diverted), small_book(), identify)["line_id"] == line
 
 

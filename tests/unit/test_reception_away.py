@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -44,11 +45,9 @@ class Call:
         self.answer(b"\n".join(environment) + b"\n\n")
 
     def answer(self, raw: bytes) -> None:
-        try:
+        with contextlib.suppress(BrokenPipeError):
             self.to_script.write(raw)
             self.to_script.flush()
-        except BrokenPipeError:
-            pass
 
     def command(self) -> str:
         return self.from_script.readline().decode().strip()
@@ -85,10 +84,8 @@ def calls() -> Iterator[list[Call]]:
         call.process.wait()
         for pipe in (call.process.stdin, call.process.stdout, call.process.stderr):
             if pipe is not None and not pipe.closed:
-                try:
+                with contextlib.suppress(BrokenPipeError):
                     pipe.close()
-                except BrokenPipeError:
-                    pass
 
 
 def arguments(spool: Path, *, source: str = "live", greeting: str = GREETING) -> list[str]:
@@ -128,8 +125,12 @@ def test_a_diversion_from_110_waits_for_no_greeting(spool: Path, calls: list[Cal
     assert "/110_diversion/" in str(note(spool)["extra"])
 
 
-@pytest.mark.parametrize("how", ["closed", "sighup", "result -1", "hangup notice", "silence of a broken pipe"])
-def test_a_caller_who_hangs_up_in_the_greeting_still_leaves_a_note(spool: Path, calls: list[Call], how: str) -> None:
+@pytest.mark.parametrize(
+    "how", ["closed", "sighup", "result -1", "hangup notice", "silence of a broken pipe"]
+)
+def test_a_caller_who_hangs_up_in_the_greeting_still_leaves_a_note(
+    spool: Path, calls: list[Call], how: str
+) -> None:
     calls.append(call := Call(*arguments(spool)))
     assert call.command().startswith("STREAM FILE")
     if how == "sighup":
@@ -157,9 +158,13 @@ def test_a_caller_name_in_gbk_is_no_obstacle(spool: Path, calls: list[Call]) -> 
     assert "\ufffd" in str(note(spool)["caller"])
 
 
-@pytest.mark.parametrize("name", [b'"', b"a: b: c", b"no colon at all", b": x", b"x" * 70_000, "张“三”".encode(), b"\0\0"])
+@pytest.mark.parametrize(
+    "name", [b'"', b"a: b: c", b"no colon at all", b": x", b"x" * 70_000, "张“三”".encode(), b"\0\0"]
+)
 def test_no_name_keeps_a_caller_from_the_greeting(spool: Path, calls: list[Call], name: bytes) -> None:
-    calls.append(call := Call(*arguments(spool), environment=[*ENVIRONMENT, b"agi_calleridname: " + name, name]))
+    calls.append(
+        call := Call(*arguments(spool), environment=[*ENVIRONMENT, b"agi_calleridname: " + name, name])
+    )
     assert call.command().startswith("STREAM FILE")
     call.answer(PLAYED)
     assert call.command().startswith("SET VARIABLE")
@@ -187,7 +192,9 @@ def test_a_spool_that_cannot_be_written_does_not_silence_the_greeting(
 
 
 @pytest.mark.parametrize("count", range(8))
-def test_with_arguments_missing_it_ends_at_once_without_an_error(spool: Path, calls: list[Call], count: int) -> None:
+def test_with_arguments_missing_it_ends_at_once_without_an_error(
+    spool: Path, calls: list[Call], count: int
+) -> None:
     calls.append(call := Call(*arguments(spool)[:count]))
     assert call.command() == ""
     assert call.end() == 0
@@ -213,7 +220,9 @@ def test_a_call_id_cannot_name_a_file_outside_the_spool(spool: Path, calls: list
     assert note(spool)["call_id"] == "../../etc/x" + "y" * 200
 
 
-@pytest.mark.parametrize("reply", [b"510 Invalid or unknown command\n", b"garbage\n", b"\xff\xfe\n", b"520-Invalid\n520 End\n"])
+@pytest.mark.parametrize(
+    "reply", [b"510 Invalid or unknown command\n", b"garbage\n", b"\xff\xfe\n", b"520-Invalid\n520 End\n"]
+)
 def test_an_answer_that_makes_no_sense_ends_the_script_not_the_call(
     spool: Path, calls: list[Call], reply: bytes
 ) -> None:
@@ -224,7 +233,9 @@ def test_an_answer_that_makes_no_sense_ends_the_script_not_the_call(
     assert "Traceback" not in call.complaints()
 
 
-def test_an_answer_cut_off_in_mid_usage_does_not_leave_a_process_spinning(spool: Path, calls: list[Call]) -> None:
+def test_an_answer_cut_off_in_mid_usage_does_not_leave_a_process_spinning(
+    spool: Path, calls: list[Call]
+) -> None:
     calls.append(call := Call(*arguments(spool)))
     assert call.command().startswith("STREAM FILE")
     call.answer(b"520-Invalid command syntax.  Proper usage follows:\n")

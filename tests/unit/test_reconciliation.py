@@ -33,7 +33,9 @@ def rows_of(call_id: str, start: float = 0.0, *, answered: bool = True) -> list[
     at = T0 + start
     extra = f"12345///live//rec/{call_id}"
     rows = [
-        RecordRow(call_id, at, "reception", {"caller": "13800138000", "channel": "PJSIP/t-1", "extra": extra}),
+        RecordRow(
+            call_id, at, "reception", {"caller": "13800138000", "channel": "PJSIP/t-1", "extra": extra}
+        ),
         RecordRow(call_id, at + 6, "queued", {}),
     ]
     if answered:
@@ -179,7 +181,8 @@ async def test_an_answer_lost_while_the_link_was_cut_still_makes_an_answered_cal
     await hotline.reconcile(live=set())
     call = hotline.call()
     assert call.outcome == "answered"
-    assert (call.seat, call.waited_s) == ("01", pytest.approx(2.9))
+    assert call.seat == "01"
+    assert call.waited_s == pytest.approx(2.9)
     assert_one_start_and_one_end(hotline, CALL)
     assert await hotline.reconcile(live=set()) == 0
 
@@ -342,6 +345,16 @@ async def test_a_hangup_heard_late_while_the_database_is_slow_is_told_once() -> 
     assert_one_start_and_one_end(hotline, "a1-2.2")
 
 
+async def test_what_we_missed_of_a_call_that_ends_while_the_database_is_slow_is_still_told() -> None:
+    hotline = Hotline(Rows([*rows_of(CALL), *rows_of("a1-2.2")]))
+    hotline.hear(*live_events(CALL)[:4])
+    hotline.meanwhile = [live_events(CALL)[-1]]  # the operator's leaving is never heard
+    await hotline.reconcile(live=None)
+    await hotline.reconcile(live=set())
+    assert_one_start_and_one_end(hotline, CALL)
+    assert hotline.call().left_at == T0 + 60
+
+
 async def test_with_the_database_away_nothing_is_written_and_the_next_run_does_it() -> None:
     hotline = Hotline(Rows(rows_of(CALL)))
     hotline.records.spool["n.json"] = rows_of("a1-2.2")[0]
@@ -383,7 +396,9 @@ async def test_a_note_read_twice_makes_no_second_call() -> None:
 
 async def test_a_110_diversion_without_the_engine_stays_one() -> None:
     hotline = Hotline()
-    hotline.records.spool["n.json"] = RecordRow(CALL, T0, "reception", {"extra": "12345///110_diversion//rec/x"})
+    hotline.records.spool["n.json"] = RecordRow(
+        CALL, T0, "reception", {"extra": "12345///110_diversion//rec/x"}
+    )
     await hotline.reconcile(live={CALL})
     assert hotline.call().source == "110_diversion"
 

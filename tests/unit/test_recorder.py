@@ -41,7 +41,7 @@ class Database:
     def __init__(self, script: Sequence[str] = ()) -> None:
         self.rows: list[Event] = []
         self.position: str | None = None
-        self.calls: dict[str, tuple[str, str | None]] = {}
+        self.calls: dict[str, tuple[str, str | None, int]] = {}
         self.seats: dict[str, str | None] = {}
         self.batches = 0
         self.failures = 0
@@ -90,7 +90,7 @@ class Database:
         if self.position is None or self.position == before:
             self.position = after
             self.rows += events
-            self.calls |= {call.call_id: (call.state.value, call.outcome) for call in calls}
+            self.calls |= {call.call_id: (call.state.value, call.outcome, len(call.legs)) for call in calls}
             self.seats |= {seat.seat_id: seat.operator for seat in seats}
             self.batches += 1
         await self._maybe_fail("after")
@@ -152,7 +152,7 @@ def a_day(calls: int) -> list[Event]:
 
 def assert_all_there(database: Database, events: Sequence[Event], calls: int) -> None:
     assert database.rows == list(events)
-    assert database.calls == {f"a1-{n}.1": ("ended", "answered") for n in range(calls)}
+    assert database.calls == {f"a1-{n}.1": ("ended", "answered", 2) for n in range(calls)}
     assert database.seats == {"01": "1001"}
 
 
@@ -217,7 +217,7 @@ async def test_a_call_that_was_open_at_a_kill_keeps_its_beginning(tmp_path: Path
     async with Running(tmp_path, database) as running:
         running.tell(events[:3])
         await running.caught_up()
-    assert database.calls == {"a1-0.1": ("waiting", None)}
+    assert database.calls == {"a1-0.1": ("waiting", None, 1)}
     async with Running(tmp_path, database) as running:
         running.tell(events[3:])
         await running.caught_up()

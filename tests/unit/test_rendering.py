@@ -19,7 +19,21 @@ from ivr.settings import Settings
 from tests.unit.kit import small_book
 
 ANY_TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=40) | st.sampled_from(
-    ["a\nb", "x\r\n[evil]", '"', "a;b", "${SHELL(x)}", "$[1]", "#include x", "#exec x", "a\\", "\0", "[x]", "\u2028", "张三"]
+    [
+        "a\nb",
+        "x\r\n[evil]",
+        '"',
+        "a;b",
+        "${SHELL(x)}",
+        "$[1]",
+        "#include x",
+        "#exec x",
+        "a\\",
+        "\0",
+        "[x]",
+        "\u2028",
+        "张三",
+    ]
 )
 
 
@@ -32,7 +46,9 @@ def templates(folder: Path, **files: str) -> Path:
 
 
 def read(folder: Path) -> dict[str, str]:
-    return {str(p.relative_to(folder)): p.read_text("utf-8") for p in sorted(folder.rglob("*")) if p.is_file()}
+    return {
+        str(p.relative_to(folder)): p.read_text("utf-8") for p in sorted(folder.rglob("*")) if p.is_file()
+    }
 
 
 @settings(max_examples=300)
@@ -100,7 +116,9 @@ def test_every_file_of_ours_is_rendered_and_unreadable_for_others(
     rendered: tuple[Path, dict[str, str]],
 ) -> None:
     home, _ = rendered
-    names = {str(p.relative_to(deployment.TEMPLATES).with_suffix("")) for p in deployment.TEMPLATES.rglob("*.j2")}
+    names = {
+        str(p.relative_to(deployment.TEMPLATES).with_suffix("")) for p in deployment.TEMPLATES.rglob("*.j2")
+    }
     files = read(home / "etc")
     assert set(files) == names
     assert all((home / "etc" / name).stat().st_mode & 0o077 == 0 for name in files)

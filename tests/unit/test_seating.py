@@ -101,7 +101,9 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("verb", "seat", "value", "words"), [row[1:] for row in REFUSALS], ids=[r[0] for r in REFUSALS])
+@pytest.mark.parametrize(
+    ("verb", "seat", "value", "words"), [row[1:] for row in REFUSALS], ids=[r[0] for r in REFUSALS]
+)
 async def test_a_refusal_says_why_and_changes_nothing(
     desk: Desk, verb: str, seat: str, value: str, words: str
 ) -> None:

@@ -82,7 +82,9 @@ def test_one_folder_and_one_url_move_everything(tmp_path: Path, monkeypatch: pyt
         ("IVR_RTP_PORTS", "60000-70000"),
     ],
 )
-def test_a_bad_value_is_named_with_its_setting(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bad_value_is_named_with_its_setting(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError) as refused:
         load()

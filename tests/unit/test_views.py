@@ -46,7 +46,14 @@ def journal_rows() -> list[dict[str, Any]]:
 
 
 def ticket_row() -> dict[str, Any]:
-    later = {"parent_no": None, "category": None, "kind": None, "unit": None, "clocks": None, "satisfaction": None}
+    later = {
+        "parent_no": None,
+        "category": None,
+        "kind": None,
+        "unit": None,
+        "clocks": None,
+        "satisfaction": None,
+    }
     number = {"ticket_no": "51110020261121000427", "query_code": "21000427"}
     return {**call_ticket(fold_call(CALL, EVENTS)), **later, **number}
 
@@ -94,7 +101,11 @@ def test_times_carry_their_offset_and_mean_the_same_moment() -> None:
 
 def test_neither_a_number_nor_its_ciphertext_nor_its_fingerprint_is_ever_shown() -> None:
     call = call_row(fold_call(CALL, EVENTS))
-    for view in (VIEWS.call(call), VIEWS.call(call, journal_rows()), VIEWS.ticket(ticket_row(), journal_rows())):
+    for view in (
+        VIEWS.call(call),
+        VIEWS.call(call, journal_rows()),
+        VIEWS.ticket(ticket_row(), journal_rows()),
+    ):
         text = json.dumps(view, ensure_ascii=False)
         assert SEALED not in text
         assert HASHED not in text

@@ -163,7 +163,12 @@ def write(
     grammar = _grammar(bigrams, list(readings), final)
     compile_grammar = "fstcompile | fstarcsort --sort_type=ilabel | fstconvert --fst_type=const"
     _openfst(f"{compile_grammar} - '{graph}/Gr.fst'", grammar.text(), work)
-    table = sorted((number, word) for word, number in final.items())
+    _tables(final, phones, graph)
+
+
+def _tables(numbers: Mapping[str, int], phones: Phones, graph: Path) -> None:
+    """Write the word and phone tables beside the two transducers."""
+    table = sorted((number, word) for word, number in numbers.items())
     rows = ["<eps> 0", *(f"{word} {number}" for number, word in table)]
     (graph / "words.txt").write_text("\n".join(rows) + "\n", encoding="utf-8")
     (graph / "disambig_tid.int").write_text("")

@@ -1,0 +1,119 @@
+"""Starting, stopping and looking: what an administrator does first."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.asterisk.hotline import PROJECT, Hotline, running
+
+pytestmark = pytest.mark.asterisk
+
+
+def test_status_is_right_before_while_and_after(tmp_path: Path) -> None:
+    hotline = Hotline(tmp_path)
+    try:
+        assert hotline.run("status").returncode == 1
+        assert {part["state"] for part in hotline.parts().values()} == {"down"}
+        hotline.up()
+        done = hotline.run("status", "--json")
+        assert done.returncode == 0
+        parts = json.loads(done.stdout)["parts"]
+        assert set(parts) == {"engine", "asterisk", "ami", "fastagi", "database", "speech"}
+        for part in parts.values():
+            assert part["state"] == "live"
+            assert {"state", "reason", "pid"} <= set(part)
+        again = hotline.run("up", "--detach")
+        assert again.returncode == 0
+        assert "already running" in again.stdout
+        assert hotline.parts()["engine"]["pid"] == parts["engine"]["pid"], "nothing was changed"
+        assert hotline.run("down").returncode == 0
+        assert hotline.run("status").returncode == 1
+        assert not hotline.processes()
+        assert hotline.run("down").returncode == 0
+        hotline.up()
+    finally:
+        hotline.down()
+
+
+@pytest.mark.parametrize(
+    ("setting", "kind"),
+    [("IVR_SIP_PORT", "udp"), ("IVR_AMI_PORT", "tcp"), ("IVR_AGI_PORT", "tcp")],
+)
+def test_a_taken_port_stops_the_start_with_its_number_and_its_owner(
+    tmp_path: Path, setting: str, kind: str
+) -> None:
+    hotline = Hotline(tmp_path)
+    port = int(hotline.environment[setting])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM) as taken:
+        taken.bind(("127.0.0.1", port))
+        if kind == "tcp":
+            taken.listen()
+        done = hotline.run("up", "--detach")
+        assert done.returncode == 1
+        assert str(port) in done.stderr
+        assert "python" in done.stderr
+        assert setting in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+    assert not hotline.processes()
+
+
+def test_two_hotlines_run_side_by_side(tmp_path: Path) -> None:
+    with (
+        running(tmp_path / "a", quick=True) as first,
+        running(tmp_path / "b", quick=True) as second,
+    ):
+        assert first.phones.caller(number="13500000001", after_ms=800).wait() == 0
+        assert second.phones.caller(number="13500000002", after_ms=800).wait() == 0
+        assert first.ticket_of("13500000001")["outcome"] == "abandoned"
+        assert second.ticket_of("13500000002")["outcome"] == "abandoned"
+        assert len(first.tickets()) == len(second.tickets()) == 1
+
+
+def test_a_very_long_state_folder_is_no_obstacle(tmp_path: Path) -> None:
+    with running(tmp_path / ("deep" * 30), quick=True) as hotline:
+        assert hotline.phones.caller(number="13500000003", after_ms=800).wait() == 0
+        assert hotline.ticket_of("13500000003")["outcome"] == "abandoned"
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        ({"IVR_SIP_PORT": "99999"}, ["IVR_SIP_PORT", "65535"]),
+        ({"IVR_ASTERISK": "/nonexistent/asterisk"}, ["IVR_ASTERISK", "/nonexistent/asterisk"]),
+        ({"IVR_CONFIG": "/nonexistent"}, ["/nonexistent", "missing"]),
+        ({"IVR_DATABASE_URL": "mysql://x"}, ["IVR_DATABASE_URL"]),
+    ],
+)
+def test_a_wrong_setting_is_one_clear_sentence(
+    tmp_path: Path, extra: dict[str, str], words: list[str]
+) -> None:
+    hotline = Hotline(tmp_path, quick=False, **extra)
+    done = hotline.run("up", "--detach")
+    hotline.down()
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+def test_a_template_with_a_fault_is_refused_before_asterisk_sees_it(tmp_path: Path) -> None:
+    """The lint and the throwaway boot stand between a fault and the running hotline."""
+    project = tmp_path / "project"
+    shutil.copytree(
+        PROJECT,
+        project,
+        ignore=shutil.ignore_patterns(".git", ".venv", "var", "recordings", "tests", "*.wav", "am"),
+    )
+    template = project / "asterisk_conf/ivr12345/extensions.conf.j2"
+    text = template.read_text().replace("same => n,Goto(ivr-queue,s,1)", "same => n,Gotoo(ivr-queue,s,1)", 1)
+    template.write_text(text)
+    hotline = Hotline(tmp_path / "instance", PYTHONPATH=str(project), IVR_CONFIG=str(PROJECT / "queues"))
+    done = hotline.run("up", "--detach")
+    hotline.down()
+    assert done.returncode == 1
+    assert "no application Gotoo" in done.stderr

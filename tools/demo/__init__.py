@@ -1,0 +1,1 @@
+"""``make demo``: a synthetic citizen calls, a synthetic operator answers, the ticket is shown."""
