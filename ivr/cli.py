@@ -2,37 +2,49 @@
 
 from __future__ import annotations
 
+import importlib
+
 import click
 
 from ivr import __version__
-from ivr.commands.look import calls, check, lines, queues, tickets
-from ivr.commands.people import operators, seats
-from ivr.commands.process import asterisk, down, setup, status, up
-from ivr.commands.words import transcribe
+
+COMMANDS = {
+    "up": "process",
+    "down": "process",
+    "status": "process",
+    "setup": "process",
+    "asterisk": "process",
+    "check": "look",
+    "seats": "people",
+    "operators": "people",
+    "queues": "look",
+    "lines": "look",
+    "calls": "look",
+    "tickets": "look",
+    "transcribe": "words",
+}
+"""The module of ``ivr.commands`` in which each command is."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Loads a command's module only when it is called: most need little and should start at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"ivr.commands.{COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main() -> None:
     """The engine behind 12345. 12345 热线引擎。"""
 
-
-for command in (
-    up,
-    down,
-    status,
-    setup,
-    asterisk,
-    check,
-    seats,
-    operators,
-    queues,
-    lines,
-    calls,
-    tickets,
-    transcribe,
-):
-    main.add_command(command)
 
 if __name__ == "__main__":
     main()

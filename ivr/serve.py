@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import logging.handlers
 import os
 import signal
 import sys
@@ -20,21 +19,11 @@ from ivr.engine import Engine
 from ivr.errors import HotlineError
 from ivr.hotline.files import load as load_book
 from ivr.keys import open_keys
+from ivr.logs import start_logging
 from ivr.settings import Settings
 from ivr.settings import load as load_settings
 
 log = logging.getLogger(__name__)
-
-
-def start_logging(folder: Path, name: str) -> None:
-    """Log to ``<folder>/<name>.log``, ten files of 10 MB."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handler = logging.handlers.RotatingFileHandler(
-        folder / f"{name}.log", maxBytes=10_000_000, backupCount=9, encoding="utf-8"
-    )
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def asterisk_logs(settings: Settings) -> Path:

@@ -24,7 +24,7 @@ from ivr.asterisk.instance import Instance, port_owner
 from ivr.errors import HotlineError
 from ivr.hotline.files import load as load_book
 from ivr.keys import open_keys
-from ivr.serve import start_logging
+from ivr.logs import start_logging
 from ivr.settings import Settings
 from ivr.settings import load as load_settings
 
@@ -207,11 +207,11 @@ class Supervisor:
                 "IVR_AMI_PORT": ("tcp", settings.ami_port),
             }
             check_free(ports)
+            self._engine.start()  # it boots beside Asterisk and waits for it
             deployment.prepare(settings, book, keys, instance, self._progress)
             self._progress(f"starting Asterisk {installation.version}")
             instance.start()
             self._instance = instance
-            self._engine.start()  # it may boot beside Asterisk
             instance.wait_booted()
         else:
             check_free(ports)

@@ -70,7 +70,7 @@ class CallBook:
         else:
             call = None
             allowed = self.seat(event.stream.removeprefix("seat:")).apply(event)
-        if not allowed:
+        if not allowed and not event.data.get("reconciled"):
             log.info("unexpected %s for %s", event.kind, event.stream)
         self._on_event(event, call)
         return allowed

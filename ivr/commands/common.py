@@ -8,18 +8,18 @@ import json
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
 
 import click
 
 from ivr.errors import HotlineError
-from ivr.hotline.book import HotlineBook
-from ivr.hotline.files import load as load_book
 from ivr.settings import Settings, load
-from ivr.store.store import Store
-from ivr.tickets.numbers import take
-from ivr.views import Views
+
+if TYPE_CHECKING:  # a command that only asks the engine should not wait for SQLAlchemy to load
+    from ivr.hotline.book import HotlineBook
+    from ivr.store.store import Store
+    from ivr.views import Views
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -75,6 +75,8 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 def settings_and_book() -> tuple[Settings, HotlineBook]:
     """Read the settings and the running configuration."""
+    from ivr.hotline.files import load as load_book
+
     settings = load()
     return settings, load_book(settings.config)
 
@@ -85,6 +87,10 @@ def with_store(work: Callable[[Store, Views], Awaitable[R]]) -> R:
     Raises:
         HotlineError: there is no database yet, or it does not answer.
     """
+    from ivr.store.store import Store
+    from ivr.tickets.numbers import take
+    from ivr.views import Views
+
     settings, book = settings_and_book()
     if not settings.database_url and not (settings.home / "hotline.sqlite3").exists():
         raise HotlineError(

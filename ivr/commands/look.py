@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import click
@@ -20,11 +20,11 @@ from ivr.commands.common import (
     with_store,
 )
 from ivr.control import ask
-from ivr.hotline.files import ConfigurationError
-from ivr.hotline.files import load as load_book
 from ivr.settings import load
-from ivr.store.store import Store
-from ivr.views import Views
+
+if TYPE_CHECKING:
+    from ivr.store.store import Store
+    from ivr.views import Views
 
 
 @click.group()
@@ -250,6 +250,9 @@ def _moment(text: str) -> float:
 @plain_errors
 def check(folder: Path | None, as_json: bool) -> None:
     """Check a configuration folder. 检查配置。"""
+    from ivr.hotline.files import ConfigurationError
+    from ivr.hotline.files import load as load_book
+
     try:
         book = load_book(folder or load().config)
     except ConfigurationError as error:

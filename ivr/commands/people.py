@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ivr import deployment
 from ivr.commands.common import json_option, plain_errors, print_json, print_table, say, settings_and_book
 from ivr.control import ask
-from ivr.keys import Keys, open_keys
 from ivr.settings import load
+
+if TYPE_CHECKING:
+    from ivr.keys import Keys
 
 secrets_option = click.option("--secrets", is_flag=True, help="Add passwords (journalled). 显示密码(留痕)。")
 
 
 def _keys() -> Keys:
+    from ivr import deployment
+    from ivr.keys import open_keys
+
     settings, book = settings_and_book()
     return open_keys(settings.home, deployment.sip_users(book), [person.number for person in book.operators])
 

@@ -12,7 +12,6 @@ from typing import Any
 import click
 import psutil
 
-from ivr import deployment, supervisor
 from ivr.asterisk.installation import Installation
 from ivr.asterisk.instance import Instance
 from ivr.commands.common import (
@@ -26,8 +25,6 @@ from ivr.commands.common import (
 )
 from ivr.control import EngineAway, ask
 from ivr.errors import HotlineError
-from ivr.keys import open_keys
-from ivr.serve import start_logging
 from ivr.settings import Settings, load
 
 PARTS = ("engine", "asterisk", "ami", "fastagi", "database", "speech")
@@ -70,6 +67,8 @@ def all_live(parts: dict[str, dict[str, Any]]) -> bool:
 @plain_errors
 def up(detach: bool) -> None:
     """Start everything and answer calls. 启动并接听来电。"""
+    from ivr import supervisor
+
     settings = load()
     if supervisor.running_pid(settings) is not None:
         say("already running; nothing was changed.", "已在运行,未作更改。")
@@ -83,6 +82,9 @@ def up(detach: bool) -> None:
 
 
 def _foreground(settings: Settings) -> None:
+    from ivr import supervisor
+    from ivr.logs import start_logging
+
     start_logging(settings.logs, "supervisor")
     click.echo(
         f"12345: SIP {settings.bind}:{settings.sip_port}, state in {settings.home}, Ctrl-C ends", err=True
@@ -125,6 +127,8 @@ def _wait_live(settings: Settings, process: subprocess.Popen[bytes]) -> None:
 @plain_errors
 def down() -> None:
     """Stop everything; calls in progress end. 停止。"""
+    from ivr import supervisor
+
     settings = load()
     pid = supervisor.running_pid(settings)
     if pid is not None:
@@ -172,6 +176,9 @@ def status(as_json: bool) -> None:
 @plain_errors
 def setup() -> None:
     """Fetch or find Asterisk and make the secrets, without starting. 只做准备,不启动。"""
+    from ivr import deployment
+    from ivr.keys import open_keys
+
     settings, book = settings_and_book()
     open_keys(settings.home, deployment.sip_users(book), [person.number for person in book.operators])
     if not settings.external_asterisk:
@@ -194,7 +201,9 @@ def asterisk() -> None:
 @plain_errors
 def include(etc: Path | None) -> None:
     """Print, or with --install write, the lines its files must include. 打印或写入需要包含的配置行。"""
+    from ivr import deployment
     from ivr.asterisk.external import install, lines_for
+    from ivr.keys import open_keys
 
     settings, book = settings_and_book()
     keys = open_keys(settings.home, deployment.sip_users(book), [person.number for person in book.operators])

@@ -140,7 +140,7 @@ def test_a_minute_without_the_manager_under_load_loses_no_ticket(
 ) -> None:
     hotline, line, _ = attached
     assert hotline.parts()["asterisk"]["state"] == "live"
-    hotline.man("01", "1001")
+    hotline.man("01", "1001", ring_ms=0)
     calls = hotline.phones.caller(number="134[call_number]0000", after_ms=4000, calls=350, rate=5)
     time.sleep(4)
     line.cut(60)

@@ -47,6 +47,12 @@ class Timings:
     replied: list[float] = field(default_factory=list)
     served: list[float] = field(default_factory=list)
 
+    def take(self, more: Timings) -> None:
+        """Add those of another capture."""
+        self.decided += more.decided
+        self.replied += more.replied
+        self.served += more.served
+
 
 class AgiCapture:
     """Listens to one TCP port on loopback.

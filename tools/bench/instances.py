@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import random
+import shutil
 import socket
+import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +20,9 @@ from ivr.hotline.files import load as load_book
 from ivr.keys import open_keys
 from ivr.settings import Settings
 from ivr.settings import load as load_settings
+from ivr.speech.prompts import SHIPPED
 from tests.asterisk.hotline import Hotline, free_tcp_port, running
 from tools.phones import Phones, free_udp_port
-
-GREETING_S = 0.5
 
 BARE_DIALPLAN = """\
 [ivr-from-trunk]
@@ -59,6 +60,19 @@ class Subject:
             if "processed" in line:
                 return int(line.split()[0])
         return -1
+
+
+def greet_with(config: Path, shipped: bool) -> float:
+    """Make both instances greet with the shipped greeting or with half a second; return its seconds.
+
+    Both play the file of the hotline's own configuration, which is opened anew for each call.
+    """
+    own, short = config / "prompts/P001.wav", config / "short.wav"
+    if not short.exists():
+        own.rename(short)
+    shutil.copyfile(SHIPPED / "zh/P001.wav" if shipped else short, own)
+    with wave.open(str(own)) as sound:
+        return float(sound.getnframes() / sound.getframerate())
 
 
 def wide_rtp(width: int = 8000) -> str:

@@ -33,13 +33,14 @@ def facts(asterisk: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Clocks:
-    """CPU seconds since boot: of the machine, of its low-priority work, of chosen processes."""
+    """CPU seconds since boot: of the machine, of its low-priority work, of chosen processes and of all others."""
 
     at: float
     busy_s: float
     niced_s: float
     stolen_s: float
     own_s: Mapping[str, float]
+    foreign_s: Mapping[int, float]
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Use:
         niced: low-priority work of others.
         stolen: taken by the host of a virtual machine.
         own: by name of our processes.
+        foreign: by processes of others at normal priority.
     """
 
     seconds: float
@@ -58,11 +60,17 @@ class Use:
     niced: float
     stolen: float
     own: Mapping[str, float]
+    foreign: float
 
     @property
-    def others(self) -> float:
-        """Cores in use that no process of ours accounts for: the kernel's own work and strangers."""
-        return max(0.0, self.busy - sum(self.own.values()))
+    def ours(self) -> float:
+        """Cores busy with what was measured, and with the kernel's own work for it."""
+        return self.busy - self.foreign
+
+    @property
+    def kernel(self) -> float:
+        """Cores in use that no process accounts for: interrupts, and processes too short-lived to be seen."""
+        return max(0.0, self.ours - sum(self.own.values()))
 
 
 class Meter:
@@ -77,7 +85,18 @@ class Meter:
         user, nice, system, _idle, _wait, irq, softirq, stolen = fields[:8]
         own = {name: sum(map(_cpu_s, group)) for name, group in self._processes.items()}
         busy = (user + system + irq + softirq) / TICKS
-        return Clocks(time.monotonic(), busy, nice / TICKS, stolen / TICKS, own)
+        return Clocks(time.monotonic(), busy, nice / TICKS, stolen / TICKS, own, self._foreign())
+
+    def _foreign(self) -> dict[int, float]:
+        """Return the CPU seconds of everybody else's processes but those of low priority."""
+        mine = {process.pid for group in self._processes.values() for process in group}
+        found = {}
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                kernel = process.pid == 2 or process.ppid() == 2
+                if process.pid not in mine and not kernel and process.nice() <= 0:
+                    found[process.pid] = _cpu_s(process)
+        return found
 
 
 def between(first: Clocks, second: Clocks) -> Use:
@@ -90,6 +109,7 @@ def between(first: Clocks, second: Clocks) -> Use:
         (second.niced_s - first.niced_s) / seconds,
         (second.stolen_s - first.stolen_s) / seconds,
         own,
+        sum(used - first.foreign_s.get(pid, 0.0) for pid, used in second.foreign_s.items()) / seconds,
     )
 
 
