@@ -26,7 +26,6 @@ PROMPTS = PACKAGE / "speech/prompts"
 AWAY_SCRIPT = PROJECT / "agi_scripts/reception_away.py"
 PRIORITY_110 = 30
 RECEPTION_LIMIT_S = 8
-SYSTEM_NAME = "a1"
 
 Progress = Callable[[str], None]
 
@@ -42,7 +41,7 @@ def context(
 ) -> dict[str, object]:
     """Collect the values of all templates."""
     return {
-        "system_name": SYSTEM_NAME,
+        "system_name": keys.instance,  # several hotlines on one database: no two calls share an id
         "ami_bind": "127.0.0.1",
         "ami_port": settings.ami_port,
         "ami_user": settings.ami_user,
@@ -71,7 +70,7 @@ def context(
         "queues": book.queues,
         "general_queue": book.general_queue.id,
         "number": book.number,
-        "numbers": book.all_numbers(),
+        "numbers": book.answered,
         "timezone": book.timezone,
         "recordings": settings.recordings,
         "moh": PROMPTS / "moh",

@@ -37,8 +37,8 @@ from ivr.errors import HotlineError
 from ivr.hotline.book import HotlineBook
 from ivr.keys import Keys
 from ivr.settings import Settings
-from ivr.speech.models import find_model
-from ivr.speech.recording import raw_to_wav
+from ivr.speech.models import find_model, sha256
+from ivr.speech.recording import checked_wav, raw_to_wav
 from ivr.speech.transcriber import Transcriber
 from ivr.store.journal_file import JournalFile
 from ivr.store.store import Batch, Store
@@ -49,7 +49,6 @@ from ivr.tickets.ticket import call_row, call_ticket
 log = logging.getLogger(__name__)
 
 RECONCILE_S = 10.0  # reading what is new costs next to nothing, and a ticket should not be late
-CURSOR = f"journal:{deployment.SYSTEM_NAME}"
 
 
 class Engine:
@@ -70,7 +69,8 @@ class Engine:
         sound = sound_path(settings.config / "prompts", deployment.PROMPTS / "zh")
         self.store = Store(settings.database, book.region, take)
         self.journal = JournalFile(settings.journal, self._journal_grew)
-        self.recorder = Recorder(self.journal, self.store, self._write, CURSOR)
+        self._cursor = f"journal:{keys.instance}"
+        self.recorder = Recorder(self.journal, self.store, self._write, self._cursor)
         self.calls = CallBook(lambda event: self.journal.append(event.to_line()), self._on_event)
         self.seating = Seating(lambda: self.book, self.calls, self.align, time.time)
         self.transcriber = Transcriber(find_model(Path(settings.vosk_model) if settings.vosk_model else None))
@@ -211,7 +211,16 @@ class Engine:
         ]
         tickets = [call_ticket(call) for call in told]
         await self.store.write(
-            Batch(CURSOR, before, after, rows, [call_row(call) for call in calls], tickets, seat_rows, days)
+            Batch(
+                self._cursor,
+                before,
+                after,
+                rows,
+                [call_row(call) for call in calls],
+                tickets,
+                seat_rows,
+                days,
+            )
         )
 
     async def _known(self, call_ids: Sequence[str]) -> dict[str, list[Event]]:
@@ -223,7 +232,8 @@ class Engine:
         }
 
     def _on_event(self, event: Event, call: CallRecord | None) -> None:
-        if call is not None and event.kind is Kind.HUNG_UP:
+        told_late = event.kind is Kind.ANSWERED and call is not None and call.state is CallState.ENDED
+        if call is not None and (event.kind is Kind.HUNG_UP or told_late):
             self.aftercall.ended(call)
 
     # -- Asterisk ------------------------------------------------------------------------------
@@ -284,7 +294,7 @@ class Engine:
                 await self._restored.wait()
         if self._restored.is_set():
             await self._align(link)
-            await self._reconcile(await members.live_calls(link))
+            await self._reconcile(link)
 
     async def align(self) -> None:
         """Bring Asterisk's queue members in line with who sits where, if Asterisk is there."""
@@ -314,11 +324,11 @@ class Engine:
 
     async def reconcile_now(self) -> int:
         """Compare the journal with Asterisk's records; return how many events were added."""
-        live = await members.live_calls(self.link) if self.link.state is LinkState.LIVE else None
-        return await self._reconcile(live)
+        return await self._reconcile(self.link if self.link.state is LinkState.LIVE else None)
 
-    async def _reconcile(self, live: set[str] | None) -> int:
-        async with self._reconcile_lock:
+    async def _reconcile(self, link: Link | None) -> int:
+        async with self._reconcile_lock:  # ask only when it is our turn: an old answer would bury new calls
+            live = await members.live_calls(link) if link is not None else None
             added = await self.reconciler.reconcile(live)
         if added:
             log.info("reconciliation added %d events", added)
@@ -339,6 +349,9 @@ class Engine:
 
 
 def _close_recording(raw: Path, wav: Path) -> tuple[float, str]:
+    if not raw.exists() and wav.exists():  # closed before a kill, and not yet journalled
+        seconds, _ = checked_wav(wav)
+        return seconds, sha256(wav)
     closed = raw_to_wav(raw, wav, salvage=True)
     raw.unlink(missing_ok=True)
     return closed.seconds, closed.sha256

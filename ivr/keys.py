@@ -32,8 +32,12 @@ class KeysError(HotlineError):
 
 @dataclass
 class Keys:
-    """All secrets: passwords by SIP user, PINs by operator number, keys as base64."""
+    """All secrets: passwords by SIP user, PINs by operator number, keys as base64.
 
+    ``instance`` is no secret: it names this instance in call ids and in a shared database.
+    """
+
+    instance: str = ""
     ami: str = ""
     data: str = ""
     lookup: str = ""
@@ -77,6 +81,7 @@ def open_keys(home: Path, sip_users: Iterable[str], operators: Iterable[str]) ->
         fcntl.flock(lock, fcntl.LOCK_EX)
         keys = _read(path)
         before = json.dumps(asdict(keys))
+        keys.instance = keys.instance or f"i{secrets.token_hex(2)}"
         keys.ami = keys.ami or secrets.token_urlsafe(24)
         keys.data = keys.data or base64.b64encode(os.urandom(32)).decode()
         keys.lookup = keys.lookup or base64.b64encode(os.urandom(32)).decode()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -153,6 +154,10 @@ def load(**overrides: Any) -> Settings:
     """
     try:
         return Settings(**overrides)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(
+            f"{TOML_FILE} is not TOML: {error}. Mend that line.", f"{TOML_FILE} 不是有效的 TOML:{error}。"
+        ) from error
     except ValidationError as error:
         faults = "; ".join(
             f"IVR_{'.'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}"

@@ -71,7 +71,10 @@ def started(
     return {
         "source": arrival.source,
         "dialled": arrival.dialled,
-        "diverted": list(dict.fromkeys(numbers)),
+        "diverted": [
+            number if number in book.answered else identify(number)["mask"]
+            for number in dict.fromkeys(numbers)
+        ],
         "line_id": line.id if line else None,
         "caller": dict(identify(arrival.caller)),
         "channel": arrival.channel,

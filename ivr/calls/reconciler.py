@@ -20,6 +20,9 @@ from ivr.calls.record import CallRecord, fold_call
 
 log = logging.getLogger(__name__)
 
+FRESH_S = 1.0
+"""Seconds that a call has to reach us by itself before Asterisk's record of it counts."""
+
 QUIET_S = 3.0
 """Seconds after which an end that we did not hear live counts as missed."""
 
@@ -101,7 +104,11 @@ class Reconciler:
             for call_id, trace in self._traces.items()
             if trace.ended is not None and now - trace.last_at >= QUIET_S
         }
-        fresh = {call_id for call_id in self._traces if not self._is_known(call_id)} - ripe
+        fresh = {
+            call_id
+            for call_id, trace in self._traces.items()
+            if not self._is_known(call_id) and now - trace.last_at >= FRESH_S
+        } - ripe
         if live is not None:
             ripe |= {call_id for call_id in fresh - live if now - self._traces[call_id].last_at >= QUIET_S}
         stored = await self._stored(ripe | fresh)

@@ -116,8 +116,9 @@ class HotlineBook:
             return (bare,)
         return (bare, area + bare, "86" + area.lstrip("0") + bare)
 
-    def all_numbers(self) -> tuple[str, ...]:
-        """Return every digit string that is answered, each once, in order."""
+    @cached_property
+    def answered(self) -> tuple[str, ...]:
+        """Every digit string that is answered, each once, in order."""
         numbers = (self.number, *(line.number for line in self.lines))
         return tuple(dict.fromkeys(form for number in numbers for form in self.number_forms(number)))
 

@@ -68,7 +68,7 @@ async def test_a_caller_who_was_forwarded_is_known_by_the_line_they_dialled() ->
     await cast(Awaitable[None], route(agi(session)))
     started, placed = journal.of(CALL)
     assert started.data["line_id"] == "market_12315"
-    assert started.data["diverted"] == ["12315", "99999"]
+    assert started.data["diverted"] == ["12315", "138****8000"]
     assert started.data["recording"] == "/rec/x"
     assert placed.data == {"queue": "q_general", "priority": 0}
     assert session.variables == {"IVR_PLACEMENT": "q_general^0^P001"}

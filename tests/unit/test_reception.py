@@ -152,7 +152,7 @@ def test_every_number_of_a_diversion_is_seen_once_in_order(numbers: list[str]) -
 
 def test_a_city_without_an_area_code_answers_bare_numbers_only() -> None:
     book = small_book(area_code="")
-    assert book.all_numbers() == ("12345", "12315", "00002101")
+    assert book.answered == ("12345", "12315", "00002101")
     line = book.line_by_number("12315")
     assert line is not None
     assert line.id == "market_12315"

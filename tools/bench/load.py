@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -19,13 +20,14 @@ from tests.asterisk.hotline import Hotline, wait_for
 from tools.bench.capture import AgiCapture, Timings
 from tools.bench.instances import Subject, bare, greet_with, whole
 from tools.bench.load_report import rows_of, story
-from tools.bench.machine import Meter, Use, between, resident_mb
+from tools.bench.machine import Meter, Use, between, mean, resident_mb
 from tools.bench.table import Part
 from tools.bench.watch import Watcher, count_tickets
 
 RATE = 100
 IN_QUEUE_S = 0.5
 WARM_S = 4.5
+SLICE_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -158,15 +160,20 @@ def _round(asked: Subject, resting: Subject, found: Found, capture: AgiCapture |
     own = {**asked.processes, "SIPp": [sipp], "bench": [psutil.Process()], "resting": resting_ones}
     meter = Meter(own)
     _sleep(found.warm_s, capture)
-    first = meter.look()
-    _sleep(found.plan.steady_s, capture)
-    use = between(first, meter.look())
+    looks = [meter.look()]
+    for _ in range(int(found.plan.steady_s / SLICE_S)):
+        _sleep(SLICE_S, capture)
+        looks.append(meter.look())
+    slices = [_without_resting(between(first, second)) for first, second in pairwise(looks)]
     status = phone.wait(30)
     if status != 0:
         found.failed.append(f"{asked.name}: SIPp ended with {status}; {phone.errors()[-300:]}")
-    rest = use.own["resting"]
+    return mean(slices)
+
+
+def _without_resting(use: Use) -> Use:
     mine = {name: cores for name, cores in use.own.items() if name != "resting"}
-    return Use(use.seconds, use.busy - rest, use.niced, use.stolen, mine, use.foreign)
+    return replace(use, busy=use.busy - use.own["resting"], own=mine)
 
 
 def _sleep(seconds: float, capture: AgiCapture | None) -> None:

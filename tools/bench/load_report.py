@@ -77,13 +77,14 @@ def story(every: Sequence[Found], rate: int, in_queue_s: float) -> Iterator[str]
     yield (
         f"Load: alternating pairs of rounds at {rate} calls/s, {lengths}; {every[0].plan.steady_s:g} s of each round "
         f"are measured, from when as many calls end as begin. The caller hears the greeting, waits {in_queue_s:g} s "
-        "in the queue with music and hangs up; SIPp plays the callers. With the short greeting almost nothing but "
-        "call handling is compared, the hardest case: the shipped one is mostly audio, alike on both sides, and its ratio is smaller."
+        "in the queue with music and hangs up; SIPp plays the callers. With the short greeting almost nothing "
+        "but call handling is compared, the hardest case: the shipped one is mostly audio, alike on both sides."
     )
     yield (
         "Busy: user, system and interrupt time of /proc/stat, SIPp and this benchmark included on both sides, "
-        "without low-priority work and without what other processes used. Ratios are medians of the ratios of "
-        "neighbouring rounds."
+        "without low-priority work and without what other processes used; of what no process accounts for "
+        "(interrupts, but also programs too short-lived to be seen) the lower quartile of slices of 2 s counts. "
+        "Ratios are medians of the ratios of neighbouring rounds."
     )
     yield BARE_IS
     yield (

@@ -6,7 +6,7 @@ import contextlib
 import os
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,6 +71,30 @@ class Use:
     def kernel(self) -> float:
         """Cores in use that no process accounts for: interrupts, and processes too short-lived to be seen."""
         return max(0.0, self.ours - sum(self.own.values()))
+
+
+def mean(uses: Sequence[Use]) -> Use:
+    """Return the average of slices of time; its kernel share is the lower quartile of theirs.
+
+    A program that lived for less than a slice looks like the kernel's own work.  Such programs can
+    only add, so the quiet slices tell the truth.
+    """
+    seconds = sum(use.seconds for use in uses)
+
+    def average(values: Iterable[float]) -> float:
+        return sum(value * use.seconds for value, use in zip(values, uses, strict=True)) / seconds
+
+    own = {name: average(use.own[name] for use in uses) for name in uses[0].own}
+    foreign = average(use.foreign for use in uses)
+    kernel = sorted(use.kernel for use in uses)[len(uses) // 4]
+    return Use(
+        seconds,
+        sum(own.values()) + kernel + foreign,
+        average(use.niced for use in uses),
+        average(use.stolen for use in uses),
+        own,
+        foreign,
+    )
 
 
 class Meter:
