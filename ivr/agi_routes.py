@@ -8,7 +8,6 @@ from __future__ import annotations
 import hmac
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 from urllib.parse import unquote
 
 from ivr.asterisk.fastagi import AgiSession, Handler
@@ -26,7 +25,7 @@ PIN_WAIT_S = 10.0
 PIN_DIGITS = 6
 
 PromptPath = Callable[[str], str]
-"""The sound of a prompt as Asterisk wants it: a path without extension."""
+"""The sound of a prompt as Asterisk wants it: paths without extension, joined by ``&``."""
 
 
 class AgiCaller:
@@ -163,13 +162,3 @@ class SeatRoute:
     async def _resume(self, _: AgiSession, seat_id: str, __: str) -> str:
         await self._seating.resume(seat_id, by=f"seat {seat_id}")
         return "S007"
-
-
-def sound_path(own: Path, shipped: Path) -> PromptPath:
-    """Return the look-up of prompts: the city's own recording wins over the shipped one."""
-
-    def path(prompt: str) -> str:
-        folder = own if (own / f"{prompt}.wav").exists() else shipped
-        return str(folder / prompt)
-
-    return path

@@ -40,6 +40,7 @@ class Answers:
             "resume": self.resume,
             "reconcile": self.reconcile,
             "audit": self.audit,
+            "prompts": self.prompts,
         }
 
     async def status(self, _: Mapping[str, Any]) -> dict[str, Any]:
@@ -168,6 +169,11 @@ class Answers:
             float(request["at"]), "administrator", str(request["action"]), dict(request["data"])
         )
         return {}
+
+    async def prompts(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        """Look at the prompts again; the next caller hears them."""
+        self._engine.prompts.reload()
+        return {"faults": self._engine.prompts.check()}
 
     def _seat(self, request: Mapping[str, Any]) -> str:
         return self._engine.seating.seat_for(request.get("seat"), request.get("operator"))

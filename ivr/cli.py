@@ -22,6 +22,7 @@ COMMANDS = {
     "calls": "look",
     "tickets": "look",
     "transcribe": "words",
+    "prompts": "announcements",
 }
 """The module of ``ivr.commands`` in which each command is."""
 

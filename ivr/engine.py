@@ -17,7 +17,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from ivr import deployment
-from ivr.agi_routes import SeatRoute, reception_route, sound_path
+from ivr.agi_routes import SeatRoute, reception_route
 from ivr.asterisk import members
 from ivr.asterisk.fastagi import FastAgiServer
 from ivr.asterisk.manager import Link, LinkState, Message
@@ -38,6 +38,7 @@ from ivr.hotline.book import HotlineBook
 from ivr.keys import Keys
 from ivr.settings import Settings
 from ivr.speech.models import find_model, sha256
+from ivr.speech.prompts import PromptBook
 from ivr.speech.recording import checked_wav, raw_to_wav
 from ivr.speech.transcriber import Transcriber
 from ivr.store.journal_file import JournalFile
@@ -66,7 +67,7 @@ class Engine:
         self.book = book
         self.keys = keys
         self._zone = ZoneInfo(book.timezone)
-        sound = sound_path(settings.config / "prompts", deployment.PROMPTS / "zh")
+        self.prompts = PromptBook(settings.config / "prompts")
         self.store = Store(settings.database, book.region, take)
         self.journal = JournalFile(settings.journal, self._journal_grew)
         self._cursor = f"journal:{keys.instance}"
@@ -82,11 +83,11 @@ class Engine:
             calls=self.calls,
             seating=self.seating,
             pins=keys.pins,
-            sound=sound,
+            sound=self.sound,
             clock=time.time,
         )
         reception = reception_route(
-            lambda: self.book, self.calls, sound, self.identify, time.time, deployment.PRIORITY_110
+            lambda: self.book, self.calls, self.sound, self.identify, time.time, deployment.PRIORITY_110
         )
         self.fastagi = FastAgiServer({"reception": reception, "seat": seat_route}, port=settings.agi_port)
         self.link = Link(
@@ -276,6 +277,10 @@ class Engine:
     def _describe(self, arrival: Arrival) -> dict[str, Any]:
         return started(arrival, self.book, self.identify)
 
+    def sound(self, prompt: str) -> str:
+        """Return a prompt's recordings as Asterisk plays them, the city's own before the shipped ones."""
+        return "&".join(str(path) for path in self.prompts.files(prompt, for_asterisk=True))
+
     def identify(self, number: str) -> dict[str, str]:
         """Return what may be stored of a caller's number: mask, ciphertext, fingerprint."""
         if not number:
@@ -336,16 +341,7 @@ class Engine:
 
     # -- speech --------------------------------------------------------------------------------
     async def _transcribe(self, path: Path, speakers: tuple[str, ...]) -> Mapping[str, Any]:
-        words = await self.transcriber.transcribe(path, speakers)
-        return {
-            "text": words.text,
-            "turns": [
-                {"speaker": turn.speaker, "start": turn.start, "end": turn.end, "text": turn.text}
-                for turn in words.turns
-            ],
-            "model": words.model,
-            "demonstration": words.demonstration,
-        }
+        return (await self.transcriber.transcribe(path, speakers)).as_json()
 
 
 def _close_recording(raw: Path, wav: Path) -> tuple[float, str]:

@@ -48,12 +48,4 @@ async def _transcribe(file: Path) -> dict[str, Any]:
             words = await transcriber.transcribe(wav, speakers)
         finally:
             await transcriber.close()
-    return {
-        "text": words.text,
-        "turns": [
-            {"speaker": turn.speaker, "start": turn.start, "end": turn.end, "text": turn.text}
-            for turn in words.turns
-        ],
-        "model": words.model,
-        "demonstration": words.demonstration,
-    }
+    return words.as_json()

@@ -108,6 +108,18 @@ class Transcript:
     demonstration: bool
     seconds: float
 
+    def as_json(self) -> dict[str, Any]:
+        """Return what a ticket and ``ivr transcribe --json`` show."""
+        return {
+            "text": self.text,
+            "turns": [
+                {"speaker": turn.speaker, "start": turn.start, "end": turn.end, "text": turn.text}
+                for turn in self.turns
+            ],
+            "model": self.model,
+            "demonstration": self.demonstration,
+        }
+
 
 class _WorkerDied(Exception):
     """The worker process ended without an answer."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from ivr.agi_routes import PIN_TRIES, AgiCaller, SeatRoute, arrival_of, reception_route, sound_path
+from ivr.agi_routes import PIN_TRIES, AgiCaller, SeatRoute, arrival_of, reception_route
 from ivr.asterisk.fastagi import AgiSession
 from ivr.asterisk.fastagi_session import AgiHangup
 from ivr.calls.book import CallBook
@@ -186,12 +185,3 @@ async def test_a_phone_hung_up_while_the_pin_is_asked_for_logs_nobody_in() -> No
     await seats.dial("login", "1001")
     assert seats.calls.operator_on("01") is None
     assert not seats.journal.events
-
-
-def test_a_city_s_own_recording_wins_over_the_shipped_one(tmp_path: Path) -> None:
-    own, shipped = tmp_path / "own", tmp_path / "shipped"
-    path = sound_path(own, shipped)
-    assert path("P001") == str(shipped / "P001")
-    own.mkdir()
-    (own / "P001.wav").touch()
-    assert path("P001") == str(own / "P001")
