@@ -13,7 +13,7 @@ setup-dev:
 	@tools/setup.sh dev
 
 test: lint
-	$(VENV)/python -m pytest -n 3 --dist loadgroup
+	$(VENV)/python -m pytest -n 3 --dist loadfile
 
 lint: setup-dev
 	$(VENV)/ruff format --check --quiet .

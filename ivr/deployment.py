@@ -16,6 +16,7 @@ from ivr.asterisk import lint
 from ivr.asterisk.instance import Instance
 from ivr.asterisk.rendering import AMI_EVENTS, MODULES, render
 from ivr.hotline.book import HotlineBook
+from ivr.hotline.files import load as load_book
 from ivr.keys import Keys
 from ivr.settings import Settings
 
@@ -50,6 +51,7 @@ def context(
         "ami_events": AMI_EVENTS,
         "bind": settings.bind,
         "sip_port": settings.sip_port,
+        "media_address": "" if settings.bind in ("0.0.0.0", "::") else settings.bind,
         "rtp_first": settings.rtp_ports[0],
         "rtp_last": settings.rtp_ports[1],
         "agi_host": "127.0.0.1",
@@ -75,7 +77,7 @@ def context(
         "recordings": settings.recordings,
         "moh": PROMPTS / "moh",
         "greeting": greeting_path(settings, book),
-        "seat_failed": PROMPTS / "zh/S004",
+        "seat_failed": PROMPTS / "zh/S010",
         "reception_limit_s": RECEPTION_LIMIT_S,
         "away_script": settings.asterisk_home / "agi-bin/reception-away",
         **instance,
@@ -85,6 +87,31 @@ def context(
 def sip_users(book: HotlineBook) -> list[str]:
     """Return every SIP user that needs a password."""
     return [*(seat.username for seat in book.seats), book.trunks.from_110_username]
+
+
+def adopt(settings: Settings) -> HotlineBook:
+    """Check what administrators wrote and make it the running configuration.
+
+    The engine only ever reads the copy made here: a file that is broken while the hotline runs
+    cannot break it, whatever has to be started again.
+
+    Raises:
+        ConfigurationError: nothing was changed.
+    """
+    book = load_book(settings.config)
+    fresh = settings.running_config.with_name("running.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    for path in settings.config.glob("*.yaml"):
+        shutil.copyfile(path, fresh / path.name)
+    shutil.rmtree(settings.running_config, ignore_errors=True)
+    fresh.rename(settings.running_config)
+    return book
+
+
+def running_book(settings: Settings) -> HotlineBook:
+    """Return the running configuration; where nothing ever ran, what administrators wrote."""
+    return load_book(settings.running_config if settings.running_config.is_dir() else settings.config)
 
 
 def find_asterisk(

@@ -121,6 +121,8 @@ class Engine:
         """
         self.settings.spool.mkdir(parents=True, exist_ok=True)
         self.settings.recordings.mkdir(parents=True, exist_ok=True)
+        for fault in self.prompts.check():
+            log.warning("prompts: %s", fault)
         await self.fastagi.start()
         await self.link.start()
         for work in (self._restore(), self._reconcile_forever(), self.aftercall.run(), self._start_speech()):
@@ -187,7 +189,7 @@ class Engine:
 
     async def _write(
         self,
-        before: str,
+        before: str | None,
         after: str,
         events: Sequence[Event],
         calls: Sequence[CallRecord],

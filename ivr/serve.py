@@ -17,7 +17,6 @@ from ivr.answers import Answers
 from ivr.control import ControlServer
 from ivr.engine import Engine
 from ivr.errors import HotlineError
-from ivr.hotline.files import load as load_book
 from ivr.keys import open_keys
 from ivr.logs import start_logging
 from ivr.settings import Settings
@@ -39,7 +38,7 @@ async def serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    book = load_book(settings.config)
+    book = deployment.running_book(settings)
     keys = open_keys(settings.home, deployment.sip_users(book), [person.number for person in book.operators])
     engine = Engine(settings, book, keys, asterisk_logs(settings))
     control = ControlServer(settings.run, Answers(engine).table())

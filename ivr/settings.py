@@ -112,6 +112,11 @@ class Settings(BaseSettings):
         return self.home / "asterisk"
 
     @property
+    def running_config(self) -> Path:
+        """The copy of the configuration that runs."""
+        return self.home / "running"
+
+    @property
     def logs(self) -> Path:
         """The folder of every log."""
         return self.home / "log"

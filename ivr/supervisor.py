@@ -22,7 +22,6 @@ import psutil
 from ivr import deployment
 from ivr.asterisk.instance import Instance, port_owner
 from ivr.errors import HotlineError
-from ivr.hotline.files import load as load_book
 from ivr.keys import open_keys
 from ivr.logs import start_logging
 from ivr.settings import Settings
@@ -190,7 +189,11 @@ class Supervisor:
 
     def _start_asterisk(self) -> None:
         settings = self._settings
-        book = load_book(settings.config)
+        kept = (
+            not settings.external_asterisk
+            and Instance.laid_out(settings.asterisk_home, settings.run).pid() is not None
+        )
+        book = deployment.running_book(settings) if kept else deployment.adopt(settings)
         keys = open_keys(
             settings.home, deployment.sip_users(book), [person.number for person in book.operators]
         )

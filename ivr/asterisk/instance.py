@@ -50,6 +50,12 @@ class Instance:
     home: Path
     run: Path
 
+    @classmethod
+    def laid_out(cls, home: Path, run: Path) -> Instance:
+        """Return what lies in ``home`` without looking for the program: enough to find and end it."""
+        nothing = Path("/nonexistent")
+        return cls(Installation((), nothing, nothing, ""), home, run)
+
     @property
     def config(self) -> Path:
         """The main configuration file, by which the process is known."""

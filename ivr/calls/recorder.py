@@ -53,8 +53,8 @@ class RecordStore(Protocol):
         """Return the events of streams."""
 
 
-Write = Callable[[str, str, Sequence[Event], Sequence[CallRecord], Sequence[SeatRecord]], Any]
-"""Writes a batch: (before, after, events, calls as they are now, seats as they are now)."""
+Write = Callable[[str | None, str, Sequence[Event], Sequence[CallRecord], Sequence[SeatRecord]], Any]
+"""Writes a batch: (the cursor before, the cursor after, events, calls as they are now, seats as they are now)."""
 
 
 class Recorder:
@@ -73,6 +73,8 @@ class Recorder:
         self._write = write
         self._cursor = cursor
         self._position: str | None = None
+        self._stored: str | None = None
+        """The database's own cursor; it may name a place in a journal that is gone."""
         self._records: OrderedDict[str, CallRecord | SeatRecord] = OrderedDict()
         self._wake = asyncio.Event()
         self._caught_up = asyncio.Event()
@@ -104,13 +106,15 @@ class Recorder:
         while True:
             try:
                 if self._position is None:
-                    self._position = await self._store.cursor(self._cursor) or self._journal.start()
+                    self._stored = await self._store.cursor(self._cursor)
+                    self._position = self._stored or self._journal.start()
                 if batch is None:
                     batch = await self._gather(self._position)
                 after, events, calls, seats = batch
                 if events:
                     await asyncio.to_thread(self._journal.sync)
-                    await self._write(self._position, after, events, calls, seats)
+                    await self._write(self._stored, after, events, calls, seats)
+                    self._stored = after
                 self._mark_healthy()
                 if after == self._position:
                     return False

@@ -29,7 +29,11 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 def language() -> str:
     """Return ``zh`` where the person's locale (or IVR_LANGUAGE) is Chinese, else ``en``."""
-    chosen = os.environ.get("IVR_LANGUAGE") or os.environ.get("LC_ALL") or os.environ.get("LANG") or ""
+    try:
+        chosen = load().language
+    except HotlineError:  # the sentence about a wrong setting must be printed too
+        chosen = os.environ.get("IVR_LANGUAGE", "")
+    chosen = chosen or os.environ.get("LC_ALL") or os.environ.get("LANG") or ""
     return "zh" if chosen.lower().startswith("zh") else "en"
 
 
@@ -78,7 +82,8 @@ def settings_and_book() -> tuple[Settings, HotlineBook]:
     from ivr.hotline.files import load as load_book
 
     settings = load()
-    return settings, load_book(settings.config)
+    running = settings.running_config
+    return settings, load_book(running if running.is_dir() else settings.config)
 
 
 def with_store(work: Callable[[Store, Views], Awaitable[R]]) -> R:

@@ -12,7 +12,6 @@ from typing import Any
 import click
 import psutil
 
-from ivr.asterisk.installation import Installation
 from ivr.asterisk.instance import Instance
 from ivr.commands.common import (
     json_option,
@@ -52,9 +51,7 @@ def _asterisk_part(settings: Settings, ami: dict[str, Any]) -> dict[str, Any]:
 
 
 def _instance(settings: Settings) -> Instance:
-    """Return the instance without looking for the program, which takes time."""
-    nothing = Path("/nonexistent")
-    return Instance(Installation((), nothing, nothing, ""), settings.asterisk_home, settings.run)
+    return Instance.laid_out(settings.asterisk_home, settings.run)
 
 
 def all_live(parts: dict[str, dict[str, Any]]) -> bool:
@@ -104,6 +101,9 @@ def _wait_live(settings: Settings, process: subprocess.Popen[bytes]) -> None:
             time.sleep(0.03)
             continue
         parts = parts_of(settings)
+        if not _is_child(parts["engine"]["pid"], process.pid):
+            time.sleep(0.03)  # an engine that a killed supervisor left, about to be replaced
+            continue
         if all_live(parts):
             return
         others = {name: part for name, part in parts.items() if name != "speech"}
@@ -121,6 +121,13 @@ def _wait_live(settings: Settings, process: subprocess.Popen[bytes]) -> None:
         if part["state"] != "live"
     )
     raise refused(f"started, but not all parts are live: {waiting}", f"已启动,但有部分未就绪:{waiting}")
+
+
+def _is_child(pid: int | None, parent: int) -> bool:
+    try:
+        return pid is not None and psutil.Process(pid).ppid() == parent
+    except psutil.Error:
+        return False
 
 
 @click.command()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,7 @@ SEGMENT_BYTES = 32 * 1024 * 1024
 
 
 class JournalFile:
-    """Numbered segments ``00000001.jsonl`` in a folder; a position is ``segment:offset``.
+    """Numbered segments ``1795299435.jsonl`` in a folder; a position is ``segment:offset``.
 
     Args:
         folder: where the segments are.
@@ -37,7 +38,8 @@ class JournalFile:
         self._full: list[int] = []
         self._why = ""
         numbers = self._segments()
-        self._number = numbers[-1] if numbers else 1
+        # a new journal begins at a number of its own: no cursor of a lost one can point into it
+        self._number = numbers[-1] if numbers else int(time.time())
         self._open()
         self._mend_tail()
 
@@ -155,4 +157,4 @@ class JournalFile:
         return sorted(int(path.stem) for path in self._folder.glob("*.jsonl"))
 
     def _path(self, number: int) -> Path:
-        return self._folder / f"{number:08d}.jsonl"
+        return self._folder / f"{number:010d}.jsonl"

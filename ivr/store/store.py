@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ivr.errors import HotlineError
 from ivr.store import migrate
 from ivr.store import tables as t
 from ivr.store.database import FAILURES, away, open_engine
@@ -28,12 +29,18 @@ TakeNumbers = Callable[[str, date, int, int], tuple[list[str], int]]
 _CHUNK = 400  # names in one IN (...), below every database's limit
 
 
+class CursorMoved(HotlineError):
+    """Somebody else moved this journal's cursor."""
+
+    code = "cursor_moved"
+
+
 @dataclass(frozen=True)
 class Batch:
     """What one transaction writes; ``day`` of a ticket row is the local day it was opened on."""
 
     cursor: str
-    before: str
+    before: str | None
     after: str
     events: Sequence[Mapping[str, Any]]
     calls: Sequence[Row] = ()
@@ -116,18 +123,26 @@ class Store:
         self._ticketed.update(call_ids)
 
     async def _advance(self, connection: AsyncConnection, batch: Batch) -> bool:
-        """Move the cursor; False when an earlier try of this batch was written after all."""
+        """Move the cursor; False when an earlier try of this batch was written after all.
+
+        Raises:
+            CursorMoved: the cursor is where this batch neither begins nor ends.
+        """
         name = t.cursors.c.name == batch.cursor
-        moved = await connection.execute(
-            sa.update(t.cursors)
-            .where(name, t.cursors.c.position == batch.before)
-            .values(position=batch.after)
-        )
-        if moved.rowcount:
-            return True
-        if (await connection.execute(sa.select(t.cursors.c.position).where(name))).first():
+        position = await connection.scalar(sa.select(t.cursors.c.position).where(name).with_for_update())
+        if position == batch.after:
             return False
-        await connection.execute(sa.insert(t.cursors).values(name=batch.cursor, position=batch.after))
+        if position is not None and position != batch.before:
+            raise CursorMoved(
+                f"the database stands at {position} of the journal and not at {batch.before}: two engines "
+                "write to it, or it was restored while one ran; end the other one and start again.",
+                f"数据库记到日志的 {position},而不是 {batch.before}:可能有两个引擎同时写入,或运行中恢复了备份;"
+                "请停掉另一个后重新启动。",
+            )
+        if position is None:
+            await connection.execute(sa.insert(t.cursors).values(name=batch.cursor, position=batch.after))
+        else:
+            await connection.execute(sa.update(t.cursors).where(name).values(position=batch.after))
         return True
 
     async def _upsert(

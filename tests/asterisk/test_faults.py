@@ -23,7 +23,7 @@ pytestmark = pytest.mark.asterisk
 def test_callers_go_on_talking_when_the_engine_is_killed(own_hotline: Hotline) -> None:
     hotline = own_hotline
     hotline.man("01", "1001", sound=SPEECH / "social_card.wav")
-    number = "13600000001"
+    number = "15400000001"
     caller = hotline.phones.caller(
         number=number, before_ms=2000, sound=SPEECH / "power_cut.wav", after_ms=4000
     )
@@ -53,7 +53,7 @@ def test_a_call_while_the_engine_is_away_is_greeted_queued_answered_and_has_its_
     engine = hotline.pid("engine")
     os.kill(supervisor, signal.SIGSTOP)
     os.kill(engine, signal.SIGKILL)
-    number = "13600000002"
+    number = "15400000002"
     caller = hotline.phones.caller(number=number, dialled="12315", stays=True)
     assert caller.wait(30) == 0, caller.errors()
     notes = list((hotline.home / "spool").glob("*.json"))
@@ -72,7 +72,7 @@ def test_a_frozen_engine_keeps_nobody_from_the_queue(own_hotline: Hotline) -> No
     hotline = own_hotline
     hotline.man("01", "1001", talk_ms=1000)
     engine = hotline.kill("engine", signal.SIGSTOP)
-    number = "13600000003"
+    number = "15400000003"
     try:
         caller = hotline.phones.caller(number=number, stays=True)
         assert caller.wait(40) == 0, "nobody took the caller over: " + caller.errors()
@@ -88,7 +88,7 @@ def test_a_database_locked_for_ten_seconds_delays_no_caller_and_loses_nothing(ow
     hotline.man("01", "1001", talk_ms=1000)
     lock = sqlite3.connect(hotline.home / "hotline.sqlite3", isolation_level=None)
     lock.execute("BEGIN EXCLUSIVE")
-    number = "13600000004"
+    number = "15400000004"
     locked_at = time.monotonic()
     caller = hotline.phones.caller(number=number, stays=True)
     assert caller.wait(9) == 0, "the caller had to wait for the database"
@@ -108,12 +108,12 @@ def test_asterisk_restarted_under_the_engine_ends_calls_in_the_tickets_and_keeps
     hotline = own_hotline
     hotline.man("01", "1001")
     hotline.engine("pause", seat="01", reason="meal")
-    cut = hotline.phones.caller(number="13600000005", stays=True)
-    wait_for(lambda: hotline.call_state("13600000005") == "waiting", 15, "the caller waits")
+    cut = hotline.phones.caller(number="15400000005", stays=True)
+    wait_for(lambda: hotline.call_state("15400000005") == "waiting", 15, "the caller waits")
     killed = hotline.kill("asterisk")
     hotline.wait_live()
     assert hotline.pid("asterisk") != killed
-    ticket = hotline.ticket_of("13600000005")
+    ticket = hotline.ticket_of("15400000005")
     assert ticket["outcome"] == "failed"
     seat = next(row for row in hotline.engine("seats") if row["seat"] == "01")
     assert (seat["operator"], seat["state"], seat["reason"]) == ("1001", "paused", "meal")
@@ -122,8 +122,8 @@ def test_asterisk_restarted_under_the_engine_ends_calls_in_the_tickets_and_keeps
     assert "seat01" in members
     assert "paused" in members
     hotline.engine("resume", seat="01")
-    assert hotline.phones.caller(number="13600000006", after_ms=2500).wait() == 0
-    assert hotline.ticket_of("13600000006")["outcome"] == "answered"
+    assert hotline.phones.caller(number="15400000006", after_ms=2500).wait() == 0
+    assert hotline.ticket_of("15400000006")["outcome"] == "answered"
 
 
 def subprocess_output(hotline: Hotline, line: str) -> str:
@@ -158,7 +158,7 @@ def test_a_full_disk_ends_the_recording_and_not_the_call(tmp_path: Path) -> None
         running(tmp_path, quick=True, IVR_RECORDINGS=str(disk)) as hotline,
     ):
         hotline.man("01", "1001", sound=SPEECH / "phone_number.wav")
-        number = "13600000007"
+        number = "15400000007"
         caller = hotline.phones.caller(
             number=number, before_ms=1500, sound=SPEECH / "bus_late.wav", after_ms=300
         )
@@ -184,7 +184,7 @@ def test_without_a_speech_model_calls_are_answered_and_tickets_say_so(tmp_path: 
         assert str(model) in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1, done.stderr
         hotline.man("01", "1001", sound=SPEECH / "social_card.wav", talk_ms=500)
-        number = "13600000008"
+        number = "15400000008"
         assert hotline.phones.caller(number=number, stays=True).wait(30) == 0
         ticket = hotline.transcribed(number)
         assert ticket["outcome"] == "answered"
@@ -203,7 +203,7 @@ def test_a_torn_journal_line_and_a_broken_note_are_set_aside(own_hotline: Hotlin
         file.write(b'{"stream":"a1-1.1","at":1795')
     (hotline.home / "spool/half.json").write_text('{"call_id": "x"')
     hotline.up()
-    number = "13600000009"
+    number = "15400000009"
     assert hotline.phones.caller(number=number, after_ms=800).wait() == 0
     assert hotline.ticket_of(number)["outcome"] == "abandoned"
     wait_for(lambda: (hotline.home / "spool/half.broken").exists(), 15, "the note is set aside")
@@ -214,7 +214,7 @@ def test_a_killed_supervisor_leaves_callers_talking_and_the_next_start_takes_ove
 ) -> None:
     hotline = own_hotline
     hotline.man("01", "1001")
-    number = "13600000010"
+    number = "15400000010"
     caller = hotline.phones.caller(number=number, after_ms=9000)
     wait_for(lambda: hotline.call_state(number) == "talking", 20, "they talk")
     asterisk = hotline.pid("asterisk")
@@ -229,7 +229,7 @@ def test_five_hundred_calls_with_the_engine_killed_twice_leave_exactly_five_hund
     own_hotline: Hotline,
 ) -> None:
     hotline = own_hotline
-    calls = hotline.phones.caller(number="135[call_number]0000", after_ms=1500, calls=500, rate=20)
+    calls = hotline.phones.caller(number="154[call_number]0000", after_ms=1500, calls=500, rate=20)
     for _ in range(2):
         time.sleep(8)
         hotline.kill("engine")

@@ -33,7 +33,7 @@ def errors(expected: str, heard: str) -> float:
 
 def test_the_ticket_of_a_call_says_who_said_what(hotline: Hotline) -> None:
     hotline.man("01", "1001", sound=SPEECH / "social_card.wav")
-    number = "13900001001"
+    number = "15400001001"
     caller = hotline.phones.caller(
         number=number, before_ms=7500, sound=SPEECH / "power_cut.wav", after_ms=800
     )
@@ -45,7 +45,7 @@ def test_the_ticket_of_a_call_says_who_said_what(hotline: Hotline) -> None:
     assert ticket["source"] == "live"
     assert (ticket["seat"], ticket["operator"], ticket["queue"]) == ("01", "1001", "q_general")
     assert ticket["dialled_number"] == "12345"
-    assert ticket["caller"] == "139****1001"
+    assert ticket["caller"] == "154****1001"
     assert number not in str(ticket)
     assert len(ticket["ticket_no"]) == 20
     assert ticket["query_code"] == ticket["ticket_no"][-8:]
@@ -75,7 +75,7 @@ def test_the_ticket_of_a_call_says_who_said_what(hotline: Hotline) -> None:
 
 
 def test_the_caller_hears_the_recording_notice_within_six_seconds_of_the_answer(hotline: Hotline) -> None:
-    number = "13900001002"
+    number = "15400001002"
     caller = hotline.phones.caller(number=number, after_ms=8000)
     assert caller.wait() == 0
     ticket = hotline.ticket_of(number)
@@ -96,7 +96,7 @@ def _seconds(moment: str) -> float:
 
 @pytest.mark.parametrize("after_ms", [0, 300, 3000, 5600, 6500])
 def test_hanging_up_at_any_moment_leaves_an_abandoned_ticket(hotline: Hotline, after_ms: int) -> None:
-    number = f"1390000{2000 + after_ms // 10}"
+    number = f"1540000{2000 + after_ms // 10}"
     assert hotline.phones.caller(number=number, after_ms=after_ms).wait() == 0
     ticket = hotline.ticket_of(number)
     assert ticket["outcome"] == "abandoned"
@@ -105,7 +105,7 @@ def test_hanging_up_at_any_moment_leaves_an_abandoned_ticket(hotline: Hotline, a
 
 def test_an_operator_who_hangs_up_first_ends_the_talk_and_the_call(hotline: Hotline) -> None:
     hotline.man("02", "1002", talk_ms=1500)
-    number = "13900001003"
+    number = "15400001003"
     caller = hotline.phones.caller(number=number, stays=True)
     assert caller.wait(40) == 0, caller.errors()
     ticket = hotline.ticket_of(number)
@@ -121,7 +121,7 @@ def test_an_operator_who_hangs_up_first_ends_the_talk_and_the_call(hotline: Hotl
 
 def test_a_second_seat_rings_when_the_first_does_not_answer(hotline: Hotline) -> None:
     hotline.man("03", "1003", ring_ms=40_000)
-    number = "13900001004"
+    number = "15400001004"
     caller = hotline.phones.caller(number=number, stays=True)
     wait_for(lambda: hotline.call_state(number) == "ringing", 20, "the first seat rings")
     hotline.man("04", "1004", talk_ms=500)
@@ -154,7 +154,7 @@ def test_a_second_seat_rings_when_the_first_does_not_answer(hotline: Hotline) ->
 def test_the_ticket_knows_the_line_that_was_meant(
     hotline: Hotline, dialled: str, headers: str, line: str | None
 ) -> None:
-    number = f"1380{abs(hash((dialled, headers))) % 10**7:07d}"
+    number = f"1540{abs(hash((dialled, headers))) % 10**7:07d}"
     caller = hotline.phones.caller(dialled=dialled, number=number, headers=headers, after_ms=200)
     assert caller.wait() == 0, caller.errors()
     ticket = hotline.ticket_of(number)

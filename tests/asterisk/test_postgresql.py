@@ -22,7 +22,7 @@ def test_a_call_on_postgresql_leaves_the_same_ticket_also_when_the_server_was_aw
     url = postgresql.url("hotline")
     with running(tmp_path, quick=True, IVR_DATABASE_URL=url) as hotline:
         hotline.man("01", "1001", sound=SPEECH / "social_card.wav")
-        number = "13300000001"
+        number = "15400000001"
         caller = hotline.phones.caller(
             number=number, before_ms=2200, sound=SPEECH / "power_cut.wav", after_ms=500
         )
@@ -38,7 +38,7 @@ def test_a_call_on_postgresql_leaves_the_same_ticket_also_when_the_server_was_aw
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'hotline'"
             )
         )
-        second = "13300000002"
+        second = "15400000002"
         assert hotline.phones.caller(number=second, after_ms=1500).wait() == 0
         wait_for(lambda: hotline.parts()["database"]["state"] == "down", 10, "the trouble is shown")
         asyncio.run(postgresql.execute("ALTER DATABASE hotline ALLOW_CONNECTIONS true"))

@@ -67,17 +67,17 @@ def test_two_hotlines_run_side_by_side(tmp_path: Path) -> None:
         running(tmp_path / "a", quick=True) as first,
         running(tmp_path / "b", quick=True) as second,
     ):
-        assert first.phones.caller(number="13500000001", after_ms=800).wait() == 0
-        assert second.phones.caller(number="13500000002", after_ms=800).wait() == 0
-        assert first.ticket_of("13500000001")["outcome"] == "abandoned"
-        assert second.ticket_of("13500000002")["outcome"] == "abandoned"
+        assert first.phones.caller(number="15400000001", after_ms=800).wait() == 0
+        assert second.phones.caller(number="15400000002", after_ms=800).wait() == 0
+        assert first.ticket_of("15400000001")["outcome"] == "abandoned"
+        assert second.ticket_of("15400000002")["outcome"] == "abandoned"
         assert len(first.tickets()) == len(second.tickets()) == 1
 
 
 def test_a_very_long_state_folder_is_no_obstacle(tmp_path: Path) -> None:
     with running(tmp_path / ("deep" * 30), quick=True) as hotline:
-        assert hotline.phones.caller(number="13500000003", after_ms=800).wait() == 0
-        assert hotline.ticket_of("13500000003")["outcome"] == "abandoned"
+        assert hotline.phones.caller(number="15400000003", after_ms=800).wait() == 0
+        assert hotline.ticket_of("15400000003")["outcome"] == "abandoned"
 
 
 @pytest.mark.parametrize(

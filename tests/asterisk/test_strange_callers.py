@@ -25,7 +25,7 @@ pytestmark = pytest.mark.asterisk
     ],
 )
 def test_a_strange_caller_name_costs_nothing(quick_hotline: Hotline, name: str, suffix: str) -> None:
-    number = f"1370000{suffix}"
+    number = f"1540000{suffix}"
     caller = quick_hotline.phones.caller(number=number, name=name, after_ms=1500)
     assert caller.wait() == 0, caller.errors()
     ticket = quick_hotline.ticket_of(number)
@@ -59,7 +59,7 @@ def test_a_name_in_bytes_that_are_no_text_does_not_cost_the_call(
     quick_hotline: Hotline, name: bytes, suffix: str
 ) -> None:
     """Sent by hand: SIPp cannot say such things.  SIP itself may refuse a NUL; the hotline must not fall."""
-    number = f"1370000{suffix}"
+    number = f"1540000{suffix}"
     local = free_udp_port()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
         phone.bind(("127.0.0.1", local))
@@ -96,14 +96,14 @@ def test_port_probes_and_half_headers_disturb_nobody(quick_hotline: Hotline, gar
                 probe.sendall(garbage)
             except OSError:
                 continue
-    number = f"1370000{5000 + len(garbage) % 1000}"
+    number = f"1540000{5000 + len(garbage) % 1000}"
     assert quick_hotline.phones.caller(number=number, after_ms=800).wait() == 0
     assert quick_hotline.ticket_of(number)["source"] == "live"
 
 
 def test_a_recording_of_no_length_is_said_in_the_ticket(quick_hotline: Hotline) -> None:
     quick_hotline.man("01", "1001", ring_ms=0)
-    number = "13700006001"
+    number = "15400006001"
     caller = quick_hotline.phones.caller(number=number, after_ms=3000)
     caller.wait()
     ticket = quick_hotline.transcribed(number)
@@ -118,16 +118,16 @@ def test_a_recording_of_no_length_is_said_in_the_ticket(quick_hotline: Hotline) 
 def test_a_diversion_from_110_hears_no_prompt_and_goes_before_everybody(quick_hotline: Hotline) -> None:
     import json
 
-    waiting = [quick_hotline.phones.caller(number=f"1370000700{i}", stays=True) for i in range(2)]
+    waiting = [quick_hotline.phones.caller(number=f"1540000700{i}", stays=True) for i in range(2)]
     wait_for(lambda: quick_hotline.waiting() == 2, 15, "two callers wait")
     secrets = json.loads((quick_hotline.home / "secrets.json").read_text())
-    police = from_110(quick_hotline, secrets["sip"]["from-110"], "13700007009")
+    police = from_110(quick_hotline, secrets["sip"]["from-110"], "15400007009")
     wait_for(lambda: quick_hotline.waiting() == 3, 15, "the police waits too")
     quick_hotline.man("05", "1005", talk_ms=600)
     assert police.wait(20) == 0, police.errors()
     for caller in waiting:
         assert caller.wait(30) == 0, caller.errors()
-    first = quick_hotline.ticket_of("13700007009")
+    first = quick_hotline.ticket_of("15400007009")
     assert first["source"] == first["channel"] == "110_diversion"
     answers = {
         ticket["caller"][-4:]: next(e["at"] for e in ticket["events"] if e["kind"] == "answered")

@@ -15,9 +15,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivr.calls.events import Event, Kind
+from ivr.store import journal_file
 from ivr.store.journal_file import JournalFile
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _first_segment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new journal begins at the number of its second; here the first one."""
+    monkeypatch.setattr(journal_file.time, "time", lambda: 1.0)
 
 
 def line(number: int, size: int = 0) -> bytes:
@@ -48,7 +55,7 @@ def test_what_was_appended_is_read_back_in_order(tmp_path: Path) -> None:
     assert len(woken) == 50
     assert [one + b"\n" for one in read_all(journal)] == lines
     assert journal.trouble == ""
-    assert (tmp_path / "new/journal/00000001.jsonl").stat().st_mode & 0o077 == 0
+    assert (tmp_path / "new/journal/0000000001.jsonl").stat().st_mode & 0o077 == 0
     journal.close()
 
 
@@ -93,7 +100,7 @@ def test_segments_behind_the_reader_are_deleted_and_the_others_kept(tmp_path: Pa
         journal.append(line(number, 20))
     assert len(names(tmp_path)) == 7
     journal.forget("3:0")
-    assert names(tmp_path)[0] == "00000003.jsonl"
+    assert names(tmp_path)[0] == "0000000003.jsonl"
     journal.forget("3:0")
     assert journal.start() == "3:0"
     assert len(read_all(journal)) == 4
@@ -110,7 +117,7 @@ def test_a_restart_goes_on_in_the_newest_segment(tmp_path: Path) -> None:
     again = JournalFile(tmp_path, segment_bytes=100)
     again.append(line(9))
     assert read_all(again, "4:0")[-1] + b"\n" == line(9)
-    assert names(tmp_path)[0] >= "00000004.jsonl"
+    assert names(tmp_path)[0] >= "0000000004.jsonl"
     again.close()
 
 
@@ -122,7 +129,7 @@ def test_a_line_torn_by_a_power_cut_harms_neither_its_forerunners_nor_its_succes
     for number in range(3):
         journal.append(line(number))
     journal.close()
-    path = tmp_path / "00000001.jsonl"
+    path = tmp_path / "0000000001.jsonl"
     path.write_bytes(path.read_bytes()[:-cut])
     again = JournalFile(tmp_path)
     again.append(line(7))
@@ -137,7 +144,7 @@ def test_a_line_torn_by_a_power_cut_harms_neither_its_forerunners_nor_its_succes
 def test_a_line_without_its_end_is_not_read_yet(tmp_path: Path) -> None:
     journal = JournalFile(tmp_path)
     journal.append(line(0))
-    with (tmp_path / "00000001.jsonl").open("ab") as file:
+    with (tmp_path / "0000000001.jsonl").open("ab") as file:
         file.write(b'{"half":')
     lines, position = journal.read(journal.start())
     assert len(lines) == 1
@@ -234,7 +241,7 @@ def test_a_next_segment_that_cannot_be_begun_stops_no_call(
         patch.setattr("ivr.store.journal_file.os.open", refuse)
         for number in range(5):
             journal.append(line(number, 30))
-    assert names(tmp_path) == ["00000001.jsonl"]
+    assert names(tmp_path) == ["0000000001.jsonl"]
     journal.append(line(5))
     journal.append(line(6))
     assert [one + b"\n" for one in read_all(journal)] == [*(line(n, 30) for n in range(5)), line(5), line(6)]
@@ -326,9 +333,9 @@ def test_a_sync_reaches_the_segment_that_was_just_finished_too(
     journal.append(line(1, 30))
     journal.append(line(2, 5))
     journal.sync()
-    assert synced == ["00000001.jsonl", "00000002.jsonl"]
+    assert synced == ["0000000001.jsonl", "0000000002.jsonl"]
     journal.sync()
-    assert synced[2:] == ["00000002.jsonl"]
+    assert synced[2:] == ["0000000002.jsonl"]
     journal.close()
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 from ivr.errors import HotlineError
 from ivr.store import tables as t
 from ivr.store.database import StoreAway
-from ivr.store.store import Batch, Store
+from ivr.store.store import Batch, CursorMoved, Store
 from ivr.tickets.numbers import is_valid, take
 from tests.store.conftest import REGION, OpenStore
 
@@ -93,7 +93,8 @@ async def test_batches_follow_each_other_and_an_old_one_changes_nothing(store: S
     first = a_batch("1:0", "1:100", "a1-1.1")
     await store.write(first)
     await store.write(a_batch("1:100", "1:200", "a1-2.2"))
-    await store.write(first)
+    with pytest.raises(CursorMoved):
+        await store.write(first)
     assert await store.cursor(CURSOR) == "1:200"
     assert len((await store.events(["a1-1.1"]))["a1-1.1"]) == 1
 

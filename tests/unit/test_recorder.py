@@ -80,7 +80,7 @@ class Database:
 
     async def write(
         self,
-        before: str,
+        before: str | None,
         after: str,
         events: Sequence[Event],
         calls: Sequence[CallRecord],

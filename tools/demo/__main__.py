@@ -114,7 +114,7 @@ def _picture(events: list[dict[str, Any]], waiting: int) -> Group:
     talking = "answered" in told and "operator_left" not in told
     wire = "══════ ♪ ══════" if talking else ("───────────────" if events else "               ")
     seat = "☎ 座席01 1001" if "seat_ringing" in told else "  座席01 1001"
-    line = Text.assemble(("☎ 市民 138****8000 ", "bold"), (wire, "green" if talking else "dim"))
+    line = Text.assemble(("☎ 市民 154****0000 ", "bold"), (wire, "green" if talking else "dim"))
     line.append(f" 12345 · 排队 {waiting} ", "yellow" if state == "queued" else "")
     line.append(wire if "seat_ringing" in told else " " * 15, "green" if talking else "dim")
     line.append(seat, "bold" if "seat_ringing" in told else "dim")

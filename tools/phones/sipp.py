@@ -153,7 +153,7 @@ class Phones:
         self,
         *,
         dialled: str = "12345",
-        number: str = "13800138000",
+        number: str = "15400000000",
         name: str = "市民",
         before_ms: int = 0,
         after_ms: int = 1000,
@@ -188,7 +188,7 @@ class Phones:
         options = ["-m", str(calls), "-r", str(int(rate)), "-l", "2000"]
         return self._start("caller", _filled(text, values), free_udp_port(), options)
 
-    def refused(self, *, dialled: str, code: int, number: str = "13800138000", headers: str = "") -> Running:
+    def refused(self, *, dialled: str, code: int, number: str = "15400000000", headers: str = "") -> Running:
         """Call what must be refused with a SIP status."""
         values = {
             "dialled": dialled,
