@@ -69,6 +69,8 @@ class Engine:
         self._started = 0.0
         self._failures = 0
         self._not_before = 0.0
+        self._proved = False
+        """Whether it has ever run for a while: then it is started again for ever."""
 
     def stop_stranger(self) -> None:
         """End an engine that a killed supervisor left behind."""
@@ -99,7 +101,7 @@ class Engine:
         """Start it again if it has ended; wait longer each time it ends soon.
 
         Raises:
-            HotlineError: it says that starting again makes no sense.
+            HotlineError: it never ran, and says that starting again makes no sense.
         """
         if self._process is None:
             if time.monotonic() >= self._not_before:
@@ -107,9 +109,10 @@ class Engine:
             return
         status = self._process.poll()
         if status is None:
+            self._proved = self._proved or time.monotonic() - self._started > STEADY_S / 6
             return
         self._process = None
-        if status == 2:
+        if status == 2 and not self._proved:
             last = self._output.read_text(errors="replace").strip().splitlines()[-1:] or ["no message"]
             raise HotlineError(last[0])
         self._failures = 0 if time.monotonic() - self._started > STEADY_S else self._failures + 1
@@ -143,6 +146,7 @@ class Supervisor:
         self._progress = progress
         self._stopping = False
         self._instance: Instance | None = None
+        self._kept = False
         self._engine = Engine(settings)
         self._lock: IO[str] | None = None
 
@@ -163,8 +167,8 @@ class Supervisor:
                 time.sleep(LOOK_S)
         finally:
             self._engine.stop()
-            if self._instance is not None:
-                self._instance.stop()
+            if self._instance is not None and (self._stopping or not self._kept):
+                self._instance.stop()  # one that was found running goes on: people talk on it
             (self._settings.run / "supervisor.pid").unlink(missing_ok=True)
 
     def _stop(self, *_: object) -> None:
@@ -193,6 +197,7 @@ class Supervisor:
             not settings.external_asterisk
             and Instance.laid_out(settings.asterisk_home, settings.run).pid() is not None
         )
+        self._kept = kept
         book = deployment.running_book(settings) if kept else deployment.adopt(settings)
         keys = open_keys(
             settings.home, deployment.sip_users(book), [person.number for person in book.operators]

@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivr.calls.events import Event, Kind
-from ivr.store import journal_file
 from ivr.store.journal_file import JournalFile
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(autouse=True)
 def _first_segment(monkeypatch: pytest.MonkeyPatch) -> None:
     """A new journal begins at the number of its second; here the first one."""
-    monkeypatch.setattr(journal_file.time, "time", lambda: 1.0)
+    monkeypatch.setattr("ivr.store.journal_file.time.time", lambda: 1.0)
 
 
 def line(number: int, size: int = 0) -> bytes:
