@@ -58,6 +58,7 @@ class Answers:
                 "reason": late if ami == LIVE else link.reason,
                 "pid": None,
                 "lag_s": link.lag_s,
+                "asterisk": engine.asterisk_version,
             },
             "fastagi": {"state": LIVE, "reason": "", "pid": os.getpid(), "port": engine.fastagi.port},
             "database": {"state": DOWN if trouble else LIVE, "reason": trouble, "pid": None},

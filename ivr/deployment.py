@@ -176,7 +176,7 @@ def prove(
     throwaway = Instance(installation, home, settings.run.with_name(settings.run.name + "-proof"))
     throwaway.stop()
     throwaway.remove()
-    ports = {"sip_port": 0, "ami_port": lint.free_port(), **_folders(throwaway)}
+    ports = {"sip_port": lint.free_port(), "ami_port": lint.free_port(), **_folders(throwaway)}
     render(TEMPLATES, home / "etc", context(settings, book, keys, ports))
     try:
         throwaway.start()

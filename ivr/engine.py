@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from ivr import deployment
 from ivr.agi_routes import SeatRoute, reception_route
-from ivr.asterisk import members
+from ivr.asterisk import members, requirements
 from ivr.asterisk.fastagi import FastAgiServer
 from ivr.asterisk.manager import Link, LinkState, Message
 from ivr.asterisk.queue_events import translate
@@ -107,6 +107,7 @@ class Engine:
             self._name_seat,
             time.time,
         )
+        self.asterisk_version = ""
         self._tasks: set[asyncio.Task[None]] = set()
         self._restored = asyncio.Event()
         self._align_lock = asyncio.Lock()
@@ -296,6 +297,7 @@ class Engine:
 
     async def _synchronise(self, link: Link) -> None:
         """After each log-in: members as they should be, and what happened meanwhile into the journal."""
+        self.asterisk_version = await requirements.check(link)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(3.0):  # without the database Asterisk's own members stay
                 await self._restored.wait()

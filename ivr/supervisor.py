@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 0.1
 STEADY_S = 30.0
+ASTERISK_RETRY_S = 2.0
 _BACKOFF = (0.0, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -147,6 +148,7 @@ class Supervisor:
         self._stopping = False
         self._instance: Instance | None = None
         self._kept = False
+        self._not_before = 0.0
         self._engine = Engine(settings)
         self._lock: IO[str] | None = None
 
@@ -204,43 +206,57 @@ class Supervisor:
         )
         if settings.external_asterisk:
             deployment.render_pieces(settings, book, keys)
-            check_free({"IVR_AGI_PORT": ("tcp", settings.agi_port)})
+            check_free([("IVR_AGI_PORT", "tcp", settings.agi_port)])
             return
         installation = deployment.find_asterisk(settings, self._progress)
         instance = deployment.instance_of(settings, installation)
-        ports = {"IVR_AGI_PORT": ("tcp", settings.agi_port)}
-        if instance.pid() is None:
-            ports |= {
-                "IVR_SIP_PORT": ("udp", settings.sip_port),
-                "IVR_AMI_PORT": ("tcp", settings.ami_port),
-            }
-            check_free(ports)
-            self._engine.start()  # it boots beside Asterisk and waits for it
+        ports = [("IVR_AGI_PORT", "tcp", settings.agi_port)]
+        if not kept:
+            ports += [
+                ("IVR_SIP_PORT", "udp", settings.sip_port),
+                ("IVR_SIP_PORT", "tcp", settings.sip_port),
+                ("IVR_AMI_PORT", "tcp", settings.ami_port),
+            ]
+        check_free(ports)
+        self._instance = instance
+        self._engine.start()  # it boots beside Asterisk and waits for it
+        if kept:
+            log.info("an Asterisk of ours is running and is kept")
+        else:
             deployment.prepare(settings, book, keys, instance, self._progress)
             self._progress(f"starting Asterisk {installation.version}")
             instance.start()
-            self._instance = instance
-            instance.wait_booted()
-        else:
-            check_free(ports)
-            log.info("an Asterisk of ours is running and is kept")
-            self._instance = instance
-        instance.check_ports({settings.sip_port}, {settings.sip_port, settings.ami_port})
+        self._admit()
+
+    def _admit(self) -> None:
+        """Let Asterisk count as live once it has booted and really owns its ports."""
+        assert self._instance is not None
+        self._instance.wait_booted()
+        sip, ami = self._settings.sip_port, self._settings.ami_port
+        self._instance.check_ports({sip}, {sip, ami})
+        self._instance.mark_ready()
 
     def _look(self) -> None:
-        if self._instance is not None and self._instance.pid() is None:
-            log.error("Asterisk ended (%s); it starts again", self._instance.last_words())
-            self._instance.start()
         self._engine.look()
+        if self._instance is None or self._instance.pid() is not None or time.monotonic() < self._not_before:
+            return
+        log.error("Asterisk ended (%s); it starts again", self._instance.last_words())
+        try:
+            self._instance.start()
+            self._admit()
+        except HotlineError as error:
+            log.error("%s", error.sentence)
+            self._instance.stop()
+            self._not_before = time.monotonic() + ASTERISK_RETRY_S
 
 
-def check_free(ports: dict[str, tuple[str, int]]) -> None:
-    """Check that ports are free.
+def check_free(ports: Sequence[tuple[str, str, int]]) -> None:
+    """Check that ports, each with its setting and kind, are free.
 
     Raises:
         PortTaken: with the port, its owner and the setting to change.
     """
-    for setting, (kind, port) in ports.items():
+    for setting, kind, port in ports:
         owner = port_owner(port, kind)
         if owner is not None:
             raise PortTaken(

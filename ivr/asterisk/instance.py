@@ -83,10 +83,26 @@ class Instance:
             if not link.exists():
                 link.symlink_to(self.installation.share / name)
 
+    @property
+    def _pid_file(self) -> Path:
+        return self.run / "asterisk-process.pid"  # Asterisk truncates its own asterisk.pid as it boots
+
+    def mark_ready(self) -> None:
+        """Note that the process has booted and owns its ports."""
+        (self.run / "asterisk.ready").write_text(f"{self.pid()}\n")
+
+    @property
+    def ready(self) -> bool:
+        """Whether the process that runs now was marked ready."""
+        try:
+            return (self.run / "asterisk.ready").read_text() == f"{self.pid()}\n"
+        except OSError:
+            return False
+
     def pid(self) -> int | None:
         """Return the pid of the running process, None when it does not run."""
         try:
-            pid = int((self.run / "asterisk.pid").read_text().strip())
+            pid = int(self._pid_file.read_text().strip())
             command = psutil.Process(pid).cmdline()
         except (OSError, ValueError, psutil.Error):
             return None
@@ -95,7 +111,7 @@ class Instance:
     def start(self) -> int:
         """Start the process in a session of its own and return its pid at once."""
         self.lay_out()
-        for stale in ("asterisk.pid", "asterisk.ctl"):
+        for stale in ("asterisk.pid", "asterisk.ctl", "asterisk.ready"):
             (self.run / stale).unlink(missing_ok=True)
         with self.boot_log.open("ab") as log:
             process = subprocess.Popen(
@@ -107,7 +123,7 @@ class Instance:
                 start_new_session=True,
                 umask=0o077,
             )
-        (self.run / "asterisk.pid").write_text(f"{process.pid}\n")
+        self._pid_file.write_text(f"{process.pid}\n")
         return process.pid
 
     def command(self, line: str, timeout_s: float = 10.0) -> str:
@@ -177,7 +193,7 @@ class Instance:
         if not _gone(pid, timeout_s):
             os.kill(pid, signal.SIGKILL)
             _gone(pid, timeout_s)
-        (self.run / "asterisk.pid").unlink(missing_ok=True)
+        self._pid_file.unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Delete the folders of a throwaway instance."""

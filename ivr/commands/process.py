@@ -23,7 +23,6 @@ from ivr.commands.common import (
     settings_and_book,
 )
 from ivr.control import EngineAway, ask
-from ivr.errors import HotlineError
 from ivr.settings import Settings, load
 
 PARTS = ("engine", "asterisk", "ami", "fastagi", "database", "speech")
@@ -43,11 +42,13 @@ def parts_of(settings: Settings) -> dict[str, dict[str, Any]]:
 def _asterisk_part(settings: Settings, ami: dict[str, Any]) -> dict[str, Any]:
     if settings.external_asterisk:
         return {"state": ami["state"], "reason": ami["reason"] or "the city's own", "pid": None}
-    try:
-        pid = _instance(settings).pid()
-    except HotlineError as error:
-        return {"state": "down", "reason": error.sentence, "pid": None}
-    return {"state": "live" if pid else "down", "reason": "" if pid else "it does not run", "pid": pid}
+    instance = _instance(settings)
+    pid = instance.pid()
+    if pid is None:
+        return {"state": "down", "reason": "it does not run", "pid": None}
+    if not instance.ready:
+        return {"state": "syncing", "reason": "it is starting", "pid": pid}
+    return {"state": "live", "reason": "", "pid": pid}
 
 
 def _instance(settings: Settings) -> Instance:

@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 import psutil
 
 from ivr import control
+from ivr.asterisk.lint import free_port
 from ivr.store.store import Store
 from ivr.tickets.numbers import take
 from ivr.views import Views
@@ -80,7 +81,7 @@ class Hotline:
         config = quick_city(folder) if quick else PROJECT / "queues"
         self.home = folder / "home"
         self.recordings = folder / "recordings"
-        self.sip_port = free_udp_port()
+        self.sip_port = free_port()
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("IVR_")},
             "IVR_HOME": str(self.home),

@@ -104,7 +104,8 @@ def test_port_probes_and_half_headers_disturb_nobody(quick_hotline: Hotline, gar
 def test_a_recording_of_no_length_is_said_in_the_ticket(quick_hotline: Hotline) -> None:
     quick_hotline.man("01", "1001", ring_ms=0)
     number = "15400006001"
-    caller = quick_hotline.phones.caller(number=number, after_ms=3000)
+    caller = quick_hotline.phones.caller(number=number, after_ms=9000)
+    wait_for(lambda: quick_hotline.call_state(number) == "talking", 9, "they talk, and nobody sends a sound")
     caller.wait()
     ticket = quick_hotline.transcribed(number)
     assert ticket["outcome"] == "answered"

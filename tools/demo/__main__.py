@@ -27,6 +27,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ivr import control
+from ivr.asterisk.lint import free_port
 from tools.phones import Phones, Running, free_udp_port
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -77,7 +78,7 @@ def _ivr(environment: dict[str, str], *words: str) -> str:
 @contextlib.contextmanager
 def _hotline(console: Console) -> Iterator[tuple[dict[str, str], Phones]]:
     with tempfile.TemporaryDirectory(prefix="ivr12345-demo-") as folder:
-        home, port = Path(folder) / "home", free_udp_port()
+        home, port = Path(folder) / "home", free_port()
         environment = _environment(home, port)
         with console.status("starting Asterisk, the engine and the recogniser …"):
             _ivr(environment, "up", "--detach")
