@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hmac
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import unquote
 
 from ivr.asterisk.fastagi import AgiSession, Handler
 from ivr.calls.book import CallBook
 from ivr.calls.events import Event, Kind, seat_stream
-from ivr.calls.reception import Arrival, Placement, receive
+from ivr.calls.reception import DIVERSION_110, Arrival, Placement, receive
 from ivr.calls.seating import Seating
 from ivr.errors import HotlineError
 from ivr.hotline.book import HotlineBook
@@ -23,6 +24,10 @@ log = logging.getLogger(__name__)
 PIN_TRIES = 3
 PIN_WAIT_S = 10.0
 PIN_DIGITS = 6
+LOCK_OUT_AFTER = 3 * PIN_TRIES
+"""Wrong PINs after which a seat or an operator has to wait LOCK_OUT_S seconds."""
+LOCK_OUT_S = 900.0
+_CALL_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 PromptPath = Callable[[str], str]
 """The sound of a prompt as Asterisk wants it: paths without extension, joined by ``&``."""
@@ -47,16 +52,33 @@ def arrival_of(session: AgiSession) -> Arrival:
     """Read the arguments that ``extensions.conf`` gives to ``/reception``."""
     arguments = [*session.args, *[""] * 7]
     call_id, dialled, source, recording, diverted, first, headers = arguments[:7]
+    if not _CALL_ID.fullmatch(call_id):
+        raise ValueError(f"{call_id[:80]!r} is not the id of a call")
     forwarded = [unquote(headers), diverted, first]
     return Arrival(
-        call_id or session.uniqueid,
+        call_id,
         "" if session.caller == "unknown" else session.caller,
-        dialled,
-        source or "live",
+        dialled[:40],
+        source if source in ("live", DIVERSION_110) else "live",
         tuple(value for value in forwarded if value.strip(", ")),
         session.channel,
         recording,
     )
+
+
+def guarded(handler: Handler, key: str) -> Handler:
+    """Let only Asterisk in: it knows the key from its own configuration, other local programs do not."""
+
+    async def handle(session: AgiSession) -> None:
+        given = session.query.get("key", "")
+        if not hmac.compare_digest(given.encode(), key.encode()):
+            log.warning("security: an AGI request for %s without our key was refused", session.script)
+            return
+        result = handler(session)
+        if result is not None:
+            await result
+
+    return handle
 
 
 def reception_route(
@@ -111,6 +133,7 @@ class SeatRoute:
         self._pins = pins
         self._sound = sound
         self._clock = clock
+        self._failed: dict[str, list[float]] = {}
         self._verbs: Mapping[str, Callable[[AgiSession, str, str], Awaitable[str | None]]] = {
             "login": self._log_in,
             "logout": self._log_out,
@@ -141,15 +164,32 @@ class SeatRoute:
     async def _log_in(self, session: AgiSession, seat_id: str, operator: str) -> str | None:
         expected = self._pins.get(operator, "")
         prompt = "S001"
+        if self._locked_out(seat_id, operator):
+            return None
         for _ in range(PIN_TRIES):
             keyed, _late = await session.get_data(self._sound(prompt), PIN_WAIT_S, PIN_DIGITS)
             if expected and hmac.compare_digest(keyed, expected):
                 await self._seating.log_in(seat_id, operator, by=f"seat {seat_id}")
                 return "S002"
             prompt = "S003"
+            for who in (seat_id, operator) if keyed else ():
+                self._failed.setdefault(who, []).append(self._clock())
         refused = {"what": "wrong PIN", "operator": operator}
         self._calls.record(Event(seat_stream(seat_id), self._clock(), Kind.NOTED, refused))
         return None
+
+    def _locked_out(self, seat_id: str, operator: str) -> bool:
+        """Tell whether a seat or an operator had too many wrong PINs of late."""
+        since = self._clock() - LOCK_OUT_S
+        self._failed = {
+            who: recent
+            for who, all_of in self._failed.items()
+            if (recent := [at for at in all_of if at > since])
+        }
+        locked = any(len(self._failed.get(who, ())) >= LOCK_OUT_AFTER for who in (seat_id, operator))
+        if locked:
+            log.warning("security: seat %s, operator %s: too many wrong PINs, refused", seat_id, operator)
+        return locked
 
     async def _log_out(self, _: AgiSession, seat_id: str, __: str) -> str:
         await self._seating.log_out(seat_id, by=f"seat {seat_id}")

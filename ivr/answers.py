@@ -41,6 +41,7 @@ class Answers:
             "reconcile": self.reconcile,
             "audit": self.audit,
             "prompts": self.prompts,
+            "end_calls": self.end_calls,
         }
 
     async def status(self, _: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,6 +74,7 @@ class Answers:
     async def seats(self, _: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return every seat with who sits there and whether its phone is there."""
         engine = self._engine
+        self._require_restored()
         status = await self._queue_status()
         present = await members.registered(engine.link) if status else set()
         states = status.states if status else {}
@@ -98,6 +100,7 @@ class Answers:
     async def operators(self, _: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return every operator with the seat they sit on."""
         engine = self._engine
+        self._require_restored()
         rows = []
         for person in engine.book.operators:
             seat_id = engine.calls.seat_of(person.number)
@@ -175,6 +178,19 @@ class Answers:
         """Look at the prompts again; the next caller hears them."""
         self._engine.prompts.reload()
         return {"faults": self._engine.prompts.check()}
+
+    async def end_calls(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        """End every call: everything is about to stop."""
+        await self._engine.end_calls()
+        return {}
+
+    def _require_restored(self) -> None:
+        if not self._engine.seating.known:
+            raise HotlineError(
+                f"who sits where is not known yet: {self._engine.recorder.reason}",
+                f"尚未读到座席登录情况:{self._engine.recorder.reason}",
+                retry=True,
+            )
 
     def _seat(self, request: Mapping[str, Any]) -> str:
         return self._engine.seating.seat_for(request.get("seat"), request.get("operator"))

@@ -55,6 +55,7 @@ def context(
         "rtp_first": settings.rtp_ports[0],
         "rtp_last": settings.rtp_ports[1],
         "agi_host": "127.0.0.1",
+        "agi_key": keys.agi,
         "agi_port": settings.agi_port,
         "trunk_addresses": book.trunks.addresses,
         "from_110_username": book.trunks.from_110_username,

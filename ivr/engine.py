@@ -11,13 +11,13 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from ivr import deployment
-from ivr.agi_routes import SeatRoute, reception_route
+from ivr.agi_routes import SeatRoute, guarded, reception_route
 from ivr.asterisk import members, requirements
 from ivr.asterisk.fastagi import FastAgiServer
 from ivr.asterisk.manager import Link, LinkState, Message
@@ -89,7 +89,10 @@ class Engine:
         reception = reception_route(
             lambda: self.book, self.calls, self.sound, self.identify, time.time, deployment.PRIORITY_110
         )
-        self.fastagi = FastAgiServer({"reception": reception, "seat": seat_route}, port=settings.agi_port)
+        self.fastagi = FastAgiServer(
+            {"reception": guarded(reception, keys.agi), "seat": guarded(seat_route, keys.agi)},
+            port=settings.agi_port,
+        )
         self.link = Link(
             settings.ami_host or "127.0.0.1",
             settings.ami_port,
@@ -108,7 +111,9 @@ class Engine:
             time.time,
         )
         self.asterisk_version = ""
+        self._queues = {queue.id for queue in book.queues}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._recording: set[asyncio.Task[None]] = set()
         self._restored = asyncio.Event()
         self._align_lock = asyncio.Lock()
         self._reconcile_lock = asyncio.Lock()
@@ -133,20 +138,21 @@ class Engine:
         """Stop all parts; what was journalled reaches the database if that answers within a second."""
         await self.fastagi.close(grace_s=0.5)
         await self.link.close()
+        # the transcripts first: what waits for the recogniser stays pending and is taken up at the next start
+        await _cancel(self._tasks - self._recording)
         await self.transcriber.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1.0):
                 await self.recorder.caught_up()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await _cancel(self._recording)
         await self.store.close()
         self.journal.close()
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -160,13 +166,29 @@ class Engine:
         while True:
             try:
                 await self.store.open()
+                if not self._recording:
+                    self._recording.add(self._spawn(self.recorder.run()))
+                await self._remember()
                 break
             except HotlineError as error:
                 self.recorder.reason = error.sentence
                 log.warning("%s", error.sentence)
                 await asyncio.sleep(wait_s)
                 wait_s = min(wait_s * 2, 5.0)
-        self._spawn(self.recorder.run())
+        self.seating.known = True
+        self._restored.set()
+        with contextlib.suppress(HotlineError):
+            await self.align()
+        while True:
+            try:
+                unfinished = await self._known(await self.store.unfinished_recordings())
+                break
+            except HotlineError:
+                await asyncio.sleep(wait_s)
+        for call_id, events in unfinished.items():
+            self.aftercall.ended(fold_call(call_id, events))
+
+    async def _remember(self) -> None:
         await self.recorder.caught_up()
         seats = [
             SeatRecord(row["seat"], SeatState(row["state"]), row["operator"], row["reason"], row["since"])
@@ -175,10 +197,6 @@ class Engine:
         known = await self._known(await self.store.open_calls())
         calls = [fold_call(call_id, events) for call_id, events in known.items()]
         self.calls.restore([call for call in calls if call.state is not CallState.ENDED], seats)
-        self._restored.set()
-        unfinished = await self._known(await self.store.unfinished_recordings())
-        for call_id, events in unfinished.items():
-            self.aftercall.ended(fold_call(call_id, events))
 
     async def _start_speech(self) -> None:
         status = await self.transcriber.start()
@@ -220,7 +238,7 @@ class Engine:
                 before,
                 after,
                 rows,
-                [call_row(call) for call in calls],
+                [call_row(call) for call in told],
                 tickets,
                 seat_rows,
                 days,
@@ -247,6 +265,8 @@ class Engine:
         if told is None:
             self._on_other(message)
             return
+        if "queue" in told.data and told.data["queue"] not in self._queues:
+            return  # a city's own Asterisk has queues that are not ours
         if told.call_id not in self.calls.calls and told.what == "hung_up":
             return  # a channel that never was in reception, or one that is over
         data = dict(told.data)
@@ -307,10 +327,11 @@ class Engine:
 
     async def align(self) -> None:
         """Bring Asterisk's queue members in line with who sits where, if Asterisk is there."""
-        if self.link.state is LinkState.LIVE:
+        if self.link.state is LinkState.LIVE and self.seating.known:
             await self._align(self.link)
 
     async def _align(self, link: Link) -> None:
+        """Compare members with who sits where; also in every reconciliation, whoever changed them."""
         async with self._align_lock:
             wanted = [
                 members.Member(seat.queue, f"PJSIP/{seat.username}", seat.name, seat.paused, seat.reason)
@@ -326,14 +347,24 @@ class Engine:
         await self._restored.wait()
         while True:
             try:
+                await self.align()
                 await self.reconcile_now()
             except HotlineError as error:
                 log.warning("reconciliation waits: %s", error.sentence)
+            except Exception:  # one thing we did not foresee must not end the engine, again and again
+                log.exception("reconciliation failed; the next round tries again")
             await asyncio.sleep(RECONCILE_S)
 
     async def reconcile_now(self) -> int:
         """Compare the journal with Asterisk's records; return how many events were added."""
         return await self._reconcile(self.link if self.link.state is LinkState.LIVE else None)
+
+    async def end_calls(self) -> None:
+        """Hang up every call, so that tickets tell the end of it before everything stops."""
+        if self.link.state is LinkState.LIVE:
+            with contextlib.suppress(HotlineError):
+                await self.link.action("Hangup", {"Channel": "/.*/"})
+            await asyncio.sleep(0.3)
 
     async def _reconcile(self, link: Link | None) -> int:
         async with self._reconcile_lock:  # ask only when it is our turn: an old answer would bury new calls
@@ -346,6 +377,12 @@ class Engine:
     # -- speech --------------------------------------------------------------------------------
     async def _transcribe(self, path: Path, speakers: tuple[str, ...]) -> Mapping[str, Any]:
         return (await self.transcriber.transcribe(path, speakers)).as_json()
+
+
+async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
+    for task in (tasks := list(tasks)):
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _close_recording(raw: Path, wav: Path) -> tuple[float, str]:

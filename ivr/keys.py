@@ -14,6 +14,7 @@ import os
 import secrets
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
@@ -39,15 +40,20 @@ class Keys:
 
     instance: str = ""
     ami: str = ""
+    agi: str = ""
     data: str = ""
     lookup: str = ""
     sip: dict[str, str] = field(default_factory=dict)
     pins: dict[str, str] = field(default_factory=dict)
 
+    @cached_property
+    def _cipher(self) -> AESGCM:
+        return AESGCM(base64.b64decode(self.data))
+
     def encrypt(self, text: str) -> str:
         """Encrypt a personal value with AES-256-GCM; base64 of nonce and ciphertext."""
         nonce = os.urandom(_NONCE)
-        sealed = AESGCM(base64.b64decode(self.data)).encrypt(nonce, text.encode(), None)
+        sealed = self._cipher.encrypt(nonce, text.encode(), None)
         return base64.b64encode(nonce + sealed).decode()
 
     def decrypt(self, sealed: str) -> str:
@@ -57,7 +63,7 @@ class Keys:
             cryptography.exceptions.InvalidTag: the value was not made with these keys.
         """
         raw = base64.b64decode(sealed)
-        return AESGCM(base64.b64decode(self.data)).decrypt(raw[:_NONCE], raw[_NONCE:], None).decode()
+        return self._cipher.decrypt(raw[:_NONCE], raw[_NONCE:], None).decode()
 
     def fingerprint(self, text: str) -> str:
         """Return a keyed hash by which equal numbers are found without reading them."""
@@ -83,6 +89,7 @@ def open_keys(home: Path, sip_users: Iterable[str], operators: Iterable[str]) ->
         before = json.dumps(asdict(keys))
         keys.instance = keys.instance or f"i{secrets.token_hex(2)}"
         keys.ami = keys.ami or secrets.token_urlsafe(24)
+        keys.agi = keys.agi or secrets.token_urlsafe(18)
         keys.data = keys.data or base64.b64encode(os.urandom(32)).decode()
         keys.lookup = keys.lookup or base64.b64encode(os.urandom(32)).decode()
         for user in sip_users:

@@ -34,7 +34,10 @@ class SettingsError(HotlineError):
 
 
 def _absolute(path: Path) -> Path:
-    return path.expanduser().absolute()
+    path = path.expanduser().absolute()
+    if set(str(path)) & set(",^&()|;\"'\\\n"):
+        raise ValueError("Asterisk cannot use a path with , ^ & ( ) | ; quotes or backslashes")
+    return path
 
 
 def _port_range(value: object) -> object:

@@ -6,6 +6,7 @@ talking while the engine is away, because Asterisk is nobody's child.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -19,7 +20,7 @@ from typing import IO
 
 import psutil
 
-from ivr import deployment
+from ivr import control, deployment
 from ivr.asterisk.instance import Instance, port_owner
 from ivr.errors import HotlineError
 from ivr.keys import open_keys
@@ -147,7 +148,7 @@ class Supervisor:
         self._progress = progress
         self._stopping = False
         self._instance: Instance | None = None
-        self._kept = False
+        self._admitted = False
         self._not_before = 0.0
         self._engine = Engine(settings)
         self._lock: IO[str] | None = None
@@ -158,18 +159,23 @@ class Supervisor:
         Raises:
             HotlineError: it could not be started; what was started is ended.
         """
+        os.umask(0o077)  # state, logs and recordings are for this user alone
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a closed terminal ends no call
         self._take_lock()
         try:
             self._engine.stop_stranger()
             self._start_asterisk()
             while not self._stopping:
-                self._look()
+                self._look_calmly()
                 time.sleep(LOOK_S)
+            if self._instance is not None:
+                with contextlib.suppress(HotlineError):
+                    control.ask(self._settings.run, "end_calls", timeout_s=3)
         finally:
             self._engine.stop()
-            if self._instance is not None and (self._stopping or not self._kept):
+            if self._instance is not None and (self._stopping or not self._admitted):
                 self._instance.stop()  # one that was found running goes on: people talk on it
             (self._settings.run / "supervisor.pid").unlink(missing_ok=True)
 
@@ -199,7 +205,7 @@ class Supervisor:
             not settings.external_asterisk
             and Instance.laid_out(settings.asterisk_home, settings.run).pid() is not None
         )
-        self._kept = kept
+        self._admitted = kept
         book = deployment.running_book(settings) if kept else deployment.adopt(settings)
         keys = open_keys(
             settings.home, deployment.sip_users(book), [person.number for person in book.operators]
@@ -235,6 +241,15 @@ class Supervisor:
         sip, ami = self._settings.sip_port, self._settings.ami_port
         self._instance.check_ports({sip}, {sip, ami})
         self._instance.mark_ready()
+        self._admitted = True
+
+    def _look_calmly(self) -> None:
+        """Look after both; a full disk or a fork that fails is waited out, people are talking."""
+        try:
+            self._look()
+        except OSError as error:
+            log.error("%s", error)
+            time.sleep(ASTERISK_RETRY_S)
 
     def _look(self) -> None:
         self._engine.look()
@@ -282,7 +297,7 @@ def spawn(settings: Settings) -> subprocess.Popen[bytes]:
     """Start a supervisor apart from the terminal."""
     settings.logs.mkdir(parents=True, exist_ok=True)
     output: Path = settings.logs / "supervisor.out"
-    with output.open("wb") as file:
+    with output.open("ab") as file:
         return subprocess.Popen(
             [sys.executable, "-m", "ivr.supervisor"],
             stdin=subprocess.DEVNULL,

@@ -7,8 +7,8 @@ from pathlib import Path
 MARK = "; 12345 hotline (ivr12345)"
 
 _GENERAL = {
-    "cel.conf": "[general](+)\nenable = yes\napps = queue\nevents = USER_DEFINED,APP_START,APP_END,BRIDGE_ENTER,"
-    "BRIDGE_EXIT,HANGUP,LINKEDID_END",
+    "cel.conf": "[general](+)\nenable = yes\napps = queue\nevents = USER_DEFINED,APP_START,BRIDGE_ENTER,"
+    "BRIDGE_EXIT,HANGUP",
     "cdr.conf": "[general](+)\nenable = yes\nunanswered = yes",
     "cel_custom.conf": "[mappings](+)",
     "cdr_custom.conf": "[mappings](+)",

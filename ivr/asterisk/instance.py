@@ -95,7 +95,8 @@ class Instance:
     def ready(self) -> bool:
         """Whether the process that runs now was marked ready."""
         try:
-            return (self.run / "asterisk.ready").read_text() == f"{self.pid()}\n"
+            pid = self.pid()
+            return pid is not None and (self.run / "asterisk.ready").read_text() == f"{pid}\n"
         except OSError:
             return False
 
@@ -104,6 +105,11 @@ class Instance:
         try:
             pid = int(self._pid_file.read_text().strip())
             command = psutil.Process(pid).cmdline()
+            for _ in range(10):  # the kernel shows no command line for a moment after exec
+                if command or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                    break
+                time.sleep(0.005)
+                command = psutil.Process(pid).cmdline()
         except (OSError, ValueError, psutil.Error):
             return None
         return pid if str(self.config) in command else None

@@ -7,7 +7,6 @@ recogniser that is not there, each leave their word in the ticket.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -72,8 +71,6 @@ class AfterCall:
 
     def ended(self, call: CallRecord) -> None:
         """Take over a call that has ended."""
-        if call.answered_at is None:
-            self._discard(call)
         if call.answered_at is None or call.transcript.get("status") in ("done", "failed"):
             return
         if call.recording_settled:
@@ -99,10 +96,17 @@ class AfterCall:
             await self._settled(raw)
             closed = ClosedRecording(*await asyncio.to_thread(self._close, raw, wav))
         except HotlineError as error:
+            if error.retry:  # a full disk: the raw recording stays, the next start tries again
+                self._tell(call, Kind.NOTED, {"what": "recording postponed", "reason": error.sentence})
+                return
             self._fail(call, error.sentence)
             return
         except OSError as error:
             self._fail(call, f"the recording could not be closed: {error.strerror or error}")
+            return
+        except Exception as error:  # one recording must not keep the engine from the others
+            log.exception("call %s: the recording could not be closed", call.call_id)
+            self._fail(call, f"internal error: {error!r}")
             return
         path = str(wav.relative_to(self._root)) if wav.is_relative_to(self._root) else str(wav)
         data = {
@@ -119,13 +123,6 @@ class AfterCall:
         self._tell(call, Kind.TRANSCRIPT_PENDING, {})
         self._queue.put_nowait(call)
 
-    def _discard(self, call: CallRecord) -> None:
-        """Nobody answered: Asterisk has opened a recording and written nothing."""
-        raw = Path(call.recording + ".raw") if call.recording else None
-        with contextlib.suppress(OSError):
-            if raw is not None and raw.stat().st_size == 0:
-                raw.unlink()
-
     async def _settled(self, raw: Path) -> None:
         """Wait until Asterisk's recording thread has let go of the file."""
         size = -1
@@ -141,7 +138,13 @@ class AfterCall:
         try:
             words = await self._transcribe(wav, SIDES)
         except HotlineError as error:
+            if error.retry:  # the engine is stopping, or the disk is full: the next start tries again
+                log.warning("call %s: transcript postponed: %s", call.call_id, error.sentence)
+                return
             self._tell(call, Kind.TRANSCRIPT_FAILED, {"reason": error.sentence})
+        except Exception as error:  # one recording must not end the transcripts of all others
+            log.exception("call %s: transcript failed", call.call_id)
+            self._tell(call, Kind.TRANSCRIPT_FAILED, {"reason": f"internal error: {error!r}"})
         else:
             self._tell(call, Kind.TRANSCRIPT_DONE, dict(words))
 

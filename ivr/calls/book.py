@@ -14,7 +14,7 @@ from ivr.calls.events import Event, Kind, is_call
 from ivr.calls.record import CallRecord, SeatRecord
 from ivr.calls.states import CallState, SeatState
 
-_REMEMBERED = 50_000
+_REMEMBERED = 5_000
 
 _AFTERWARDS = frozenset(
     {
@@ -69,7 +69,8 @@ class CallBook:
                 self._settle(call)
         else:
             call = None
-            allowed = self.seat(event.stream.removeprefix("seat:")).apply(event)
+            seat_id = event.stream.removeprefix("seat:")
+            allowed = self.seats.setdefault(seat_id, SeatRecord(seat_id)).apply(event)
         if not allowed and not event.data.get("reconciled"):
             log.info("unexpected %s for %s", event.kind, event.stream)
         self._on_event(event, call)
@@ -92,7 +93,7 @@ class CallBook:
 
     def seat(self, seat_id: str) -> SeatRecord:
         """Return a seat's record; one nobody ever logged in to is logged out."""
-        return self.seats.setdefault(seat_id, SeatRecord(seat_id))
+        return self.seats.get(seat_id) or SeatRecord(seat_id)
 
     def restore(self, calls: Iterable[CallRecord], seats: Iterable[SeatRecord]) -> None:
         """Take over what the store remembers, unless something newer is known already."""

@@ -22,9 +22,11 @@ from ivr.errors import HotlineError
 log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
-BATCH_S = 0.1
+BATCH_S = 0.4
+FULL_BATCH = 1000
+"""Events from which on the next batch follows at once: there is a backlog."""
 RETRY_S = (0.2, 0.5, 1.0, 2.0)
-_REMEMBERED = 20_000
+_REMEMBERED = 3_000
 
 
 class JournalReader(Protocol):
@@ -32,6 +34,9 @@ class JournalReader(Protocol):
 
     def start(self) -> str:
         """Return the oldest position."""
+
+    def end(self) -> str:
+        """Return the position behind the newest line."""
 
     def read(self, position: str) -> tuple[list[bytes], str]:
         """Return lines from a position on and the position behind them."""
@@ -77,30 +82,34 @@ class Recorder:
         """The database's own cursor; it may name a place in a journal that is gone."""
         self._records: OrderedDict[str, CallRecord | SeatRecord] = OrderedDict()
         self._wake = asyncio.Event()
-        self._caught_up = asyncio.Event()
+        self._moved = asyncio.Event()
         self.reason = "starting"
         self.healthy = False
 
     def wake(self) -> None:
         """Tell that the journal has grown."""
-        self._caught_up.clear()
         self._wake.set()
 
     async def caught_up(self) -> None:
-        """Wait until everything in the journal is in the database."""
-        await self._caught_up.wait()
+        """Wait until everything that is in the journal now is in the database."""
+        end = self._journal.end()
+        while self._position is None or _place(self._position) < _place(end):
+            self._moved.clear()
+            await self._moved.wait()
 
     async def run(self) -> None:
         """Follow the journal until cancelled."""
         while True:
             self._wake.clear()
-            if not await self._step():
-                self._caught_up.set()
+            written = await self._step()
+            self._moved.set()
+            if not written:
                 await self._wake.wait()
+            if written < FULL_BATCH:
                 await asyncio.sleep(BATCH_S)  # let a batch gather
 
-    async def _step(self) -> bool:
-        """Write one batch; False when there was nothing to write."""
+    async def _step(self) -> int:
+        """Write one batch; return how many events it had, 0 when there was nothing to write."""
         tries = 0
         batch: tuple[str, list[Event], list[CallRecord], list[SeatRecord]] | None = None
         while True:
@@ -117,10 +126,10 @@ class Recorder:
                     self._stored = after
                 self._mark_healthy()
                 if after == self._position:
-                    return False
+                    return 0
                 self._position = after
                 self._journal.forget(after)
-                return True
+                return max(1, len(events))
             except HotlineError as error:
                 if not error.retry:
                     log.error("the journal cannot be written to the database: %s", error)
@@ -160,6 +169,12 @@ class Recorder:
             for row in rows:
                 record.apply(Event(stream, row["at"], Kind(row["kind"]), row["data"]))
             self._records[stream] = record
+
+
+def _place(position: str) -> tuple[int, int]:
+    """Return a position as numbers that compare."""
+    segment, offset = position.split(":")
+    return int(segment), int(offset)
 
 
 def _parse(line: bytes) -> Event | None:

@@ -58,6 +58,8 @@ class Seating:
         self._calls = calls
         self._align = align
         self._clock = clock
+        self.known = False
+        """Whether it is known who sits where: not before the database was read after a start."""
 
     def memberships(self) -> list[Membership]:
         """Return which seat should be in which queue."""
@@ -138,6 +140,12 @@ class Seating:
         return found
 
     def _seat(self, seat_id: str) -> Seat:
+        if not self.known:
+            raise SeatingRefused(
+                "who sits where is not known yet: the database does not answer; try again in a moment.",
+                "尚未读到座席登录情况:数据库没有响应,请稍后再试。",
+                retry=True,
+            )
         seat = self._book().seat(seat_id)
         if seat is None:
             raise SeatingRefused(

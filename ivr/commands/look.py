@@ -83,18 +83,23 @@ def match(dialled: str, diverted_from: str, as_json: bool) -> None:
     """Tell which line a call belongs to. 查找部门线。"""
     if not dialled and not diverted_from:
         raise click.UsageError("give --dialled or --diverted-from. 请指定 --dialled 或 --diverted-from。")
+    from ivr.hotline.book import EMERGENCY_NUMBERS, digits
+
     _, book = settings_and_book()
     line = book.find_line(dialled, [diverted_from] if diverted_from else [])
+    emergency = digits(dialled) if digits(dialled) in EMERGENCY_NUMBERS else None
     answer: dict[str, Any] = {
-        "kind": "line" if line else "none",
+        "kind": "emergency" if emergency else "line" if line else "none",
         "line_id": line.id if line else None,
-        "number": line.number if line else None,
+        "number": emergency or (line.number if line else None),
         "candidates": [],
         "question": None,
         "score": 1.0 if line else 0.0,
     }
     if as_json:
         print_json(answer)
+    elif emergency:
+        say(f"{emergency} is an emergency number of its own.", f"{emergency} 是独立的紧急号码。")
     elif line:
         say(f"{line.id} {line.number} {line.name}", f"{line.name}({line.number},{line.department})")
     else:

@@ -93,8 +93,11 @@ def _foreground(settings: Settings) -> None:
 def _wait_live(settings: Settings, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + _START_LIMIT_S
     parts: dict[str, dict[str, Any]] = {}
+    started_here = True
     while time.monotonic() < deadline:
-        if process.poll() is not None:
+        if process.poll() is not None and supervisor_of_another(settings):
+            started_here = False  # somebody else was faster: wait for theirs
+        elif process.poll() is not None:
             lines = (settings.logs / "supervisor.out").read_text(errors="replace").strip().splitlines()
             english, chinese = (lines[-2:] if len(lines) > 1 else lines * 2) or ["it ended", "启动失败"]
             raise refused(english, chinese)
@@ -102,7 +105,7 @@ def _wait_live(settings: Settings, process: subprocess.Popen[bytes]) -> None:
             time.sleep(0.03)
             continue
         parts = parts_of(settings)
-        if not _is_child(parts["engine"]["pid"], process.pid):
+        if started_here and not _is_child(parts["engine"]["pid"], process.pid):
             time.sleep(0.03)  # an engine that a killed supervisor left, about to be replaced
             continue
         if all_live(parts):
@@ -122,6 +125,13 @@ def _wait_live(settings: Settings, process: subprocess.Popen[bytes]) -> None:
         if part["state"] != "live"
     )
     raise refused(f"started, but not all parts are live: {waiting}", f"已启动,但有部分未就绪:{waiting}")
+
+
+def supervisor_of_another(settings: Settings) -> bool:
+    """Tell whether a supervisor runs for this state folder."""
+    from ivr import supervisor
+
+    return supervisor.running_pid(settings) is not None
 
 
 def _is_child(pid: int | None, parent: int) -> bool:

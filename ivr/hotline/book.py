@@ -44,7 +44,7 @@ class QueueSpec:
     id: str
     name: str
     ring_s: int = 15
-    strategy: str = "leastrecent"
+    strategy: str = "rrmemory"
 
 
 @dataclass(frozen=True)

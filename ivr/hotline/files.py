@@ -92,7 +92,7 @@ class QueueEntry(_File):
     id: Id
     name: Name
     ring_s: Annotated[int, Field(ge=5, le=120)] = 15
-    strategy: Literal["leastrecent", "fewestcalls", "random", "rrmemory", "ringall"] = "leastrecent"
+    strategy: Literal["leastrecent", "fewestcalls", "random", "rrmemory", "ringall"] = "rrmemory"
 
     @field_validator("id")
     @classmethod
@@ -153,6 +153,13 @@ class From110Entry(_File):
     """The 110 platform's own trunk."""
 
     username: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{2,30}$")] = "from-110"
+
+    @field_validator("username")
+    @classmethod
+    def _nobody_elses(cls, value: str) -> str:
+        if value == "trunk" or value.startswith(("seat", "ivr-")):
+            raise ValueError(f"{value} is the name of something else in Asterisk; use for example from-110")
+        return value
 
 
 class TrunksFile(_File):

@@ -59,6 +59,10 @@ class JournalFile:
         numbers = self._segments()
         return f"{numbers[0] if numbers else self._number}:0"
 
+    def end(self) -> str:
+        """Return the position behind the newest line on disk."""
+        return f"{self._number}:{self._size}"
+
     def read(self, position: str, max_bytes: int = 1_000_000) -> tuple[list[bytes], str]:
         """Return whole lines from a position on, and the position behind them."""
         self._flush()

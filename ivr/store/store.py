@@ -14,11 +14,10 @@ from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ivr.errors import HotlineError
-from ivr.store import migrate
+from ivr.store import bulk, migrate
 from ivr.store import tables as t
 from ivr.store.database import FAILURES, away, open_engine
 
@@ -110,15 +109,14 @@ class Store:
         async with self._writing() as connection:
             if not await self._advance(connection, batch):
                 return
-            if batch.events:
-                await connection.execute(sa.insert(t.journal), list(batch.events))
-            await self._upsert(connection, t.calls, "call_id", batch.calls)
-            await self._upsert(connection, t.seats, "seat", batch.seats)
+            await bulk.insert(connection, t.journal, batch.events)
+            await bulk.insert(connection, t.calls, batch.calls, "call_id")
+            await bulk.insert(connection, t.seats, batch.seats, "seat")
             fresh = await self._write_tickets(connection, batch)
         self._remember(row["call_id"] for row in fresh)
 
     def _remember(self, call_ids: Iterable[str]) -> None:
-        if len(self._ticketed) > 50_000:
+        if len(self._ticketed) > 5_000:
             self._ticketed.clear()
         self._ticketed.update(call_ids)
 
@@ -145,18 +143,6 @@ class Store:
             await connection.execute(sa.update(t.cursors).where(name).values(position=batch.after))
         return True
 
-    async def _upsert(
-        self, connection: AsyncConnection, table: sa.Table, key: str, rows: Sequence[Row]
-    ) -> None:
-        if not rows:
-            return
-        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(table)
-        changes = {column: statement.excluded[column] for column in rows[0] if column != key}
-        await connection.execute(
-            statement.on_conflict_do_update(index_elements=[key], set_=changes), list(rows)
-        )
-
     async def _write_tickets(self, connection: AsyncConnection, batch: Batch) -> list[Row]:
         known = await self._with_ticket(connection, [row["call_id"] for row in batch.tickets])
         fresh = [dict(row) for row in batch.tickets if row["call_id"] not in known]
@@ -164,19 +150,9 @@ class Store:
             opened = [row for row in fresh if batch.ticket_days[row["call_id"]] == day]
             for row, number in zip(opened, await self._numbers(connection, day, len(opened)), strict=True):
                 row |= {"ticket_no": number, "query_code": number[-8:]}
-        if fresh:
-            await connection.execute(sa.insert(t.tickets), fresh)
-        changed = [{"of_call": row["call_id"], **row} for row in batch.tickets if row["call_id"] in known]
-        if changed:
-            columns: dict[str, Any] = {
-                name: sa.bindparam(name) for name in batch.tickets[0] if name != "call_id"
-            }
-            statement = sa.update(t.tickets).where(
-                t.tickets.c.call_id == sa.bindparam("of_call"), t.tickets.c.parent_no.is_(None)
-            )
-            for row in changed:
-                row.pop("call_id")
-            await connection.execute(statement.values(columns), changed)
+        await bulk.insert(connection, t.tickets, fresh)
+        changed = [row for row in batch.tickets if row["call_id"] in known]
+        await bulk.update_call_tickets(connection, t.tickets, changed)
         return fresh
 
     async def _with_ticket(self, connection: AsyncConnection, call_ids: Sequence[str]) -> set[str]:

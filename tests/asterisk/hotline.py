@@ -60,8 +60,8 @@ def wait_for(what: Callable[[], T | None], limit_s: float = 20.0, why: str = "")
         time.sleep(0.05)
 
 
-def quick_city(folder: Path) -> Path:
-    """Return a configuration whose own greeting takes half a second: tests have no time for courtesy."""
+def quick_city(folder: Path, greeting_s: float = 0.5) -> Path:
+    """Return a configuration with a greeting of its own, short: tests have no time for courtesy."""
     config = folder / "queues"
     shutil.copytree(PROJECT / "queues", config)
     (config / "prompts").mkdir(exist_ok=True)
@@ -69,7 +69,7 @@ def quick_city(folder: Path) -> Path:
         sound.setnchannels(1)
         sound.setsampwidth(2)
         sound.setframerate(8000)
-        sound.writeframes(b"\x00\x10\x00\xf0" * 2000)
+        sound.writeframes(b"\x00\x10\x00\xf0" * int(4000 * greeting_s))
     return config
 
 

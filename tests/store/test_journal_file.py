@@ -358,3 +358,20 @@ def test_a_position_of_a_journal_that_was_lost_means_its_beginning(tmp_path: Pat
     journal.append(line(1))
     assert len(read_all(journal, position)) == 2
     journal.close()
+
+
+@pytest.mark.parametrize("segment_bytes", [200, 1_000_000])
+def test_the_end_is_where_a_reader_stops(tmp_path: Path, segment_bytes: int) -> None:
+    journal = JournalFile(tmp_path, segment_bytes=segment_bytes)
+    assert journal.end() == journal.start() == "1:0"
+    position = journal.start()
+    for number in range(20):
+        journal.append(line(number))
+        while (after := journal.read(position)[1]) != position:
+            position = after
+        assert position == journal.end()
+    end = journal.end()
+    journal.close()
+    reopened = JournalFile(tmp_path, segment_bytes=segment_bytes)
+    assert reopened.end() == end
+    reopened.close()

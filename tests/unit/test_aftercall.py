@@ -180,16 +180,10 @@ async def test_the_recording_is_not_touched_while_asterisk_still_writes(office: 
     assert sizes == [6000]
 
 
-async def test_a_call_nobody_answered_leaves_no_empty_file_and_no_words(office: Office) -> None:
-    raw = office.root / "x.raw"
-    raw.touch()
+async def test_a_call_nobody_answered_has_no_recording_and_no_words(office: Office) -> None:
     office.after.ended(ended_call(str(office.root / "x"), answered=False))
     await asyncio.sleep(0.01)
-    assert not raw.exists()
     assert not office.journal.events
-    raw.write_bytes(b"sound")  # whatever has sound in it is never thrown away
-    office.after.ended(ended_call(str(office.root / "x"), answered=False))
-    assert raw.exists()
     office.after.ended(ended_call("", answered=False))
 
 
@@ -204,3 +198,101 @@ async def test_after_a_restart_only_what_is_missing_is_done(office: Office) -> N
     office.after.ended(call)
     await asyncio.sleep(0.01)
     assert office.journal.kinds(CALL) == ["transcript_done"]
+
+
+class Later(HotlineError):
+    code = "later"
+    retry = True
+
+
+async def working(office: Office, *calls: CallRecord) -> list[str]:
+    """Work on calls for a moment, as until a stop; return what was journalled."""
+    worker = asyncio.ensure_future(office.after.run())
+    for call in calls:
+        office.after.ended(call)
+    await asyncio.sleep(0.05)
+    assert not worker.done()
+    worker.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await worker
+    return office.journal.kinds(CALL)
+
+
+async def test_a_transcript_waiting_at_a_stop_is_pending_not_failed(office: Office) -> None:
+    (office.root / "x.raw").write_bytes(b"\0" * 320_000)
+    office.failure = Later("the recogniser was stopped")
+    call = ended_call(str(office.root / "x"))
+    assert await working(office, call) == ["recording_closed", "transcript_pending"]
+    assert call.transcript["status"] == "pending"
+    office.failure = None  # the next start
+    assert await office.finish(call) == ["recording_closed", "transcript_pending", "transcript_done"]
+
+
+async def test_a_transcript_cut_by_a_stop_is_pending_not_failed(office: Office) -> None:
+    wav = office.root / "x.wav"
+    wav.write_bytes(b"sound")
+    call = ended_call(str(office.root / "x"))
+    call.recordings.append({"path": "x.wav", "sha256": "ab", "sides": list(SIDES)})
+    call.recording_settled = True
+    call.transcript = {"status": "pending"}
+
+    async def for_ever(path: Path, speakers: tuple[str, ...]) -> Mapping[str, Any]:
+        await asyncio.Event().wait()
+        return WORDS
+
+    office.after = AfterCall(office.root, office.journal.append, office._close, for_ever, Clock())
+    assert await working(office, call) == []
+    assert call.transcript == {"status": "pending"}
+
+
+async def test_a_recording_that_finds_the_disk_full_is_postponed_not_lost(office: Office) -> None:
+    def full(raw: Path, wav: Path) -> tuple[float, str]:
+        raise Later("the disk is full")
+
+    raw = office.root / "x.raw"
+    raw.write_bytes(b"\0" * 320_000)
+    office.closer = full
+    call = ended_call(str(office.root / "x"))
+    assert await working(office, call) == ["noted"]
+    (noted,) = office.journal.events
+    assert noted.data == {"what": "recording postponed", "reason": "the disk is full"}
+    assert raw.exists()
+    assert call.transcript.get("status") not in ("done", "failed")
+    assert not call.recording_settled
+    office.closer = office._close  # the next start
+    assert (await office.finish(call))[-1] == "transcript_done"
+
+
+async def test_a_poison_recording_does_not_stop_the_others(office: Office) -> None:
+    def poison(raw: Path, wav: Path) -> tuple[float, str]:
+        if raw.stem == "bad":
+            raise ZeroDivisionError("no frames")
+        return office._close(raw, wav)
+
+    office.closer = poison
+    for name in ("bad", "good"):
+        (office.root / f"{name}.raw").write_bytes(b"\0" * 320_000)
+    bad, good = (ended_call(str(office.root / name)) for name in ("bad", "good"))
+    await working(office, bad, good)
+    assert bad.transcript == {"status": "failed", "reason": "there is no recording"}
+    assert "ZeroDivisionError" in next(
+        event.data["reason"] for event in office.journal.events if event.kind.value == "recording_failed"
+    )
+    assert good.transcript["status"] == "done"
+    assert (office.root / "bad.raw").exists()
+
+
+async def test_a_recording_that_breaks_the_recogniser_does_not_end_the_transcripts(office: Office) -> None:
+    for name in ("bad", "good"):
+        (office.root / f"{name}.raw").write_bytes(b"\0" * 320_000)
+    bad, good = (ended_call(str(office.root / name)) for name in ("bad", "good"))
+
+    async def hear(path: Path, speakers: tuple[str, ...]) -> Mapping[str, Any]:
+        if path.stem == "bad":
+            raise KeyError("turns")
+        return WORDS
+
+    office.after = AfterCall(office.root, office.journal.append, office._close, hear, Clock())
+    await working(office, bad, good)
+    assert bad.transcript == {"status": "failed", "reason": "internal error: KeyError('turns')"}
+    assert good.transcript["status"] == "done"

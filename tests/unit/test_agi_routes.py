@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Mapping
 from typing import Any, cast
 
 import pytest
 
-from ivr.agi_routes import PIN_TRIES, AgiCaller, SeatRoute, arrival_of, reception_route
+from ivr.agi_routes import (
+    LOCK_OUT_AFTER,
+    LOCK_OUT_S,
+    PIN_TRIES,
+    AgiCaller,
+    SeatRoute,
+    arrival_of,
+    guarded,
+    reception_route,
+)
 from ivr.asterisk.fastagi import AgiSession
 from ivr.asterisk.fastagi_session import AgiHangup
 from ivr.calls.book import CallBook
@@ -27,6 +37,8 @@ class Session:
         self.caller = caller
         self.channel = "PJSIP/trunk-1"
         self.uniqueid = CALL
+        self.script = "seat"
+        self.query: dict[str, str] = {}
         self.keyed = list(keyed)
         self.variables: dict[str, str] = {}
         self.played: list[str] = []
@@ -78,8 +90,9 @@ async def test_a_caller_who_was_forwarded_is_known_by_the_line_they_dialled() ->
     [
         (("id", "12345", "live", "/r", "", "", "%2C%2C%2C"), ("id", "12345", "live", (), "/r")),
         (("id", "12345", "110_diversion", "/r"), ("id", "12345", "110_diversion", (), "/r")),
-        (("", "12345", ""), (CALL, "12345", "live", (), "")),
-        ((), (CALL, "", "live", (), "")),
+        ((CALL, "12345", ""), (CALL, "12345", "live", (), "")),
+        ((CALL,), (CALL, "", "live", (), "")),
+        (("id", "1" * 99, "a_source_of_its_own"), ("id", "1" * 40, "live", (), "")),
         (("id", "12345", "live", "/r", "12315", "12333"), ("id", "12345", "live", ("12315", "12333"), "/r")),
         (
             ("id", "12345", "live", "/r", "", "", "%E5%BC%A0%FF", "more"),
@@ -95,8 +108,19 @@ def test_whatever_asterisk_hands_over_becomes_an_arrival(
 
 
 def test_a_withheld_number_is_no_number() -> None:
-    assert arrival_of(agi(Session(caller="unknown"))).caller == ""
-    assert arrival_of(agi(Session(caller="13800138000"))).caller == "13800138000"
+    assert arrival_of(agi(Session(CALL, caller="unknown"))).caller == ""
+    assert arrival_of(agi(Session(CALL, caller="13800138000"))).caller == "13800138000"
+
+
+@pytest.mark.parametrize("call_id", ["", "seat:01", "a b", "a/../b", "a\nb", "电话", "x" * 65])
+async def test_a_call_id_that_asterisk_never_makes_opens_no_ticket(call_id: str) -> None:
+    journal = Journal()
+    route = reception_route(small_book, calls_of(journal), str, identify, Clock(), 30)
+    session = Session(call_id, "12345", "live", "/rec/x")
+    with pytest.raises(ValueError, match="is not the id of a call"):
+        await cast(Awaitable[None], route(agi(session)))
+    assert not journal.events
+    assert not session.variables
 
 
 class Seats:
@@ -106,14 +130,16 @@ class Seats:
         self.journal = Journal()
         self.calls: CallBook = calls_of(self.journal)
         self.failure: Exception | None = None
-        self.seating = Seating(small_book, self.calls, self._align, Clock())
+        self.clock = Clock()
+        self.seating = Seating(small_book, self.calls, self._align, self.clock)
+        self.seating.known = True
         self.route = SeatRoute(
             book=small_book,
             calls=self.calls,
             seating=self.seating,
             pins={"1001": "123456", "1002": ""},
             sound=lambda name: name,
-            clock=Clock(),
+            clock=self.clock,
         )
 
     async def _align(self) -> None:
@@ -185,3 +211,70 @@ async def test_a_phone_hung_up_while_the_pin_is_asked_for_logs_nobody_in() -> No
     await seats.dial("login", "1001")
     assert seats.calls.operator_on("01") is None
     assert not seats.journal.events
+
+
+WRONG = ("000000",) * PIN_TRIES
+
+
+async def test_a_pin_cannot_be_guessed_by_trying() -> None:
+    seats = Seats()
+    for _ in range(LOCK_OUT_AFTER // PIN_TRIES):
+        assert (await seats.dial("login", "1001", keyed=WRONG)).played == ["S001", "S003", "S003"]
+    for seat in ("seat01", "seat02"):  # neither there nor on another seat, not even with the right PIN
+        session = await seats.dial("login", "1001", seat, keyed=("123456",))
+        assert session.played == []
+        assert session.variables == {}
+    assert seats.calls.seat_of("1001") is None
+    seats.clock.now += LOCK_OUT_S + 1
+    assert (await seats.dial("login", "1001", keyed=("123456",))).played == ["S001", "S002"]
+
+
+async def test_a_seat_that_guesses_at_one_operator_after_the_other_is_shut_too() -> None:
+    seats = Seats()
+    for operator in ("1002", "1003", "9999"):
+        await seats.dial("login", operator, keyed=WRONG)
+    assert (await seats.dial("login", "1001", keyed=("123456",))).variables == {}
+    assert (await seats.dial("login", "1001", "seat02", keyed=("123456",))).variables == {"IVR_DONE": "1"}
+
+
+async def test_hanging_up_after_a_wrong_pin_does_not_give_another_try_for_nothing() -> None:
+    seats = Seats()
+    for _ in range(LOCK_OUT_AFTER):
+        await seats.dial("login", "1001", keyed=WRONG[:-1])
+    assert (await seats.dial("login", "1001", keyed=("123456",))).variables == {}
+
+
+async def test_star_codes_are_not_confirmed_while_it_is_unknown_who_sits_where() -> None:
+    seats = Seats()
+    seats.seating.known = False
+    for verb, value in (("login", "1001"), ("pause", "2"), ("resume", ""), ("logout", "")):
+        assert (await seats.dial(verb, value, keyed=("123456",))).variables == {}
+    assert not seats.journal.events
+
+
+@pytest.mark.parametrize("query", [{}, {"key": ""}, {"key": "guess"}, {"key": "钥匙"}, {"KEY": "secret"}])
+async def test_another_local_program_cannot_log_a_seat_out(
+    query: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    seats = Seats()
+    await seats.seating.log_in("01", "1001", by="x")
+    session = Session("logout", "", "seat01")
+    session.query = query
+    with caplog.at_level(logging.WARNING):
+        await cast(Awaitable[None], guarded(seats.route, "secret")(agi(session)))
+    assert seats.calls.operator_on("01") == "1001"
+    assert session.variables == {}
+    assert "security: an AGI request for seat without our key" in caplog.text
+    assert "secret" not in caplog.text
+
+
+async def test_asterisk_with_its_key_is_served_by_every_kind_of_route() -> None:
+    seats = Seats()
+    await seats.seating.log_in("01", "1001", by="x")
+    session = Session("logout", "", "seat01")
+    session.query = {"key": "secret"}
+    await cast(Awaitable[None], guarded(seats.route, "secret")(agi(session)))
+    assert session.variables == {"IVR_DONE": "1"}
+    seen: list[AgiSession] = []
+    await cast(Awaitable[None], guarded(seen.append, "secret")(agi(session)))
+    assert len(seen) == 1

@@ -146,3 +146,14 @@ def test_only_seats_that_talk_are_busy() -> None:
     assert list(calls.busy_seats()) == ["01"]
     calls.record(event(CALL, 30, "operator_left"))
     assert not calls.busy_seats()
+
+
+def test_a_look_at_the_seats_before_the_start_is_finished_throws_nobody_out() -> None:
+    calls = calls_of(Journal())
+    assert calls.seat("01").state is SeatState.LOGGED_OUT
+    assert calls.operator_on("01") is None
+    assert not calls.seats
+    calls.restore([], [SeatRecord("01", SeatState.PAUSED, "1001", "meal", T0)])
+    assert calls.seat("01").state is SeatState.PAUSED
+    assert calls.operator_on("01") == "1001"
+    assert calls.seat_of("1001") == "01"

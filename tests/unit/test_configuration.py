@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ivr.hotline.book import EMERGENCY_NUMBERS, HotlineBook, MergeMode, digits
+from ivr.hotline.book import EMERGENCY_NUMBERS, HotlineBook, MergeMode, QueueSpec, digits
 from ivr.hotline.files import ConfigurationError, load
 
 SHIPPED = Path(__file__).parents[2] / "queues"
@@ -89,6 +89,7 @@ def test_an_emergency_number_can_never_become_the_hotline(folder: Path, edit: Ed
     assert "can never be the hotline" in fault(folder)
 
 
+FROM_110 = "username: from-110"
 FAULTS = [
     (
         "a number twice",
@@ -117,6 +118,10 @@ FAULTS = [
     ("a time zone that is a path", "hotline.yaml", "Asia/Shanghai", "../../etc/passwd", "time zone"),
     ("a greeting that is no prompt", "reception.yaml", "P001", "../P001", "greeting"),
     ("an address that is none", "trunks.yaml", "[127.0.0.1]", "['x; y']", "addresses"),
+    ("110 under the trunk's name", "trunks.yaml", FROM_110, "username: trunk", "something else in Asterisk"),
+    ("110 under a seat's name", "trunks.yaml", FROM_110, "username: seat01", "something else in Asterisk"),
+    ("110 under our own prefix", "trunks.yaml", FROM_110, "username: ivr-seat", "something else in Asterisk"),
+    ("an unknown strategy", "queues.yaml", "rrmemory", "linear", "strategy"),
     (
         "a control character in a name",
         "lines.yaml",
@@ -138,6 +143,15 @@ def test_a_wrong_value_is_refused_with_its_file_and_what_is_wrong(
     said = fault(folder)
     assert said.startswith(str(folder / name))
     assert words in said
+
+
+def test_a_seat_that_does_not_answer_is_passed_over_unless_a_city_wants_otherwise(
+    folder: Path, edit: Edit
+) -> None:
+    (shipped,) = [queue for queue in load(folder).queues if queue.id == "q_general"]
+    assert shipped.strategy == QueueSpec("q", "q").strategy == "rrmemory"
+    edit("queues.yaml", "strategy: rrmemory", "")
+    assert load(folder).general_queue.strategy == "rrmemory"
 
 
 @pytest.mark.parametrize(

@@ -130,3 +130,16 @@ def test_equal_numbers_are_found_by_their_fingerprint_alone() -> None:
     assert KEYS.fingerprint("13800001234") != KEYS.fingerprint("13800001235")
     assert KEYS.fingerprint("13800001234") != Keys(lookup=a_key()).fingerprint("13800001234")
     assert re.fullmatch(r"[0-9a-f]{64}", KEYS.fingerprint("1"))
+
+
+def test_an_upgrade_adds_the_key_that_keeps_other_programs_from_the_engine(tmp_path: Path) -> None:
+    first = open_keys(tmp_path, SEATS, PEOPLE)
+    path = tmp_path / "secrets.json"
+    older = json.loads(path.read_text())
+    del older["agi"]
+    path.write_text(json.dumps(older))
+    upgraded = open_keys(tmp_path, SEATS, PEOPLE)
+    assert re.fullmatch(r"[\w-]{20,}", upgraded.agi, re.ASCII)  # goes into the dialplan as it is
+    assert upgraded.agi != first.agi
+    assert asdict(upgraded) | {"agi": first.agi} == asdict(first)
+    assert open_keys(tmp_path, SEATS, PEOPLE) == upgraded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -156,3 +157,30 @@ def test_complaints_of_asterisk_at_boot_are_faults_and_notices_are_not(tmp_path:
 
 def test_a_free_port_can_be_bound() -> None:
     assert 1024 <= lint.free_port() <= 65535
+
+
+def test_a_free_port_is_free_for_sip_and_for_ami_alike() -> None:
+    for _ in range(50):
+        port = lint.free_port()
+        for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+            with socket.socket(socket.AF_INET, kind) as probe:
+                probe.bind(("127.0.0.1", port))
+
+
+def test_a_port_held_for_udp_alone_is_not_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as held:
+        held.bind(("127.0.0.1", 0))
+        taken = held.getsockname()[1]
+        binds: list[int] = []
+
+        class Taken(socket.socket):
+            """Gets the held port from the system at the first try."""
+
+            def bind(self, address: tuple[str, int], /) -> None:  # type: ignore[override]
+                wanted = taken if self.type == socket.SOCK_STREAM and not binds else address[1]
+                binds.append(wanted)
+                super().bind((address[0], wanted))
+
+        monkeypatch.setattr("ivr.asterisk.lint.socket.socket", Taken)
+        assert lint.free_port() != taken
+    assert binds[:2] == [taken, taken]

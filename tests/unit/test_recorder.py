@@ -291,6 +291,49 @@ async def test_many_quick_events_travel_in_few_batches(tmp_path: Path) -> None:
     assert_all_there(database, events, 100)
 
 
+@pytest.mark.parametrize("segment_bytes", [300, 100_000])
+async def test_caught_up_means_that_what_was_told_before_is_in_the_database(
+    tmp_path: Path, segment_bytes: int
+) -> None:
+    database, events = Database(), a_day(12)
+    async with Running(tmp_path, database, segment_bytes) as running:
+        for number, event in enumerate(events, 1):
+            running.tell([event])
+            await running.caught_up()
+            assert database.rows == events[:number]
+        await asyncio.gather(*[running.caught_up() for _ in range(5)])  # nothing new: nobody waits
+
+
+async def test_caught_up_does_not_wait_for_what_is_told_later(tmp_path: Path) -> None:
+    database, events = Database(), a_day(40)
+    async with Running(tmp_path, database) as running:
+        running.tell(events[:5])
+        rest = iter(events[5:])
+
+        async def go_on() -> None:
+            for event in rest:
+                running.tell([event])
+                await asyncio.sleep(0.001)
+
+        talk = asyncio.ensure_future(go_on())
+        await running.caught_up()
+        assert not talk.done()
+        assert database.rows[:5] == events[:5]
+        await talk
+
+
+async def test_caught_up_waits_while_the_database_is_away(tmp_path: Path) -> None:
+    database, events = Database(["before"] * 1000), a_day(1)
+    async with Running(tmp_path, database) as running:
+        running.tell(events)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await running.recorder.caught_up()
+        database._script.clear()
+        await running.caught_up()
+    assert_all_there(database, events, 1)
+
+
 @pytest.mark.parametrize(
     ("at", "day"),
     [

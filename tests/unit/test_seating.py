@@ -19,6 +19,7 @@ class Desk:
         self.calls: CallBook = calls_of(self.journal)
         self.aligned: list[list[Membership]] = []
         self.seating = Seating(lambda: self.book, self.calls, self._align, Clock())
+        self.seating.known = True
 
     async def _align(self) -> None:
         self.aligned.append(self.seating.memberships())
@@ -149,7 +150,31 @@ async def test_who_sits_where_is_kept_even_if_asterisk_cannot_be_told(desk: Desk
         raise ConnectionError
 
     seating = Seating(lambda: desk.book, desk.calls, away, Clock())
+    seating.known = True
     with pytest.raises(ConnectionError):
         await seating.log_in("01", "1001", by="x")
     assert desk.calls.operator_on("01") == "1001"
     assert desk.journal.kinds("seat:01") == ["logged_in"]
+
+
+async def test_who_sits_where_is_refused_not_guessed_while_the_database_was_not_read(desk: Desk) -> None:
+    seating = Seating(lambda: desk.book, desk.calls, desk._align, Clock())  # as after a start
+    work = [
+        seating.log_in("01", "1001", by="x"),
+        seating.pause("01", "2", by="x"),
+        seating.resume("01", by="x"),
+        seating.log_out("01", by="x"),
+    ]
+    for verb in work:
+        with pytest.raises(SeatingRefused, match="not known yet") as refused:
+            await verb
+        assert refused.value.retry
+        assert refused.value.zh != refused.value.sentence
+    with pytest.raises(SeatingRefused) as refused:
+        seating.seat_for("01", None)
+    assert refused.value.retry
+    assert not desk.journal.events
+    assert not desk.aligned
+    seating.known = True
+    await seating.log_in("01", "1001", by="x")
+    assert desk.calls.operator_on("01") == "1001"

@@ -111,3 +111,24 @@ def test_however_long_the_home_is_a_socket_fits_into_the_run_folder(tmp_path: Pa
 def test_two_homes_with_long_names_never_share_a_run_folder(tmp_path: Path) -> None:
     homes = [tmp_path / ("深" * 60) / str(n) for n in range(50)]
     assert len({load(home=home).run for home in homes}) == 50
+
+
+@pytest.mark.parametrize("name", ["IVR_HOME", "IVR_RECORDINGS", "IVR_CONFIG", "IVR_ASTERISK_ROOT"])
+@pytest.mark.parametrize("sign", list(",^&()|;\"'\\\n"))
+def test_a_path_that_the_dialplan_would_cut_in_two_is_refused_before_a_call_is_lost(
+    name: str, sign: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, f"/srv/hot{sign}line")
+    with pytest.raises(SettingsError, match="Asterisk cannot use a path") as refused:
+        load()
+    assert name in refused.value.sentence
+
+
+def test_a_working_folder_that_asterisk_cannot_use_is_refused_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "hotline (copy)"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    with pytest.raises(SettingsError, match="IVR_HOME"):
+        load()

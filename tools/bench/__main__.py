@@ -75,8 +75,8 @@ def _options() -> argparse.Namespace:
 
 
 def _work(scratch: Path, *, quick: bool, shipped: bool) -> Mapping[str, Callable[[], Part]]:
-    plan = load.Plan(6.0, 1) if quick else load.Plan()
-    plan = replace(plan, shipped_pairs=max(1, plan.short_pairs // 2) if shipped else 0)
+    plan = load.Plan(6.0, 1, 1) if quick else load.Plan()
+    plan = replace(plan, shipped_pairs=max(1, plan.pairs // 2) if shipped else 0)
     return {
         "wires": lambda: others.wires(6.0 if quick else 30.0),
         "transcription": lambda: others.transcription(2 if quick else 8),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import random
-import shutil
 import socket
 import wave
 from collections.abc import Iterator
@@ -62,17 +61,23 @@ class Subject:
         return -1
 
 
-def greet_with(config: Path, shipped: bool) -> float:
-    """Make both instances greet with the shipped greeting or with half a second; return its seconds.
+GREETINGS_S = {"two-second": 2.0, "half-second": 0.5, "shipped": 60.0}
+"""How much of the shipped greeting is played, at most, by the name of the scenario."""
+
+
+def greet_with(config: Path, scenario: str) -> float:
+    """Make both instances greet with the beginning of the shipped greeting; return its seconds.
 
     Both play the file of the hotline's own configuration, which is opened anew for each call.
     """
-    own, short = config / "prompts/P001.wav", config / "short.wav"
-    if not short.exists():
-        own.rename(short)
-    shutil.copyfile(SHIPPED / "zh/P001.wav" if shipped else short, own)
-    with wave.open(str(own)) as sound:
-        return float(sound.getnframes() / sound.getframerate())
+    own = config / "prompts/P001.wav"
+    with wave.open(str(SHIPPED / "zh/P001.wav")) as shipped:
+        frames = min(shipped.getnframes(), int(GREETINGS_S[scenario] * shipped.getframerate()))
+        shape, sound = shipped.getparams(), shipped.readframes(frames)
+    with wave.open(str(own), "wb") as played:
+        played.setparams(shape)
+        played.writeframes(sound)
+    return float(frames / shape.framerate)
 
 
 def wide_rtp(width: int = 8000) -> str:
@@ -86,7 +91,7 @@ def wide_rtp(width: int = 8000) -> str:
 
 @contextlib.contextmanager
 def whole(folder: Path) -> Iterator[tuple[Hotline, Subject]]:
-    """Run the whole hotline with a greeting of half a second; stopped at the end, whatever happens."""
+    """Run the whole hotline with a greeting of its own; stopped at the end, whatever happens."""
     folder.mkdir(parents=True, exist_ok=True)
     with running(folder, quick=True, IVR_RTP_PORTS=wide_rtp(), IVR_DATABASE_URL="") as hotline:
         settings = load_settings(home=hotline.home)

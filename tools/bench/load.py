@@ -1,6 +1,6 @@
 """100 new calls a second: greet, queue, hang up; the whole hotline beside a bare dialplan.
 
-Rounds alternate, with a greeting of half a second and if wanted with the shipped one.  Both
+Rounds alternate, with greetings of two seconds and of half a second, and if wanted with the shipped one.  Both
 instances are up all the time; the processor time of the one that is not called is taken off the machine's, for
 both alike.
 """
@@ -39,7 +39,8 @@ class Plan:
     """
 
     steady_s: float = 20.0
-    short_pairs: int = 4
+    pairs: int = 3
+    half_second_pairs: int = 2
     shipped_pairs: int = 0
 
 
@@ -48,7 +49,7 @@ class Found:
     """What the rounds with one greeting showed; ``calls`` were made at the hotline.
 
     Attributes:
-        greeting: ``short`` or ``shipped``.
+        greeting: the name of the scenario.
         greeting_s: its length in seconds.
         plan: how long was measured.
         ours: use of the machine in each round of the whole hotline.
@@ -95,8 +96,12 @@ def run(folder: Path, plan: Plan) -> Part:
         config = Path(hotline.environment["IVR_CONFIG"])
         with bare(folder / "bare", config) as theirs:
             idle = _idle(ours, theirs)
-            for greeting, pairs in (("short", plan.short_pairs), ("shipped", plan.shipped_pairs)):
-                found = Found(greeting, greet_with(config, greeting == "shipped"), plan, idle=idle)
+            for greeting, pairs in (
+                ("two-second", plan.pairs),
+                ("half-second", plan.half_second_pairs),
+                ("shipped", plan.shipped_pairs),
+            ):
+                found = Found(greeting, greet_with(config, greeting), plan, idle=idle)
                 if pairs:
                     _rounds(hotline, ours, theirs, pairs, found)
                     every.append(found)

@@ -77,7 +77,7 @@ def story(every: Sequence[Found], rate: int, in_queue_s: float) -> Iterator[str]
     yield (
         f"Load: alternating pairs of rounds at {rate} calls/s, {lengths}; {every[0].plan.steady_s:g} s of each round "
         f"are measured, from when as many calls end as begin. The caller hears the greeting, waits {in_queue_s:g} s "
-        "in the queue with music and hangs up; SIPp plays the callers. With the short greeting almost nothing "
+        "in the queue with music and hangs up; SIPp plays the callers. With the half-second greeting almost nothing "
         "but call handling is compared, the hardest case: the shipped one is mostly audio, alike on both sides."
     )
     yield (

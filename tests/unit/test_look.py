@@ -1,0 +1,45 @@
+"""What ``ivr lines match`` tells of a number."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from ivr.commands.look import lines
+from ivr.hotline.book import EMERGENCY_NUMBERS
+
+SHIPPED = Path(__file__).parents[2] / "queues"
+
+
+@pytest.fixture(autouse=True)
+def _shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IVR_HOME", str(tmp_path))
+    monkeypatch.setenv("IVR_CONFIG", str(SHIPPED))
+
+
+def match(*arguments: str) -> dict[str, Any]:
+    done = CliRunner().invoke(lines, ["match", *arguments, "--json"])
+    assert done.exit_code == 0, done.output
+    answer: dict[str, Any] = json.loads(done.output)
+    return answer
+
+
+@pytest.mark.parametrize("number", EMERGENCY_NUMBERS)
+def test_an_emergency_number_is_named_as_one_and_never_as_a_line(number: str) -> None:
+    answer = match("--dialled", number)
+    assert (answer["kind"], answer["number"], answer["line_id"]) == ("emergency", number, None)
+    said = CliRunner().invoke(lines, ["match", "--dialled", number])
+    assert said.exit_code == 0
+    assert number in said.output
+
+
+def test_a_line_is_a_line_and_anything_else_is_none() -> None:
+    answer = match("--dialled", "12330")
+    assert (answer["kind"], answer["line_id"], answer["number"]) == ("line", "ip_12330", "12330")
+    assert match("--dialled", "12345", "--diverted-from", "12330")["line_id"] == "ip_12330"
+    assert match("--dialled", "1100")["kind"] == "none"
+    assert CliRunner().invoke(lines, ["match"]).exit_code == 2

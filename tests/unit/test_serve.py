@@ -1,0 +1,83 @@
+"""The engine's process around the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from ivr import serve
+from ivr.answers import Answers
+from ivr.engine import Engine
+from ivr.errors import HotlineError
+from ivr.settings import Settings
+from tests.unit.kit import small_book
+
+
+class Part:
+    """An engine, or its control socket, that only remembers what it was told."""
+
+    def __init__(self, *_: object) -> None:
+        self.told: list[str] = []
+        parts.append(self)
+
+    def table(self) -> dict[str, Any]:
+        return {}
+
+    async def start(self) -> None:
+        self.told.append("start")
+
+    async def stop(self) -> None:
+        self.told.append("stop")
+
+    async def close(self) -> None:
+        self.told.append("close")
+
+
+parts: list[Part] = []
+
+
+@pytest.fixture(autouse=True)
+def _collector() -> Iterator[None]:
+    """Leave the collector of the tests as it was."""
+    before = gc.get_threshold()
+    parts.clear()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*before)
+
+
+async def test_the_collector_leaves_what_was_loaded_alone_once_the_engine_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("Engine", "ControlServer", "Answers"):
+        monkeypatch.setattr(serve, name, Part)
+    monkeypatch.setattr("ivr.deployment.running_book", lambda _: small_book())
+    before = gc.get_freeze_count()
+    served = asyncio.ensure_future(serve.serve(Settings(home=tmp_path)))
+    await asyncio.sleep(0.05)
+    assert not served.done()
+    assert gc.get_freeze_count() > before
+    assert gc.isenabled()  # frozen, not switched off: what comes later is still looked at
+    os.kill(os.getpid(), signal.SIGTERM)
+    async with asyncio.timeout(5):
+        await served
+    assert [part.told for part in parts if part.told] == [["start", "stop"], ["start", "close"]]
+
+
+async def test_a_list_of_seats_is_refused_not_empty_while_the_database_was_not_read() -> None:
+    engine = SimpleNamespace(
+        seating=SimpleNamespace(known=False), recorder=SimpleNamespace(reason="the database is away")
+    )
+    answers = Answers(cast(Engine, engine))
+    for look in (answers.seats, answers.operators):
+        with pytest.raises(HotlineError, match="the database is away") as refused:
+            await look({})
+        assert refused.value.retry
