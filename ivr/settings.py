@@ -138,7 +138,7 @@ class Settings(BaseSettings):
     def run(self) -> Path:
         """The folder of sockets and pid files; short enough for a Unix socket path."""
         run = self.home / "run"
-        if len(os.fsencode(run / "asterisk.ctl")) <= _UNIX_PATH_LIMIT:
+        if len(os.fsencode(f"{run}-proof/asterisk.ctl")) <= _UNIX_PATH_LIMIT:
             return run
         digest = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:12]
         return Path(tempfile.gettempdir()) / f"ivr12345-{os.getuid()}-{digest}"

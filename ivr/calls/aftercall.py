@@ -97,7 +97,7 @@ class AfterCall:
             closed = ClosedRecording(*await asyncio.to_thread(self._close, raw, wav))
         except HotlineError as error:
             if error.retry:  # a full disk: the raw recording stays, the next start tries again
-                self._tell(call, Kind.NOTED, {"what": "recording postponed", "reason": error.sentence})
+                self._tell(call, Kind.RECORDING_FAILED, {"reason": error.sentence, "postponed": True})
                 return
             self._fail(call, error.sentence)
             return

@@ -153,8 +153,8 @@ def _recording_closed(call: CallRecord, event: Event) -> None:
     call.recording_settled = True
 
 
-def _recording_failed(call: CallRecord, _: Event) -> None:
-    call.recording_settled = True
+def _recording_failed(call: CallRecord, event: Event) -> None:
+    call.recording_settled = not event.data.get("postponed", False)
 
 
 def _transcript(call: CallRecord, event: Event) -> None:

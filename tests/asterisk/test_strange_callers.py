@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from pathlib import Path
 
 import pytest
@@ -58,7 +57,7 @@ def invite(port: int, local: int, name: bytes, number: str) -> bytes:
 def test_a_name_in_bytes_that_are_no_text_does_not_cost_the_call(
     quick_hotline: Hotline, name: bytes, suffix: str
 ) -> None:
-    """Sent by hand: SIPp cannot say such things.  SIP itself may refuse a NUL; the hotline must not fall."""
+    """Sent by hand: SIPp cannot say such things."""
     number = f"1540000{suffix}"
     local = free_udp_port()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
@@ -67,21 +66,18 @@ def test_a_name_in_bytes_that_are_no_text_does_not_cost_the_call(
         phone.sendto(
             invite(quick_hotline.sip_port, local, name, number), ("127.0.0.1", quick_hotline.sip_port)
         )
-        if b"\x00" in name:
-            time.sleep(1)  # the stack drops the packet
-        else:
-            status = b""
-            while not status.startswith(b"SIP/2.0 200"):
-                status = phone.recv(4096)
-                assert status.startswith((b"SIP/2.0 1", b"SIP/2.0 200")), status[:200]
-            to_tag = next(line for line in status.split(b"\r\n") if line.lower().startswith(b"to:"))
-            phone.sendto(
-                b"BYE sip:12345@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%d;branch=z9hG4bKb%d\r\n"
-                b"From: <sip:%s@127.0.0.1:%d>;tag=t%d\r\n%s\r\nCall-ID: raw%d\r\nCSeq: 2 BYE\r\nMax-Forwards: 70\r\n"
-                b"Content-Length: 0\r\n\r\n" % (local, local, number.encode(), local, local, to_tag, local),
-                ("127.0.0.1", quick_hotline.sip_port),
-            )
-            assert quick_hotline.ticket_of(number)["outcome"] == "abandoned"
+        status = b""
+        while not status.startswith(b"SIP/2.0 200"):
+            status = phone.recv(4096)
+            assert status.startswith((b"SIP/2.0 1", b"SIP/2.0 200")), status[:200]
+        to_tag = next(line for line in status.split(b"\r\n") if line.lower().startswith(b"to:"))
+        phone.sendto(
+            b"BYE sip:12345@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%d;branch=z9hG4bKb%d\r\n"
+            b"From: <sip:%s@127.0.0.1:%d>;tag=t%d\r\n%s\r\nCall-ID: raw%d\r\nCSeq: 2 BYE\r\nMax-Forwards: 70\r\n"
+            b"Content-Length: 0\r\n\r\n" % (local, local, number.encode(), local, local, to_tag, local),
+            ("127.0.0.1", quick_hotline.sip_port),
+        )
+        assert quick_hotline.ticket_of(number)["outcome"] == "abandoned"
     assert quick_hotline.run("status").returncode == 0
 
 

@@ -253,9 +253,9 @@ async def test_a_recording_that_finds_the_disk_full_is_postponed_not_lost(office
     raw.write_bytes(b"\0" * 320_000)
     office.closer = full
     call = ended_call(str(office.root / "x"))
-    assert await working(office, call) == ["noted"]
-    (noted,) = office.journal.events
-    assert noted.data == {"what": "recording postponed", "reason": "the disk is full"}
+    assert await working(office, call) == ["recording_failed"]
+    (told,) = office.journal.events
+    assert told.data == {"reason": "the disk is full", "postponed": True}
     assert raw.exists()
     assert call.transcript.get("status") not in ("done", "failed")
     assert not call.recording_settled
