@@ -23,7 +23,6 @@ AMI_EVENTS = (
     "Shutdown",
     "Reload",
     "QueueCallerJoin",
-    "QueueCallerAbandon",
     "AgentCalled",
     "AgentConnect",
     "AgentComplete",

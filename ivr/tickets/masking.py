@@ -24,5 +24,6 @@ def mask_number(number: str) -> str:
         return "*" * len(plain)
     if len(plain) >= 10 and plain.startswith("0"):
         area = 3 if plain[1] in "12" else 4
-        return f"{plain[:area]}-****{plain[-4:]}"
+        tail = min(4, len(plain) - area - 3)  # three digits stay hidden, however short the number
+        return f"{plain[:area]}-****{plain[len(plain) - tail :]}"
     return "****" + plain[-4:] if len(plain) >= 8 else "****" + plain[-2:]
