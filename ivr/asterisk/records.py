@@ -22,7 +22,7 @@ _CEL_FIELDS = 10
 _CDR_FIELDS = 10
 _SEAT = re.compile(r"^PJSIP/(seat\w+)-")
 RECEPTION = "IVR_RECEPTION"
-_OURS = ("ivr-reception", "ivr-away", "ivr-queue")
+_OURS = ("ivr-reception", "ivr-away")
 
 
 class RecordRow(NamedTuple):

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
+from urllib.parse import unquote
 
 from ivr.calls.book import CallBook
 from ivr.calls.events import Event, Kind
@@ -192,7 +193,10 @@ def _newest(record: CallRecord) -> float:
 
 
 def arrival_of(call_id: str, data: Mapping[str, Any]) -> Arrival:
-    """Read a reception row: ``dialled/diverted/first diverted/source/recording`` in ``extra``."""
+    """Read a reception row: ``dialled/forwarding headers/number/source/recording`` in ``extra``.
+
+    The headers are URI-encoded, as the dialplan hands them over.
+    """
     parts = str(data.get("extra", "")).split("/", 4) + [""] * 5
     dialled, diverted, first, source, recording = parts[:5]
     if source in ("", "live"):
@@ -202,7 +206,7 @@ def arrival_of(call_id: str, data: Mapping[str, Any]) -> Arrival:
         str(data.get("caller", "")),
         dialled,
         source,
-        tuple(number for number in (diverted, first) if number),
+        tuple(value for value in (unquote(diverted), first) if value.strip(", ")),
         str(data.get("channel", "")),
         recording,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -35,6 +36,8 @@ class JournalFile:
         self._on_append = on_append
         self._limit = segment_bytes
         self._waiting: list[bytes] = []
+        self._syncing = threading.Lock()
+        self._closed = False
         self._full: list[int] = []
         self._why = ""
         numbers = self._segments()
@@ -91,20 +94,25 @@ class JournalFile:
 
         A disk that refuses is told in the log: the lines go on into the database.
         """
-        try:
-            while self._full:
-                os.fdatasync(self._full[0])
-                os.close(self._full.pop(0))
-            os.fdatasync(self._descriptor)
-        except OSError as error:
-            log.error("the journal is not safe against a power cut: %s", error.strerror or error)
+        with self._syncing:
+            if self._closed:
+                return
+            try:
+                while self._full:
+                    os.fdatasync(self._full[0])
+                    os.close(self._full.pop(0))
+                os.fdatasync(self._descriptor)
+            except OSError as error:
+                log.error("the journal is not safe against a power cut: %s", error.strerror or error)
 
     def close(self) -> None:
         """Close the segment."""
         self._flush()
-        for descriptor in (*self._full, self._descriptor):
-            os.close(descriptor)
-        self._full.clear()
+        with self._syncing:  # a sync under way in another thread must not close what is ours to close
+            self._closed = True
+            for descriptor in (*self._full, self._descriptor):
+                os.close(descriptor)
+            self._full.clear()
 
     def _flush(self) -> None:
         if not self._waiting:

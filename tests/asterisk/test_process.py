@@ -110,7 +110,9 @@ def test_a_template_with_a_fault_is_refused_before_asterisk_sees_it(tmp_path: Pa
         ignore=shutil.ignore_patterns(".git", ".venv", "var", "recordings", "tests", "*.wav", "am"),
     )
     template = project / "asterisk_conf/ivr12345/extensions.conf.j2"
-    text = template.read_text().replace("same => n,Goto(ivr-queue,s,1)", "same => n,Gotoo(ivr-queue,s,1)", 1)
+    text = template.read_text().replace(
+        "same => n,Goto(ivr-refused,s,1)", "same => n,Gotoo(ivr-refused,s,1)", 1
+    )
     template.write_text(text)
     hotline = Hotline(tmp_path / "instance", PYTHONPATH=str(project), IVR_CONFIG=str(PROJECT / "queues"))
     done = hotline.run("up", "--detach")

@@ -29,14 +29,14 @@ REAL_CEL = b"".join(
         + b'"ivr-reception","","IVR_RECEPTION","'
         + _TOLD
         + b'"\n',
-        b'"APP_START","1795296854.551166",' + _WHO + b'"ivr-queue","","",""\n',
-        b'"HANGUP","1795296862.906885",' + _WHO + b'"ivr-queue","","","' + _WHY + b'"\n',
-        b'"LINKEDID_END","1795296862.906999",' + _WHO + b'"ivr-queue","","",""\n',
+        b'"APP_START","1795296854.551166",' + _WHO + b'"ivr-reception","","",""\n',
+        b'"HANGUP","1795296862.906885",' + _WHO + b'"ivr-reception","","","' + _WHY + b'"\n',
+        b'"LINKEDID_END","1795296862.906999",' + _WHO + b'"ivr-reception","","",""\n',
     )
 )
 REAL_CDR = (
     b'"a1-1795296848.3","a1-1795296848.3","1795296848.221090","1795296848.222876","1795296862.906480",'
-    b'"ivr-queue","NO ANSWER","Queue","PJSIP/seat01-00000003","13800138000"\n'
+    b'"ivr-reception","NO ANSWER","Queue","PJSIP/seat01-00000003","13800138000"\n'
 )
 
 
@@ -53,7 +53,7 @@ def cel(kind: str, at: float, unique: str = ID, **fields: str) -> str:
         unique,
         fields.get("channel", "PJSIP/trunk-1"),
         fields.get("caller", "13800138000"),
-        "ivr-queue",
+        "ivr-reception",
         fields.get("peer", ""),
         fields.get("defined", ""),
         fields.get("extra", ""),
@@ -128,7 +128,7 @@ def test_a_line_tells_what_it_means_and_no_more(line: str, told: list[str]) -> N
 
 def test_call_detail_lines_of_seats_and_broken_ones_are_passed_over() -> None:
     for wrong in (
-        REAL_CDR.replace(b"ivr-queue", b"ivr-seat"),
+        REAL_CDR.replace(b"ivr-reception", b"ivr-seat"),
         REAL_CDR.replace(b'"a1-1795296848.3","a1-1795296848.3"', b'"a1-1795296848.3","a1-1795296848.4"'),
         REAL_CDR.replace(b'"a1-1795296848.3","a1-1795296848.3"', b'"",""'),
         REAL_CDR.replace(b"1795296848.221090", b""),

@@ -414,7 +414,7 @@ async def test_a_call_that_only_the_detail_record_tells_of_gets_its_ticket(tmp_p
     (tmp_path / "cdr-custom").mkdir()
     (tmp_path / "cdr-custom/ivr12345.csv").write_text(
         '"a1-1795296848.3","a1-1795296848.3","1795296848.221090","1795296848.222876","1795296862.906480",'
-        '"ivr-queue","NO ANSWER","Queue","PJSIP/seat01-00000003","13800138000"\n'
+        '"ivr-reception","NO ANSWER","Queue","PJSIP/seat01-00000003","13800138000"\n'
     )
     hotline = Hotline(RecordFiles(tmp_path, tmp_path / "spool", tmp_path / "place.json"))
     await hotline.reconcile()
@@ -426,7 +426,18 @@ async def test_a_call_that_only_the_detail_record_tells_of_gets_its_ticket(tmp_p
 
 async def test_a_restarted_reconciler_goes_on_where_it_was(tmp_path: Path) -> None:
     def line(kind: str, at: float, defined: str = "", extra: str = "") -> str:
-        cells = (kind, f"{at:.6f}", CALL, CALL, "PJSIP/t-1", "13800138000", "ivr-queue", "", defined, extra)
+        cells = (
+            kind,
+            f"{at:.6f}",
+            CALL,
+            CALL,
+            "PJSIP/t-1",
+            "13800138000",
+            "ivr-reception",
+            "",
+            defined,
+            extra,
+        )
         return ",".join('"' + cell.replace('"', '""') + '"' for cell in cells) + "\n"
 
     (tmp_path / "cel-custom").mkdir()
