@@ -35,6 +35,42 @@ class Line:
     merge_mode: MergeMode
     category: str = ""
     aliases: tuple[str, ...] = ()
+    queue: str = ""
+    """Its own expert queue; empty: the general queue."""
+
+
+@dataclass(frozen=True)
+class AmbiguousName:
+    """A name that several lines share, with the question that tells them apart.
+
+    ``candidates`` are line ids or emergency numbers.
+    """
+
+    text: str
+    ask: str
+    candidates: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class EmergencyWords:
+    """What people say when it is a matter for 110, 119, 120 or 122; such words go before everything.
+
+    ``transfer``: handed over at once; otherwise the caller is told the number.
+    """
+
+    number: str
+    name: str
+    words: tuple[str, ...]
+    transfer: bool = True
+
+
+@dataclass(frozen=True)
+class Referral:
+    """A service of somebody else (a court, a bank's ombudsman) whose number the caller is told."""
+
+    number: str
+    name: str
+    words: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -94,6 +130,9 @@ class HotlineBook:
     seats: tuple[Seat, ...]
     operators: tuple[Operator, ...]
     trunks: Trunks
+    ambiguous: tuple[AmbiguousName, ...] = ()
+    emergencies: tuple[EmergencyWords, ...] = ()
+    referrals: tuple[Referral, ...] = ()
 
     @cached_property
     def _line_by_number(self) -> dict[str, Line]:
