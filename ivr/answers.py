@@ -50,7 +50,7 @@ class Answers:
         link = engine.link
         ami = {LinkState.LIVE: LIVE, LinkState.DOWN: DOWN}.get(link.state, SYNCING)
         late = f"heartbeats are late: {link.lag_s:.3f} s" if link.late and link.lag_s is not None else ""
-        trouble = engine.journal.trouble or ("" if engine.recorder.healthy else engine.recorder.reason)
+        trouble = engine.memory.trouble
         speech = engine.transcriber.status
         return {
             "engine": {"state": LIVE, "reason": "", "pid": os.getpid()},

@@ -8,22 +8,15 @@ from typing import Any, cast
 
 import pytest
 
-from ivr.agi_routes import (
-    LOCK_OUT_AFTER,
-    LOCK_OUT_S,
-    PIN_TRIES,
-    AgiCaller,
-    SeatRoute,
-    arrival_of,
-    guarded,
-    reception_route,
-)
 from ivr.asterisk.fastagi import AgiSession
 from ivr.asterisk.fastagi_session import AgiHangup
 from ivr.calls.book import CallBook
 from ivr.calls.reception import Placement
 from ivr.calls.seating import Seating
 from ivr.calls.states import SeatState
+from ivr.routes.guard import guarded
+from ivr.routes.reception import AgiCaller, arrival_of, reception_route
+from ivr.routes.seat import LOCK_OUT_AFTER, LOCK_OUT_S, PIN_TRIES, SeatRoute
 from tests.unit.kit import Clock, Journal, calls_of, identify, small_book
 
 CALL = "a1-1795296848.3"

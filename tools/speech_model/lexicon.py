@@ -98,7 +98,8 @@ class Ear:
         characters = _common_characters()
         # Characters with several readings vote too, but only break silence: 了 is the only le there is.
         weights = [
-            1_000 if len(readings) == 1 else 1 for readings in pinyin(characters, style=0, heteronym=True)
+            1_000 if len(readings) == 1 else 1
+            for readings in pinyin(characters, style=Style.NORMAL, heteronym=True)
         ]
         votes: dict[str, Counter[str]] = defaultdict(Counter)
         for character, weight, read in zip(characters, weights, espeak_phonemes(characters), strict=True):

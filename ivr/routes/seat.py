@@ -1,23 +1,18 @@
-"""What Asterisk asks over FastAGI: where a caller goes, and what a seat's star code does.
-
-Adapters only: they turn AGI sessions into the domain's words and back.
-"""
+"""`agi://…/seat`: what a seat's star code does."""
 
 from __future__ import annotations
 
 import hmac
 import logging
-import re
 from collections.abc import Awaitable, Callable, Mapping
-from urllib.parse import unquote
 
-from ivr.asterisk.fastagi import AgiSession, Handler
+from ivr.asterisk.fastagi import AgiSession
 from ivr.calls.book import CallBook
 from ivr.calls.events import Event, Kind, seat_stream
-from ivr.calls.reception import DIVERSION_110, Arrival, Placement, receive
 from ivr.calls.seating import Seating
 from ivr.errors import HotlineError
 from ivr.hotline.book import HotlineBook
+from ivr.routes.guard import PromptPath
 
 log = logging.getLogger(__name__)
 
@@ -27,82 +22,6 @@ PIN_DIGITS = 6
 LOCK_OUT_AFTER = 3 * PIN_TRIES
 """Wrong PINs after which a seat or an operator has to wait LOCK_OUT_S seconds."""
 LOCK_OUT_S = 900.0
-_CALL_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
-
-PromptPath = Callable[[str], str]
-"""The sound of a prompt as Asterisk wants it: paths without extension, joined by ``&``."""
-
-
-class AgiCaller:
-    """A caller on an AGI session."""
-
-    def __init__(self, session: AgiSession, sound: PromptPath) -> None:
-        self._session = session
-        self._sound = sound
-
-    async def place(self, placement: Placement) -> None:
-        """Hand the whole decision over in one command; ``^`` separates queue, priority and prompts."""
-        sounds = "&".join(self._sound(prompt) for prompt in placement.prompts)
-        await self._session.set_variables(
-            {"IVR_PLACEMENT": f"{placement.queue}^{placement.priority}^{sounds}"}
-        )
-
-
-def arrival_of(session: AgiSession) -> Arrival:
-    """Read the arguments that ``extensions.conf`` gives to ``/reception``."""
-    arguments = [*session.args, *[""] * 7]
-    call_id, dialled, source, recording, diverted, first, headers = arguments[:7]
-    if not _CALL_ID.fullmatch(call_id):
-        raise ValueError(f"{call_id[:80]!r} is not the id of a call")
-    forwarded = [unquote(headers), diverted, first]
-    return Arrival(
-        call_id,
-        "" if session.caller == "unknown" else session.caller,
-        dialled[:40],
-        source if source in ("live", DIVERSION_110) else "live",
-        tuple(value for value in forwarded if value.strip(", ")),
-        session.channel,
-        recording,
-    )
-
-
-def guarded(handler: Handler, key: str) -> Handler:
-    """Let only Asterisk in: it knows the key from its own configuration, other local programs do not."""
-
-    async def handle(session: AgiSession) -> None:
-        given = session.query.get("key", "")
-        if not hmac.compare_digest(given.encode(), key.encode()):
-            log.warning("security: an AGI request for %s without our key was refused", session.script)
-            return
-        result = handler(session)
-        if result is not None:
-            await result
-
-    return handle
-
-
-def reception_route(
-    book: Callable[[], HotlineBook],
-    calls: CallBook,
-    sound: PromptPath,
-    identify: Callable[[str], Mapping[str, str]],
-    clock: Callable[[], float],
-    priority_110: int,
-) -> Handler:
-    """Return the handler of ``agi://…/reception``."""
-
-    async def handle(session: AgiSession) -> None:
-        await receive(
-            arrival_of(session),
-            AgiCaller(session, sound),
-            book(),
-            calls.record,
-            now=clock(),
-            identify=identify,
-            priority_110=priority_110,
-        )
-
-    return handle
 
 
 class SeatRoute:

@@ -1,0 +1,72 @@
+"""What Asterisk tells while calls go on, turned into the journal's events."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from ivr.asterisk.manager import Message
+from ivr.asterisk.queue_events import translate
+from ivr.asterisk.records import seat_user
+from ivr.calls.book import CallBook
+from ivr.calls.events import Event, Kind
+from ivr.hotline.book import HotlineBook
+
+log = logging.getLogger(__name__)
+
+_INTRUDERS = frozenset({"InvalidAccountID", "InvalidPassword", "FailedACL", "ChallengeResponseFailed"})
+
+
+class Listener:
+    """Hears AMI messages and journals what they tell of callers.
+
+    Args:
+        book: gives the present configuration.
+        calls: where events are recorded.
+    """
+
+    def __init__(self, book: Callable[[], HotlineBook], calls: CallBook) -> None:
+        self._book = book
+        self._calls = calls
+
+    def hear(self, message: Message) -> None:
+        """Journal what Asterisk tells of a caller; log what it tells of intruders."""
+        told = translate(message)
+        if told is None:
+            _tell_intruders(message)
+            return
+        if "queue" in told.data and self._book().queue(told.data["queue"]) is None:
+            return  # a city's own Asterisk has queues that are not ours
+        if told.call_id not in self._calls.calls and told.what == "hung_up":
+            return  # a channel that never was in reception, or one that is over
+        data = dict(told.data)
+        if "seat_user" in data:
+            data |= self.seat_facts(data.pop("seat_user"))
+        self._calls.record(Event(told.call_id, told.at, Kind(told.what), data))
+
+    def seat_facts(self, username: str) -> dict[str, Any]:
+        """Return the seat of a SIP user and who sits there."""
+        seat = self._book().seat_by_username(username)
+        return {"seat": seat.id, "operator": self._calls.operator_on(seat.id)} if seat else {"seat": None}
+
+    def name_seat(self, channel: str) -> dict[str, Any]:
+        """Return the seat of a channel and who sits there."""
+        return self.seat_facts(seat_user(channel) or "")
+
+
+def _tell_intruders(message: Message) -> None:
+    if message.name == "UserEvent" and message.get("UserEvent") == "IvrRefused":
+        log.warning(
+            "security: refused a call to %s from %s (%s)",
+            message.get("Dialled"),
+            message.get("Endpoint"),
+            message.get("Address"),
+        )
+    elif message.name in _INTRUDERS:
+        log.warning(
+            "security: %s for %s from %s",
+            message.name,
+            message.get("AccountID"),
+            message.get("RemoteAddress"),
+        )
