@@ -9,7 +9,30 @@ import enum
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
+
+from ivr.hotline.duty import Operator, Roster, Shift
+from ivr.hotline.modes import DEFAULT_MODES, ModeName, ModeSpec, Priorities, ReceptionSpec
+from ivr.hotline.units import Unit
+from ivr.hotline.workdays import Calendar, OpeningHours
+
+__all__ = [
+    "EMERGENCY_NUMBERS",
+    "AmbiguousName",
+    "EmergencyWords",
+    "HotlineBook",
+    "Line",
+    "MergeMode",
+    "Operator",
+    "QueueKind",
+    "QueueSpec",
+    "Referral",
+    "Seat",
+    "Trunks",
+    "digits",
+    "diverted_numbers",
+]
 
 EMERGENCY_NUMBERS = ("110", "119", "120", "122")
 """Never a line: they stay separate, one key away (国办发〔2020〕53号)."""
@@ -73,14 +96,40 @@ class Referral:
     words: tuple[str, ...]
 
 
+class QueueKind(enum.StrEnum):
+    """The general queue's kind, or a department's own experts (专家座席)."""
+
+    GENERAL = "general"
+    EXPERT = "expert"
+
+
 @dataclass(frozen=True)
 class QueueSpec:
-    """A queue that holds callers for people; ``ring_s`` is seconds a seat rings."""
+    """A queue that holds callers for people; names that end in ``_s`` are seconds.
+
+    ``ring_s``: one seat rings.  ``hours``: None is always.  ``overflow_to``: the queue whose
+    operators help out after ``overflow_after_s``; empty for none.
+    """
 
     id: str
     name: str
     ring_s: int = 15
     strategy: str = "rrmemory"
+    kind: QueueKind = QueueKind.GENERAL
+    hours: OpeningHours | None = None
+    wrap_up_s: int = 30
+    callback_after_s: int = 60
+    max_wait_s: int = 900
+    overflow_to: str = ""
+    overflow_after_s: int = 60
+
+    def is_open(self, at: datetime, calendar: Calendar) -> bool:
+        """Tell whether the queue takes calls at ``at`` (aware).
+
+        Raises:
+            CalendarMissing: its hours are of workdays, and that year is not published.
+        """
+        return self.hours is None or self.hours.is_open(at, calendar)
 
 
 @dataclass(frozen=True)
@@ -94,15 +143,6 @@ class Seat:
     def username(self) -> str:
         """The SIP user of the seat; never digits alone, so no caller's number can look like it."""
         return f"seat{self.id}"
-
-
-@dataclass(frozen=True)
-class Operator:
-    """A person who sits on a seat during a shift."""
-
-    number: str
-    name: str
-    queues: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -133,6 +173,13 @@ class HotlineBook:
     ambiguous: tuple[AmbiguousName, ...] = ()
     emergencies: tuple[EmergencyWords, ...] = ()
     referrals: tuple[Referral, ...] = ()
+    shifts: tuple[Shift, ...] = ()
+    roster: Roster = field(default_factory=Roster)
+    calendar: Calendar = field(default_factory=Calendar)
+    units: tuple[Unit, ...] = ()
+    modes: Mapping[ModeName, ModeSpec] = field(default_factory=lambda: DEFAULT_MODES)
+    reception: ReceptionSpec = field(default_factory=ReceptionSpec)
+    priorities: Priorities = field(default_factory=Priorities)
 
     @cached_property
     def _line_by_number(self) -> dict[str, Line]:
@@ -141,6 +188,14 @@ class HotlineBook:
     @cached_property
     def _seat_by_username(self) -> dict[str, Seat]:
         return {seat.username: seat for seat in self.seats}
+
+    @cached_property
+    def _queue_by_id(self) -> dict[str, QueueSpec]:
+        return {queue.id: queue for queue in self.queues}
+
+    @cached_property
+    def _unit_by_id(self) -> dict[str, Unit]:
+        return {unit.id: unit for unit in self.units}
 
     @property
     def general_queue(self) -> QueueSpec:
@@ -174,6 +229,18 @@ class HotlineBook:
         """
         numbers = (dialled, *diverted_from)
         return next((line for number in numbers if (line := self.line_by_number(number))), None)
+
+    def queue(self, queue_id: str) -> QueueSpec | None:
+        """Find a queue by its id."""
+        return self._queue_by_id.get(queue_id)
+
+    def queue_of(self, line: Line | None) -> QueueSpec:
+        """Return the line's own queue; the general one where it has none."""
+        return self._queue_by_id.get(line.queue if line else "", self.general_queue)
+
+    def unit(self, unit_id: str) -> Unit | None:
+        """Find a handling unit by its id."""
+        return self._unit_by_id.get(unit_id)
 
     def seat(self, seat_id: str) -> Seat | None:
         """Find a seat by its id."""
