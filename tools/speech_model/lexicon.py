@@ -9,7 +9,7 @@ import subprocess
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from pypinyin import lazy_pinyin, pinyin
+from pypinyin import Style, lazy_pinyin, pinyin
 
 BLANK = "<blk>"
 INITIALS = [
