@@ -19,6 +19,8 @@ from ivr.hotline.book import HotlineBook
 from ivr.hotline.files import load as load_book
 from ivr.keys import Keys
 from ivr.settings import Settings
+from ivr.speech.prompts import PromptBook
+from ivr.transfers.values import transfer_values
 
 PACKAGE = Path(__file__).resolve().parent
 PROJECT = PACKAGE.parent
@@ -81,6 +83,7 @@ def context(
         "seat_failed": PROMPTS / "zh/S010",
         "reception_limit_s": RECEPTION_LIMIT_S,
         "away_script": settings.asterisk_home / "agi-bin/reception-away",
+        **transfer_values(book, PromptBook(settings.config / "prompts").files),
         **instance,
     }
 

@@ -18,6 +18,8 @@ _FILES = (
     "pjsip.conf",
     "queues.conf",
     "musiconhold.conf",
+    "confbridge.conf",
+    "features.conf",
     "manager.conf",
     "cel.conf",
     "cel_custom.conf",

@@ -33,6 +33,10 @@ AMI_EVENTS = (
     "Hangup",
     "ContactStatus",
     "UserEvent",
+    "ConfbridgeJoin",
+    "ConfbridgeLeave",
+    "OriginateResponse",
+    "DialState",
     "InvalidAccountID",
     "InvalidPassword",
     "FailedACL",
@@ -58,6 +62,8 @@ MODULES = (
     "func_callerid", "func_cdr",
     "func_channel", "func_cut", "func_dialplan", "func_groupcount", "func_logic", "func_strings", "func_timeout", "func_uri",
     "func_periodic_hook", "func_volume", "res_clioriginate",
+    # rooms
+    "app_confbridge",
     # records
     "res_cdrel_custom", "cdr_custom", "cel_custom",
 )  # fmt: skip

@@ -1,0 +1,50 @@
+"""What the dialplan must know of three parties, so that it can act while the engine is dead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from ivr.hotline.book import EMERGENCY_NUMBERS, HotlineBook
+from ivr.hotline.modes import Priorities
+from ivr.transfers.targets import usable
+
+STAR_NUMBER = "110"
+"""Where ``*`` leads; 110 passes fire and ambulance on (国办发〔2022〕12号)."""
+HOLD_LIMIT_S = 200
+"""Seconds of music after which Asterisk brings the caller back by itself; above every deadline of ours."""
+TAKE_S = 20
+HELP_RING_S = 10
+EXPERT_WAIT_S = 25
+PRIORITY_THIRD = 25
+
+Sounds = Callable[..., Iterable[Path]]
+
+
+def transfer_values(book: HotlineBook, sounds: Sounds) -> dict[str, object]:
+    """Return the values of ``transfers.inc`` and the music of emergencies.
+
+    Args:
+        book: what the city configured.
+        sounds: the recordings of a prompt, in playing order: (id, for_asterisk=True, slots…).
+    """
+    routes = [uri for uri in book.trunks.destinations.get(STAR_NUMBER, ()) if usable(uri, book.trunks.lab)]
+    return {
+        "star_number": STAR_NUMBER,
+        "star_routes": routes,
+        "star_failed": _joined(sounds("P011", for_asterisk=True, emergency_number=STAR_NUMBER)),
+        "help_ring_s": HELP_RING_S,
+        "help_sounds": [
+            (number, list(sounds("P010", for_asterisk=True, emergency_name=f"emergency_{number}")))
+            for number in EMERGENCY_NUMBERS
+        ],
+        "hold_limit_s": HOLD_LIMIT_S,
+        "take_s": TAKE_S,
+        "expert_wait_s": EXPERT_WAIT_S,
+        "priority_third": PRIORITY_THIRD,
+        "priority_emergency": Priorities().emergency,
+    }
+
+
+def _joined(paths: Iterable[Path]) -> str:
+    return "&".join(str(path) for path in paths)

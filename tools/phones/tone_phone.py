@@ -1,0 +1,385 @@
+"""A SIP phone that sings: it sends one tone, and measures which tones it hears.
+
+SIPp tells whether a call went as written; this phone tells who hears whom.  One dialog at a time,
+UDP, PCMA, keys by SIP INFO.  For tests and benchmarks on loopback only.
+"""
+
+from __future__ import annotations
+
+import audioop
+import itertools
+import math
+import re
+import socket
+import struct
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+RATE_HZ = 8000
+FRAME = 160
+LOUD = 0.02
+"""Of full scale: what counts as heard; a tone is sent at 0.25."""
+_SILENCE = b"\xd5" * FRAME
+_ids = itertools.count(int(time.time()) % 100000 * 1000)
+
+
+def tone_frames(hertz: float) -> list[bytes]:
+    """Return one second of a tone as PCMA frames of 20 ms."""
+    if not hertz:
+        return [_SILENCE]
+    samples = [int(8192 * math.sin(2 * math.pi * hertz * n / RATE_HZ)) for n in range(RATE_HZ)]
+    coded = audioop.lin2alaw(struct.pack(f"<{RATE_HZ}h", *samples), 2)
+    return [coded[n : n + FRAME] for n in range(0, RATE_HZ, FRAME)]
+
+
+def level(samples: bytes, hertz: float) -> float:
+    """Return the strength of one frequency, as a share of full scale (Goertzel).
+
+    Args:
+        samples: 16-bit little-endian mono, 8 kHz.
+        hertz: the frequency.
+    """
+    values = struct.unpack(f"<{len(samples) // 2}h", samples)
+    if not values:
+        return 0.0
+    factor = 2 * math.cos(2 * math.pi * hertz / RATE_HZ)
+    before = last = 0.0
+    for value in values:
+        before, last = last, value + factor * last - before
+    power = last * last + before * before - factor * last * before
+    return 2 * math.sqrt(max(power, 0.0)) / len(values) / 32768
+
+
+@dataclass
+class _Dialog:
+    call_id: str
+    remote: tuple[str, int]
+    target: str
+    local_header: str
+    remote_header: str
+    outgoing: bool
+    sequence: int = 1
+    media: tuple[str, int] | None = None
+    invite: str = ""
+    up: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def _header(message: str, name: str) -> str:
+    found = re.search(rf"^{name}\s*:\s*(.*?)\r?$", message, re.MULTILINE | re.IGNORECASE)
+    return found.group(1) if found else ""
+
+
+def _all_headers(message: str, name: str) -> list[str]:
+    return re.findall(rf"^{name}\s*:\s*.*?(?=\r?$)", message, re.MULTILINE | re.IGNORECASE)
+
+
+class TonePhone:
+    """One phone.
+
+    Args:
+        port: its SIP port.
+        hertz: the tone it sends; 0 sends silence.
+        server: Asterisk's SIP address.
+        behaviour: what it does when called: ``answer``, ``ring`` (for ever), ``silent`` (not even
+            that), or a SIP status such as ``486``.
+        ring_s: seconds it rings before it answers.
+        keys: pressed this many seconds after the answer: (seconds, digits).
+        name: for messages of failed tests.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        hertz: float,
+        server: tuple[str, int],
+        *,
+        behaviour: str = "answer",
+        ring_s: float = 0.0,
+        keys: tuple[float, str] | None = None,
+        name: str = "",
+    ) -> None:
+        self.port, self.hertz, self.server = port, hertz, server
+        self.behaviour, self.ring_s, self.auto_keys = behaviour, ring_s, keys
+        self.name = name or f"phone {port}"
+        self.invites: list[tuple[float, str]] = []
+        """Each INVITE that reached us: (monotonic seconds, message)."""
+        self.answered_at = 0.0
+        self.ended_at = 0.0
+        self.status = 0
+        """The last final status of a call we made."""
+        self._sip = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._sip.bind(("127.0.0.1", port))
+        self._rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._rtp.bind(("127.0.0.1", 0))
+        self._sip.settimeout(0.1)
+        self._rtp.settimeout(0.1)
+        self._heard: deque[tuple[float, bytes]] = deque(maxlen=3000)
+        self._dialog: _Dialog | None = None
+        self._lock = threading.RLock()
+        self._closed = False
+        self._threads = [
+            threading.Thread(target=work, daemon=True) for work in (self._serve, self._listen, self._sing)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    # -- what a person does --------------------------------------------------------------------
+    def call(self, dialled: str, number: str, headers: str = "") -> None:
+        """Dial; returns at once."""
+        dialog = _Dialog(
+            f"tone{next(_ids)}@127.0.0.1", self.server, f"sip:{dialled}@{self.server[0]}:{self.server[1]}",
+            f'"{number}" <sip:{number}@127.0.0.1:{self.port}>;tag=t{next(_ids)}',
+            f"<sip:{dialled}@{self.server[0]}:{self.server[1]}>", True,
+        )  # fmt: skip
+        self._dialog, self.status, self.answered_at, self.ended_at = dialog, 0, 0.0, 0.0
+        self._request(dialog, "INVITE", self._sdp(), "application/sdp", headers)
+
+    def hang_up(self) -> None:
+        """End the call, or refuse the one that rings."""
+        with self._lock:
+            dialog, self._dialog = self._dialog, None
+        if dialog is None:
+            return
+        if dialog.up:
+            dialog.sequence += 1
+            self._request(dialog, "BYE")
+        elif not dialog.outgoing:
+            self._reply(dialog, dialog.invite, "603 Decline")
+        else:
+            self._request(dialog, "CANCEL")
+        self.ended_at = time.monotonic()
+
+    def press(self, digits: str, gap_s: float = 0.15) -> None:
+        """Press keys."""
+        for digit in digits:
+            dialog = self._dialog
+            if dialog is None:
+                return
+            dialog.sequence += 1
+            self._request(dialog, "INFO", f"Signal={digit}\r\nDuration=100\r\n", "application/dtmf-relay")
+            time.sleep(gap_s)
+
+    @property
+    def up(self) -> bool:
+        """Whether it is in a call that was answered."""
+        dialog = self._dialog
+        return dialog is not None and dialog.up
+
+    def hears(self, tones: Iterable[float], seconds: float = 0.4) -> set[float]:
+        """Return which of these frequencies came in the last seconds."""
+        since = time.monotonic() - seconds
+        sound = b"".join(samples for at, samples in list(self._heard) if at >= since)
+        return {hertz for hertz in tones if level(sound, hertz) > LOUD}
+
+    def first_heard(self, hertz: float, since: float) -> float | None:
+        """Return when (monotonic seconds) a tone first came after a moment."""
+        for at, samples in list(self._heard):
+            if at >= since and level(samples, hertz) > LOUD:
+                return at
+        return None
+
+    def silent_for(self, hertz: float, since: float) -> float:
+        """Return the longest stretch, in seconds, in which a tone that should come did not."""
+        longest, last = 0.0, since
+        for at, samples in list(self._heard):
+            if at >= since and level(samples, hertz) > LOUD:
+                longest, last = max(longest, at - last), at
+        return max(longest, time.monotonic() - last)
+
+    def close(self) -> None:
+        """Hang up and go."""
+        self.hang_up()
+        self._closed = True
+        for thread in self._threads:
+            thread.join(1.0)
+        self._sip.close()
+        self._rtp.close()
+
+    # -- SIP -----------------------------------------------------------------------------------
+    def _serve(self) -> None:
+        while not self._closed:
+            try:
+                data, source = self._sip.recvfrom(65536)
+            except (TimeoutError, OSError):
+                continue
+            message = data.decode("utf-8", "replace")
+            with self._lock:
+                if message.startswith("SIP/2.0"):
+                    self._replied(message)
+                else:
+                    self._asked(message, source)
+
+    def _replied(self, message: str) -> None:
+        dialog, status = self._dialog, int(message.split(" ", 2)[1])
+        method = _header(message, "CSeq").split()[-1]
+        if (
+            dialog is None
+            or _header(message, "Call-ID") != dialog.call_id
+            or method != "INVITE"
+            or status < 180
+        ):
+            return
+        if status < 200:
+            return
+        self.status = status
+        dialog.remote_header = _header(message, "To")
+        if status >= 300:
+            self._request(dialog, "ACK")
+            self._dialog = None
+            return
+        contact = re.search(r"<([^>]+)>", _header(message, "Contact"))
+        dialog.target = contact.group(1) if contact else dialog.target
+        dialog.media = _media(message)
+        self._request(dialog, "ACK")
+        if not dialog.up:
+            dialog.up, self.answered_at = True, time.monotonic()
+            self._press_later()
+
+    def _asked(self, message: str, source: tuple[str, int]) -> None:
+        method, call_id = message.split(" ", 1)[0], _header(message, "Call-ID")
+        dialog = self._dialog
+        ours = dialog is not None and dialog.call_id == call_id
+        if method == "INVITE" and not ours:
+            self._invited(message, source)
+        elif method == "ACK":
+            return
+        elif dialog is not None and ours and method in ("INVITE", "UPDATE"):
+            dialog.media = _media(message) or dialog.media
+            if not dialog.up and method == "INVITE":
+                return  # sent again
+            self._reply(dialog, message, "200 OK", self._sdp() if _media(message) else "")
+        elif dialog is not None and ours and method in ("BYE", "CANCEL"):
+            self._reply(dialog, message, "200 OK")
+            if method == "CANCEL":
+                self._reply(dialog, dialog.invite, "487 Request Terminated")
+            self._dialog, self.ended_at = None, time.monotonic()
+        else:
+            stray = _Dialog(call_id, source, "", "", "", False)
+            self._reply(stray, message, "200 OK" if method in ("BYE", "OPTIONS") else "481 Gone")
+
+    def _invited(self, message: str, source: tuple[str, int]) -> None:
+        self.invites.append((time.monotonic(), message))
+        if self.behaviour == "silent":
+            return
+        to = _header(message, "To") + f";tag=t{next(_ids)}"
+        contact = re.search(r"<([^>]+)>", _header(message, "Contact"))
+        dialog = _Dialog(
+            _header(message, "Call-ID"), source, contact.group(1) if contact else "", to,
+            _header(message, "From"), False, media=_media(message), invite=message,
+        )  # fmt: skip
+        if self._dialog is not None or self.behaviour.isdigit():
+            status = self.behaviour if self.behaviour.isdigit() else "486"
+            self._reply(dialog, message, f"{status} No")
+            return
+        self._dialog, self.answered_at, self.ended_at = dialog, 0.0, 0.0
+        self._reply(dialog, message, "180 Ringing")
+        if self.behaviour == "answer":
+            threading.Timer(self.ring_s, self.answer).start() if self.ring_s else self.answer()
+
+    def answer(self) -> None:
+        """Answer what rings."""
+        with self._lock:
+            dialog = self._dialog
+            if dialog is None or dialog.up or dialog.outgoing:
+                return
+            dialog.up, self.answered_at = True, time.monotonic()
+            self._reply(dialog, dialog.invite, "200 OK", self._sdp())
+        self._press_later()
+
+    def _press_later(self) -> None:
+        if self.auto_keys is not None:
+            threading.Timer(self.auto_keys[0], self.press, [self.auto_keys[1]]).start()
+
+    def _request(
+        self, dialog: _Dialog, method: str, body: str = "", kind: str = "", headers: str = ""
+    ) -> None:
+        sequence = f"{dialog.sequence if method not in ('ACK', 'CANCEL') else 1} {method}"
+        lines = [
+            f"{method} {dialog.target} SIP/2.0",
+            f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bK{next(_ids)};rport",
+            f"From: {dialog.local_header}",
+            f"To: {dialog.remote_header}",
+            f"Call-ID: {dialog.call_id}",
+            f"CSeq: {sequence}",
+            f"Contact: <sip:tone@127.0.0.1:{self.port}>",
+            "Max-Forwards: 70",
+            *(headers.splitlines() if headers else []),
+            *([f"Content-Type: {kind}"] if body else []),
+            f"Content-Length: {len(body.encode())}",
+        ]
+        self._send("\r\n".join(lines) + "\r\n\r\n" + body, dialog.remote)
+
+    def _reply(self, dialog: _Dialog, request: str, status: str, body: str = "") -> None:
+        to = _header(request, "To")
+        if ";tag=" not in to and dialog.local_header:
+            to = dialog.local_header
+        lines = [
+            f"SIP/2.0 {status}",
+            *_all_headers(request, "Via"),
+            f"From: {_header(request, 'From')}",
+            f"To: {to}",
+            f"Call-ID: {_header(request, 'Call-ID')}",
+            f"CSeq: {_header(request, 'CSeq')}",
+            f"Contact: <sip:tone@127.0.0.1:{self.port}>",
+            *(["Content-Type: application/sdp"] if body else []),
+            f"Content-Length: {len(body)}",
+        ]
+        self._send("\r\n".join(lines) + "\r\n\r\n" + body, dialog.remote)
+
+    def _send(self, text: str, to: tuple[str, int]) -> None:
+        if not self._closed:
+            self._sip.sendto(text.encode(), to)
+
+    def _sdp(self) -> str:
+        port = self._rtp.getsockname()[1]
+        return (
+            f"v=0\r\no=tone 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+            f"m=audio {port} RTP/AVP 8 101\r\na=rtpmap:8 PCMA/8000\r\n"
+            "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=sendrecv\r\n"
+        )
+
+    # -- RTP -----------------------------------------------------------------------------------
+    def _listen(self) -> None:
+        while not self._closed:
+            try:
+                packet = self._rtp.recv(2048)
+            except (TimeoutError, OSError):
+                continue
+            if len(packet) > 12 and packet[1] & 0x7F == 8:
+                self._heard.append((time.monotonic(), audioop.alaw2lin(packet[12:], 2)))
+
+    def _sing(self) -> None:
+        frames = tone_frames(self.hertz)
+        number, moment = 0, time.monotonic()
+        while not self._closed:
+            moment = max(moment + 0.02, time.monotonic() - 0.2)
+            time.sleep(max(0.0, moment - time.monotonic()))
+            dialog = self._dialog
+            if dialog is None or not dialog.up or dialog.media is None:
+                continue
+            number += 1
+            head = struct.pack("!BBHII", 0x80, 8, number & 0xFFFF, number * FRAME & 0xFFFFFFFF, self.port)
+            try:
+                self._rtp.sendto(head + frames[number % len(frames)], dialog.media)
+            except OSError:
+                continue
+
+
+def _media(message: str) -> tuple[str, int] | None:
+    port = re.search(r"^m=audio (\d+)", message, re.MULTILINE)
+    host = re.search(r"^c=IN IP4 (\S+)", message, re.MULTILINE)
+    return (host.group(1), int(port.group(1))) if port and host else None
+
+
+def until(what: Callable[[], bool], limit_s: float = 5.0) -> bool:
+    """Wait until something is true; return whether it became so."""
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        if what():
+            return True
+        time.sleep(0.01)
+    return what()
