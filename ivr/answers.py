@@ -12,6 +12,7 @@ from ivr.calls.states import SeatState
 from ivr.control import Answer
 from ivr.engine import Engine
 from ivr.errors import HotlineError
+from ivr.transfers.targets import Targets
 
 LIVE, SYNCING, DOWN = "live", "syncing", "down"
 _BUSY = {members.IN_USE: "talking", members.BUSY: "talking", members.RINGING: "ringing"}
@@ -42,6 +43,10 @@ class Answers:
             "audit": self.audit,
             "prompts": self.prompts,
             "end_calls": self.end_calls,
+            "transfer": self.transfer,
+            "transfer_state": self.transfer_state,
+            "transfer_targets": self.transfer_targets,
+            "open_calls": self.open_calls,
         }
 
     async def status(self, _: Mapping[str, Any]) -> dict[str, Any]:
@@ -183,6 +188,46 @@ class Answers:
         """End every call: everything is about to stop."""
         await self._engine.end_calls()
         return {}
+
+    async def transfer(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Start, complete, cancel, leave or mute a three-way call; the same as the keys."""
+        wishes = self._engine.third_parties.wishes
+        call_id, step = str(request["call"]), str(request["step"])
+        if step == "start":
+            wishes.start(call_id, str(request["to"]), "administrator")
+        else:
+            steps = {
+                "complete": wishes.complete,
+                "cancel": wishes.cancel,
+                "leave": wishes.leave,
+                "mute": wishes.mute,
+            }
+            steps[step](call_id, "administrator")
+        return {"state": self._engine.third_parties.floor.transfer(call_id).state.value, "note": self._note()}
+
+    async def transfer_state(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return how far the three-way side of a call is."""
+        transfer = self._engine.third_parties.floor.transfer(str(request["call"]))
+        return {"state": transfer.state.value, "target": transfer.target}
+
+    async def open_calls(self, _: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return the calls that go on, as the engine knows them this moment."""
+        return [
+            {
+                "call_id": call.call_id,
+                "state": call.state.value,
+                "caller": call.caller_mask,
+                "seat": call.seat,
+                "operator": call.operator,
+            }
+            for call in self._engine.calls.calls.values()
+        ]
+
+    async def transfer_targets(self, _: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return every target with its keys."""
+        targets: Targets = self._engine.third_parties.targets()
+        codes = targets.codes()
+        return [{"keys": f"*1{code}", "target": target} for code, target in codes.items()]
 
     def _require_restored(self) -> None:
         if not self._engine.seating.known:

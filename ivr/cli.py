@@ -21,6 +21,7 @@ COMMANDS = {
     "lines": "look",
     "calls": "look",
     "tickets": "look",
+    "transfer": "transfer",
     "transcribe": "words",
     "prompts": "announcements",
 }

@@ -18,7 +18,7 @@ from typing import Any
 from ivr import deployment
 from ivr.asterisk import members, requirements
 from ivr.asterisk.fastagi import FastAgiServer
-from ivr.asterisk.manager import Link, LinkState
+from ivr.asterisk.manager import Link, LinkState, Message
 from ivr.asterisk.record_files import RecordFiles
 from ivr.calls.aftercall import AfterCall
 from ivr.calls.book import CallBook
@@ -41,6 +41,7 @@ from ivr.speech.models import find_model, sha256
 from ivr.speech.prompts import PromptBook
 from ivr.speech.recording import checked_wav, raw_to_wav
 from ivr.speech.transcriber import Transcriber
+from ivr.third_parties import ThirdParties
 from ivr.tickets.masking import mask_number
 
 log = logging.getLogger(__name__)
@@ -92,9 +93,18 @@ class Engine:
             settings.ami_port,
             settings.ami_user,
             settings.ami_secret or keys.ami,
-            on_event=self.listener.hear,
+            on_event=self._hear,
             synchronise=self._synchronise,
             on_state=lambda state: log.info("asterisk link: %s", state),
+        )
+        self.third_parties = ThirdParties(
+            book=lambda: self.book,
+            calls=self.calls,
+            link=self.link,
+            sound=self.sound,
+            manned=self._manned,
+            number=lambda call: keys.decrypt(call.caller_enc) if call.caller_enc else "",
+            clock=time.time,
         )
         self.reconciler = Reconciler(
             self.calls,
@@ -123,7 +133,13 @@ class Engine:
             log.warning("prompts: %s", fault)
         await self.fastagi.start()
         await self.link.start()
-        for work in (self._restore(), self._reconcile_forever(), self.aftercall.run(), self._start_speech()):
+        for work in (
+            self._restore(),
+            self._reconcile_forever(),
+            self.aftercall.run(),
+            self._start_speech(),
+            self.third_parties.run(),
+        ):
             self._spawn(work)
 
     async def stop(self) -> None:
@@ -156,6 +172,7 @@ class Engine:
         self.seating.known = True
         with contextlib.suppress(HotlineError):
             await self.align()
+        await self.third_parties.restore(self.memory.known)
         for call in await self.memory.unfinished_recordings():
             self.aftercall.ended(call)
 
@@ -167,14 +184,23 @@ class Engine:
         told_late = event.kind is Kind.ANSWERED and call is not None and call.state is CallState.ENDED
         if call is not None and (event.kind is Kind.HUNG_UP or told_late):
             self.aftercall.ended(call)
+        self.third_parties.desk.hear(event, call)
+
+    def _hear(self, message: Message) -> None:
+        self.listener.hear(message)
+        self.third_parties.hear(message)
+
+    def _manned(self, queue_id: str) -> bool:
+        """Tell whether a queue has somebody logged in who is not paused."""
+        return any(seat.queue == queue_id and not seat.paused for seat in self.seating.memberships())
 
     # -- Asterisk ------------------------------------------------------------------------------
     def _describe(self, arrival: Arrival) -> dict[str, Any]:
         return started(arrival, self.book, self.identify)
 
-    def sound(self, prompt: str) -> str:
+    def sound(self, prompt: str, **slots: str) -> str:
         """Return a prompt's recordings as Asterisk plays them, the city's own before the shipped ones."""
-        return "&".join(str(path) for path in self.prompts.files(prompt, for_asterisk=True))
+        return "&".join(str(path) for path in self.prompts.files(prompt, for_asterisk=True, **slots))
 
     def identify(self, number: str) -> dict[str, str]:
         """Return what may be stored of a caller's number: mask, ciphertext, fingerprint."""
@@ -196,6 +222,7 @@ class Engine:
         if self.memory.restored.is_set():
             await self._align(link)
             await self._reconcile(link)
+            await self.third_parties.recover()
 
     async def align(self) -> None:
         """Bring Asterisk's queue members in line with who sits where, if Asterisk is there."""

@@ -58,6 +58,7 @@ class Views:
                     "channel": leg["channel"],
                     "joined_at": self.moment(leg["joined_at"]),
                     "left_at": self.moment(leg["left_at"]),
+                    **({"target": leg["target"]} if leg.get("target") else {}),
                 }
                 for leg in row["legs"]
             ],

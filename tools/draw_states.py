@@ -1,4 +1,4 @@
-"""Draw the state tables of ``ivr.calls.states`` into ``docs/call-life.md``.
+"""Draw the state tables into ``docs/call-life.md`` and ``docs/three-way.md``.
 
 The table in the code is the truth; what stands between the marks of the page is written here and
 nowhere else.  Run it after changing the table: ``python -m tools.draw_states``.
@@ -13,8 +13,11 @@ from typing import TypeVar
 
 from ivr.calls.events import Kind
 from ivr.calls.states import CALL_TRANSITIONS, SEAT_TRANSITIONS, CallState, SeatState
+from ivr.transfers.states import DEADLINES, EMERGENCY_TRANSITIONS, TRANSITIONS, TransferState
 
-PAGE = Path(__file__).resolve().parents[1] / "docs/call-life.md"
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+PAGE = DOCS / "call-life.md"
+THREE_WAY_PAGE = DOCS / "three-way.md"
 State = TypeVar("State", bound=enum.StrEnum)
 
 
@@ -44,10 +47,34 @@ def drawn(page: str) -> str:
     Raises:
         ValueError: the page has lost a mark.
     """
-    drawings = {
-        "call": draw(CALL_TRANSITIONS, CallState.GREETING),
-        "seat": draw(SEAT_TRANSITIONS, SeatState.LOGGED_OUT),
-    }
+    return _with(
+        page,
+        {
+            "call": draw(CALL_TRANSITIONS, CallState.GREETING),
+            "seat": draw(SEAT_TRANSITIONS, SeatState.LOGGED_OUT),
+        },
+    )
+
+
+def drawn_three_way(page: str) -> str:
+    """Return the page of three-way calls with its drawings made anew.
+
+    Raises:
+        ValueError: the page has lost a mark.
+    """
+    deadlines = ["| in this state | at most (s) |", "|---|---|"]
+    deadlines += [f"| {state} | {seconds:g} |" for state, seconds in DEADLINES.items()]
+    return _with(
+        page,
+        {
+            "transfer": draw(TRANSITIONS, TransferState.IDLE),
+            "emergency": draw(EMERGENCY_TRANSITIONS, TransferState.IDLE),
+            "deadlines": "\n".join(deadlines),
+        },
+    )
+
+
+def _with(page: str, drawings: Mapping[str, str]) -> str:
     for name, drawing in drawings.items():
         begin, end = marks(name)
         before, found, rest = page.partition(begin)
@@ -61,6 +88,8 @@ def drawn(page: str) -> str:
 def main() -> None:
     """Rewrite the page."""
     PAGE.write_text(drawn(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    three_way = THREE_WAY_PAGE.read_text(encoding="utf-8")
+    THREE_WAY_PAGE.write_text(drawn_three_way(three_way), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -119,5 +119,7 @@ class CallBook:
     def busy_seats(self) -> Mapping[str, CallRecord]:
         """Return the calls that are being talked on, by seat."""
         return {
-            call.seat: call for call in self.calls.values() if call.seat and call.state is CallState.TALKING
+            call.seat: call
+            for call in self.calls.values()
+            if call.seat and call.state in (CallState.TALKING, CallState.THREE_WAY)
         }

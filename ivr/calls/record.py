@@ -18,6 +18,16 @@ class Leg:
     channel: str
     joined_at: float
     left_at: float | None = None
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """A recording of one side beside the main one; ``path`` has no ending, ``at`` is when it began."""
+
+    path: str
+    sides: tuple[str, ...]
+    at: float
 
 
 @dataclass(slots=True)
@@ -45,6 +55,11 @@ class CallRecord:
     legs: list[Leg] = field(default_factory=list)
     recordings: list[dict[str, Any]] = field(default_factory=list)
     recording_settled: bool = False
+    diverted: tuple[str, ...] = ()
+    handed_off: bool = False
+    tracks: list[Track] = field(default_factory=list)
+    held: list[tuple[float, float | None]] = field(default_factory=list)
+    """When the caller was on hold: the main recording has nothing of it."""
     transcript: dict[str, Any] = field(default_factory=lambda: {"status": "none"})
 
     @property
@@ -98,6 +113,7 @@ def _started(call: CallRecord, event: Event) -> None:
     call.dialled = data.get("dialled", "")
     call.line_id = data.get("line_id")
     call.recording = data.get("recording", "")
+    call.diverted = tuple(data.get("diverted") or ())
     caller = data.get("caller") or {}
     call.caller_mask = caller.get("mask", "")
     call.caller_enc = caller.get("enc", "")
@@ -110,6 +126,7 @@ def _placed(call: CallRecord, event: Event) -> None:
 
 
 def _queued(call: CallRecord, event: Event) -> None:
+    _off_hold(call, event)
     call.queue = event.data.get("queue", call.queue)
     if call.queued_at is None:
         call.queued_at = event.at
@@ -118,6 +135,7 @@ def _queued(call: CallRecord, event: Event) -> None:
 def _answered(call: CallRecord, event: Event) -> None:
     call.seat = event.data.get("seat")
     call.operator = event.data.get("operator")
+    call.handed_off = False
     if call.answered_at is None:
         call.answered_at = event.at
     left_at = call.left_at if call.left_at is not None and call.left_at >= event.at else call.ended_at
@@ -128,6 +146,8 @@ def _answered(call: CallRecord, event: Event) -> None:
 
 def _operator_left(call: CallRecord, event: Event) -> None:
     call.left_at = event.at
+    if call.state is CallState.THREE_WAY and event.data.get("reason") != "caller":
+        call.handed_off = True
     _close_legs(call, "operator", event.at)
 
 
@@ -136,10 +156,49 @@ def _hung_up(call: CallRecord, event: Event) -> None:
         return
     call.ended_at = event.at
     _close_legs(call, None, event.at)
-    if call.answered_at is not None:
+    _off_hold(call, event)
+    if call.handed_off:
+        call.outcome = "handed_off"
+    elif call.answered_at is not None:
         call.outcome = "answered"
     else:
         call.outcome = "failed" if event.data.get("failed") else "abandoned"
+
+
+def _third_answered(call: CallRecord, event: Event) -> None:
+    data = event.data
+    call.legs.append(Leg("third", data.get("channel", ""), event.at, call.ended_at, data.get("target", "")))
+
+
+def _third_gone(call: CallRecord, event: Event) -> None:
+    _close_legs(call, "third", event.at)
+
+
+def _handed_off(call: CallRecord, event: Event) -> None:
+    call.handed_off = True
+    _off_hold(call, event)
+
+
+def _taken_over(call: CallRecord, event: Event) -> None:
+    call.seat = event.data.get("seat")
+    call.operator = event.data.get("operator")
+    call.left_at = None
+    call.handed_off = False
+    call.legs.append(Leg("operator", event.data.get("channel", ""), event.at))
+
+
+def _on_hold(call: CallRecord, event: Event) -> None:
+    if not call.held or call.held[-1][1] is not None:
+        call.held.append((event.at, None))
+
+
+def _off_hold(call: CallRecord, event: Event) -> None:
+    if call.held and call.held[-1][1] is None:
+        call.held[-1] = (call.held[-1][0], event.at)
+
+
+def _track(call: CallRecord, event: Event) -> None:
+    call.tracks.append(Track(event.data["path"], tuple(event.data["sides"]), event.at))
 
 
 def _close_legs(call: CallRecord, role: str | None, at: float) -> None:
@@ -149,7 +208,8 @@ def _close_legs(call: CallRecord, role: str | None, at: float) -> None:
 
 
 def _recording_closed(call: CallRecord, event: Event) -> None:
-    call.recordings.append({key: event.data[key] for key in ("path", "sha256", "sides")})
+    kept = ("path", "sha256", "sides", "from_s")
+    call.recordings.append({key: event.data[key] for key in kept if key in event.data})
     call.recording_settled = True
 
 
@@ -172,6 +232,17 @@ _CHANGES = {
     Kind.QUEUED: _queued,
     Kind.ANSWERED: _answered,
     Kind.OPERATOR_LEFT: _operator_left,
+    Kind.CALLER_HELD: _on_hold,
+    Kind.THIRD_ANSWERED: _third_answered,
+    Kind.THIRD_REFUSED: _third_gone,
+    Kind.THIRD_LEFT: _third_gone,
+    Kind.NEXT_ROUTE: _third_gone,
+    Kind.TRANSFER_CANCELLED: _third_gone,
+    Kind.THREE_WAY: _off_hold,
+    Kind.CALLER_BACK: _off_hold,
+    Kind.HANDED_OFF: _handed_off,
+    Kind.TAKEN_OVER: _taken_over,
+    Kind.TRACK_BEGUN: _track,
     Kind.HUNG_UP: _hung_up,
     Kind.RECORDING_CLOSED: _recording_closed,
     Kind.RECORDING_FAILED: _recording_failed,

@@ -20,6 +20,8 @@ class CallState(enum.StrEnum):
     WAITING = "waiting"
     RINGING = "ringing"
     TALKING = "talking"
+    THREE_WAY = "three_way"
+    HANDED_OFF = "handed_off"
     SURVEYING = "surveying"
     ENDED = "ended"
 
@@ -29,12 +31,14 @@ CALL_TRANSITIONS: Mapping[CallState, Mapping[Kind, CallState]] = {
         Kind.QUEUED: CallState.WAITING,
         Kind.SEAT_RINGING: CallState.RINGING,
         Kind.ANSWERED: CallState.TALKING,
+        Kind.HANDED_OFF: CallState.HANDED_OFF,
         Kind.HUNG_UP: CallState.ENDED,
     },
     CallState.WAITING: {
         Kind.QUEUED: CallState.WAITING,
         Kind.SEAT_RINGING: CallState.RINGING,
         Kind.ANSWERED: CallState.TALKING,
+        Kind.HANDED_OFF: CallState.HANDED_OFF,
         Kind.HUNG_UP: CallState.ENDED,
     },
     CallState.RINGING: {
@@ -42,14 +46,29 @@ CALL_TRANSITIONS: Mapping[CallState, Mapping[Kind, CallState]] = {
         Kind.SEAT_NO_ANSWER: CallState.WAITING,
         Kind.ANSWERED: CallState.TALKING,
         Kind.QUEUED: CallState.WAITING,
+        Kind.HANDED_OFF: CallState.HANDED_OFF,
         Kind.HUNG_UP: CallState.ENDED,
     },
     CallState.TALKING: {
         Kind.OPERATOR_LEFT: CallState.SURVEYING,
+        Kind.THREE_WAY: CallState.THREE_WAY,
+        Kind.QUEUED: CallState.WAITING,
+        Kind.HUNG_UP: CallState.ENDED,
+    },
+    CallState.THREE_WAY: {
+        Kind.OPERATOR_LEFT: CallState.HANDED_OFF,
+        Kind.THIRD_LEFT: CallState.TALKING,
+        Kind.QUEUED: CallState.WAITING,
+        Kind.HUNG_UP: CallState.ENDED,
+    },
+    CallState.HANDED_OFF: {
+        Kind.THIRD_LEFT: CallState.SURVEYING,
+        Kind.TAKEN_OVER: CallState.THREE_WAY,
         Kind.QUEUED: CallState.WAITING,
         Kind.HUNG_UP: CallState.ENDED,
     },
     CallState.SURVEYING: {
+        Kind.CALLER_KEPT: CallState.WAITING,
         Kind.QUEUED: CallState.WAITING,
         Kind.HUNG_UP: CallState.ENDED,
     },

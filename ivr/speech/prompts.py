@@ -307,7 +307,7 @@ class PromptBook:
         value = values[slot.name]
         if slot.kind is SlotKind.NAME:
             word = self.word_id(str(value))
-            if word is None:
+            if word is None and value:
                 log.warning(
                     "prompt %s: nobody recorded the name %r; said without it", prompt.prompt_id, value
                 )

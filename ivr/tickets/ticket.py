@@ -52,7 +52,13 @@ def call_row(call: CallRecord) -> dict[str, Any]:
         "answered_at": call.answered_at,
         "ended_at": call.ended_at,
         "legs": [
-            {"role": leg.role, "channel": leg.channel, "joined_at": leg.joined_at, "left_at": leg.left_at}
+            {
+                "role": leg.role,
+                "channel": leg.channel,
+                "joined_at": leg.joined_at,
+                "left_at": leg.left_at,
+                **({"target": leg.target} if leg.target else {}),
+            }
             for leg in call.legs
         ],
     }

@@ -2,13 +2,188 @@
 
 from __future__ import annotations
 
+import enum
 import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ivr.calls.reception import DIVERSION_110
+from ivr.calls.record import CallRecord
+from ivr.errors import HotlineError
+from ivr.hotline.book import EMERGENCY_NUMBERS, HotlineBook, Line, MergeMode
 
 _URI = re.compile(r"sip:[A-Za-z0-9_.+*#-]{1,40}@(?P<host>[A-Za-z0-9.-]{1,100})(?::[0-9]{2,5})?")
 _LOOPBACK = re.compile(r"127(?:\.[0-9]{1,3}){3}|localhost")
+
+RING_S = 25.0
+"""A third party that has not answered by then is given up (P034)."""
+HELP_RING_S = 10.0
+"""An emergency route that has not answered by then is given up for the next (P011)."""
+UNIT_RING_S = 15.0
+"""A unit has up to four telephones; the caller should not wait much more than a minute for all (own value)."""
+KEYS: Mapping[str, str] = {"0": "110", "9": "119", "2": "120", "3": "122"}
+"""One key for each emergency number."""
+
+
+class TransferRefused(HotlineError):
+    """A third party cannot be brought in; ``reason`` is a word for programs and prompts."""
+
+    code = "transfer"
+
+    def __init__(self, reason: str, sentence: str, zh: str, *, retry: bool | None = None) -> None:
+        super().__init__(sentence, zh, retry=retry)
+        self.reason = reason
+
+
+class By(enum.StrEnum):
+    """How a route is dialled."""
+
+    SIP = "sip"
+    QUEUE = "queue"
+    SEAT = "seat"
+
+
+@dataclass(frozen=True)
+class Route:
+    """One way to a target; ``ring_s`` seconds it may ring."""
+
+    by: By
+    address: str
+    ring_s: float = RING_S
+
+
+@dataclass(frozen=True)
+class Target:
+    """A third party with its routes in the order they are tried; ``name`` is what people call it."""
+
+    id: str
+    name: str
+    routes: tuple[Route, ...]
+    emergency: bool = False
 
 
 def usable(uri: str, lab: bool) -> bool:
     """Tell whether a SIP address may be dialled: harmless in a dialplan, and loopback in lab mode."""
     match = _URI.fullmatch(uri)
     return match is not None and (not lab or _LOOPBACK.fullmatch(match["host"]) is not None)
+
+
+class Targets:
+    """The third parties of one hotline.
+
+    Args:
+        book: the configuration.
+        manned: tells whether somebody could answer in a queue now.
+        leader_seat: the seat of the shift leader, None when nobody leads.
+    """
+
+    def __init__(
+        self,
+        book: HotlineBook,
+        manned: Callable[[str], bool],
+        leader_seat: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        self._book = book
+        self._manned = manned
+        self._leader_seat = leader_seat
+
+    def codes(self) -> dict[str, str]:
+        """Return the target of each code of keys, as it is dialled after ``*1``."""
+        table = dict(KEYS)
+        experts = [queue.id for queue in self._book.queues[1:]]
+        centres = [line.id for line in self._book.lines if line.merge_mode is MergeMode.SUBCENTER]
+        table |= {f"5{n:02d}": f"expert:{queue}" for n, queue in enumerate(experts[:99], 1)}
+        table |= {f"6{n:02d}": f"subcenter:{line}" for n, line in enumerate(centres[:99], 1)}
+        table |= {f"7{n:03d}": f"unit:{unit.id}" for n, unit in enumerate(self._book.units[:999], 1)}
+        return table | {f"8{seat.id}": f"seat:{seat.id}" for seat in self._book.seats}
+
+    def resolve(self, name: str, call: CallRecord) -> Target:
+        """Find a target and the routes that lead there now.
+
+        Raises:
+            TransferRefused: there is no such target, nobody is there, or the call came from there.
+        """
+        kind, _, rest = name.partition(":")
+        if name in EMERGENCY_NUMBERS:
+            return self._emergency(name, call)
+        find = {"expert": self._expert, "subcenter": self._centre, "unit": self._unit, "seat": self._seat}
+        if kind not in find or not rest:
+            raise _unknown(name)
+        return find[kind](name, rest, call)
+
+    def _emergency(self, number: str, call: CallRecord) -> Target:
+        # once diverted to us by 110, never back: the two would send the caller round in circles
+        if number == "110" and call.source == DIVERSION_110:
+            raise _loop(number)
+        routes = self._destinations(number, HELP_RING_S)
+        return Target(number, number, routes, emergency=True)
+
+    def _expert(self, name: str, queue_id: str, _: CallRecord) -> Target:
+        queue = self._book.queue(queue_id)
+        if queue is None or queue is self._book.general_queue:
+            raise _unknown(name)
+        if not self._manned(queue_id):
+            raise TransferRefused(
+                "nobody",
+                f"nobody can answer in {queue.name} now; register a ticket.",
+                f"{queue.name}现在无人值守,请登记工单。",
+            )
+        return Target(name, queue.name, (Route(By.QUEUE, queue_id),))
+
+    def _centre(self, name: str, line_id: str, call: CallRecord) -> Target:
+        line = next((line for line in self._book.lines if line.id == line_id), None)
+        if line is None:
+            raise _unknown(name)
+        if line.merge_mode is MergeMode.SUBCENTER and self._came_from(line, call):
+            raise _loop(line.name)
+        return Target(name, line.name, self._required(name, RING_S))
+
+    def _unit(self, name: str, unit_id: str, _: CallRecord) -> Target:
+        unit = self._book.unit(unit_id)
+        if unit is None:
+            raise _unknown(name)
+        routes = self._required(name, UNIT_RING_S)
+        leader = self._leader_seat()
+        if leader is not None and (seat := self._book.seat(leader)) is not None:
+            routes += (Route(By.SEAT, seat.username, UNIT_RING_S),)
+        return Target(name, unit.name, routes)
+
+    def _seat(self, name: str, seat_id: str, call: CallRecord) -> Target:
+        seat = self._book.seat(seat_id)
+        if seat is None or call.seat == seat_id:
+            raise _unknown(name)
+        return Target(name, f"{seat_id} 号座席", (Route(By.SEAT, seat.username),))
+
+    def _came_from(self, line: Line, call: CallRecord) -> bool:
+        return bool(set(self._book.number_forms(line.number)) & set(call.diverted))
+
+    def _required(self, name: str, ring_s: float) -> tuple[Route, ...]:
+        routes = self._destinations(name, ring_s)
+        if not routes:
+            raise TransferRefused(
+                "wrong",
+                f"{name} has no destination; write one into trunks.yaml (in lab mode only loopback addresses).",
+                f"{name} 没有配置去向;请在 trunks.yaml 的 destinations 中填写(实验模式只允许本机地址)。",
+            )
+        return routes
+
+    def _destinations(self, name: str, ring_s: float) -> tuple[Route, ...]:
+        trunks = self._book.trunks
+        uris = trunks.destinations.get(name, ())
+        return tuple(Route(By.SIP, uri, ring_s) for uri in uris if usable(uri, trunks.lab))
+
+
+def _unknown(name: str) -> TransferRefused:
+    return TransferRefused(
+        "wrong",
+        f"there is no target {name!r}; targets are listed by `ivr transfer targets`.",
+        f"没有转接目标 {name};可用 ivr transfer targets 查看。",
+    )
+
+
+def _loop(name: str) -> TransferRefused:
+    return TransferRefused(
+        "loop",
+        f"the call came from {name} and is not sent back there; keep it, or bring somebody else in.",
+        f"来电由{name}转来,不能转回;请自行受理或转其他单位。",
+    )

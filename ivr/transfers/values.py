@@ -7,22 +7,19 @@ from pathlib import Path
 
 from ivr.hotline.book import EMERGENCY_NUMBERS, HotlineBook
 from ivr.hotline.modes import Priorities
-from ivr.transfers.targets import usable
+from ivr.transfers.targets import HELP_RING_S, RING_S, usable
+from ivr.transfers.told import STAR_NUMBER
 
-STAR_NUMBER = "110"
-"""Where ``*`` leads; 110 passes fire and ambulance on (国办发〔2022〕12号)."""
 HOLD_LIMIT_S = 200
 """Seconds of music after which Asterisk brings the caller back by itself; above every deadline of ours."""
 TAKE_S = 20
-HELP_RING_S = 10
-EXPERT_WAIT_S = 25
 PRIORITY_THIRD = 25
 
 Sounds = Callable[..., Iterable[Path]]
 
 
 def transfer_values(book: HotlineBook, sounds: Sounds) -> dict[str, object]:
-    """Return the values of ``transfers.inc`` and the music of emergencies.
+    """Return the values of ``transfers.part`` and the music of emergencies.
 
     Args:
         book: what the city configured.
@@ -33,14 +30,14 @@ def transfer_values(book: HotlineBook, sounds: Sounds) -> dict[str, object]:
         "star_number": STAR_NUMBER,
         "star_routes": routes,
         "star_failed": _joined(sounds("P011", for_asterisk=True, emergency_number=STAR_NUMBER)),
-        "help_ring_s": HELP_RING_S,
+        "help_ring_s": int(HELP_RING_S),
         "help_sounds": [
             (number, list(sounds("P010", for_asterisk=True, emergency_name=f"emergency_{number}")))
             for number in EMERGENCY_NUMBERS
         ],
         "hold_limit_s": HOLD_LIMIT_S,
         "take_s": TAKE_S,
-        "expert_wait_s": EXPERT_WAIT_S,
+        "expert_wait_s": int(RING_S),
         "priority_third": PRIORITY_THIRD,
         "priority_emergency": Priorities().emergency,
     }

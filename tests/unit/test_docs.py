@@ -21,7 +21,10 @@ GUIDES = ("docs/administrator-guide.md", "docs/administrator-guide.zh-CN.md")
 READMES = ("README.md", "README.zh-CN.md")
 PAGES = sorted(
     [
-        *(PROJECT / name for name in (*READMES, *GUIDES, "docs/operator-card.md", "docs/call-life.md")),
+        *(
+            PROJECT / name
+            for name in (*READMES, *GUIDES, "docs/operator-card.md", "docs/call-life.md", "docs/three-way.md")
+        ),
         *(PROJECT / "docs/decisions").glob("*.md"),
     ]
 )
@@ -96,6 +99,8 @@ def test_a_command_that_does_not_exist_is_noticed() -> None:
 def test_the_drawn_states_are_those_of_the_table() -> None:
     page = draw_states.PAGE.read_text(encoding="utf-8")
     assert page == draw_states.drawn(page), "run: python -m tools.draw_states"
+    page = draw_states.THREE_WAY_PAGE.read_text(encoding="utf-8")
+    assert page == draw_states.drawn_three_way(page), "run: python -m tools.draw_states"
 
 
 def test_a_page_without_its_marks_is_not_drawn_into() -> None:

@@ -1,0 +1,77 @@
+"""``ivr transfer``: three parties by command; each does what the keys of an operator do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ivr.commands.common import json_option, plain_errors, print_json, print_table, say
+from ivr.control import ask
+from ivr.settings import load
+
+call_option = click.option("--call", required=True, help="Call id, see `ivr calls list`. 来电编号。")
+
+
+@click.group()
+def transfer() -> None:
+    """Three parties. 三方通话与转接。"""
+
+
+def _asked(step: str, **values: Any) -> None:
+    answer = ask(load().run, "transfer", step=step, **values)
+    note = f" {answer['note']}" if answer["note"] else ""
+    say(f"{answer['state']}.{note}", f"当前状态:{answer['state']}。{note}")
+
+
+@transfer.command()
+@call_option
+@click.option("--to", required=True, help="110 119 120 122 expert:Q subcenter:L unit:U seat:NN. 转接目标。")
+@plain_errors
+def start(call: str, to: str) -> None:
+    """Bring a third party in; the caller hears music. 发起三方或转接。"""
+    _asked("start", call=call, to=to)
+
+
+@transfer.command()
+@call_option
+@plain_errors
+def complete(call: str) -> None:
+    """Bring the caller in: now three talk. 三方通话。"""
+    _asked("complete", call=call)
+
+
+@transfer.command()
+@call_option
+@plain_errors
+def cancel(call: str) -> None:
+    """Drop the third party; the caller comes back to the operator. 取消。"""
+    _asked("cancel", call=call)
+
+
+@transfer.command()
+@call_option
+@plain_errors
+def leave(call: str) -> None:
+    """Let the operator go; caller and third party go on. 话务员退出。"""
+    _asked("leave", call=call)
+
+
+@transfer.command()
+@call_option
+@plain_errors
+def mute(call: str) -> None:
+    """Mute the third party, or let it speak again. 第三方静音或恢复。"""
+    _asked("mute", call=call)
+
+
+@transfer.command()
+@json_option
+@plain_errors
+def targets(as_json: bool) -> None:
+    """List who can be brought in, with the keys. 列出转接目标及按键。"""
+    rows: list[dict[str, str]] = ask(load().run, "transfer_targets")
+    if as_json:
+        print_json(rows)
+        return
+    print_table(("keys", "target"), [(row["keys"], row["target"]) for row in rows])

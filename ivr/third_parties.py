@@ -1,0 +1,197 @@
+"""Three parties on Asterisk: what it tells goes to the desk, what the desk decides goes to it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any
+
+from ivr.asterisk.manager import Link, LinkState, Message
+from ivr.asterisk.room_events import RoomEvent, translate_room
+from ivr.asterisk.rooms import Rooms, Sound
+from ivr.calls.book import CallBook
+from ivr.calls.events import Event, Kind
+from ivr.calls.record import CallRecord
+from ivr.errors import HotlineError
+from ivr.hotline.book import HotlineBook
+from ivr.transfers.desk import Alarm, Desk
+from ivr.transfers.floor import Floor
+from ivr.transfers.moves import Moves
+from ivr.transfers.room import Presence
+from ivr.transfers.targets import Targets
+from ivr.transfers.told import EMERGENCIES, STAR_NUMBER, reason_of
+from ivr.transfers.transfer import fold_transfer
+from ivr.transfers.wishes import Wishes
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.1
+"""Seconds between two looks at deadlines."""
+_NO_ANSWER, _BUSY = "3", "5"
+"""Reasons of OriginateResponse (AST_CONTROL_RINGING, AST_CONTROL_BUSY)."""
+
+
+class ThirdParties:
+    """The three-way calls of a running engine.
+
+    Args:
+        book: gives the present configuration.
+        calls: where events are recorded.
+        link: gives the manager connection.
+        sound: where prompts are.
+        manned: tells whether somebody could answer in a queue now.
+        number: gives a caller's full number.
+        alarm: tells the shift leader.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(  # noqa: PLR0913 - the composition root builds it, by keyword
+        self,
+        *,
+        book: Callable[[], HotlineBook],
+        calls: CallBook,
+        link: Link,
+        sound: Sound,
+        manned: Callable[[str], bool],
+        number: Callable[[CallRecord], str],
+        clock: Callable[[], float],
+        alarm: Alarm | None = None,
+        leader_seat: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        self._calls = calls
+        self._clock = clock
+        self._link = link
+        self.alarm: Alarm = alarm or self._note_alarm
+        self.rooms = Rooms(link, sound, Presence)
+        self.targets: Callable[[], Targets] = lambda: Targets(book(), manned, leader_seat)
+        self.floor = Floor(calls, clock)
+        moves = Moves(self.floor, book, self.rooms, self._spawn, number)
+        self.desk = Desk(self.floor, moves, self.rooms, lambda *said: self.alarm(*said))
+        self.wishes = Wishes(self.floor, moves, self.targets)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._restored = asyncio.Event()
+
+    # -- life ----------------------------------------------------------------------------------
+    async def run(self) -> None:
+        """Look at deadlines until cancelled."""
+        while True:
+            self.desk.tick()
+            await asyncio.sleep(TICK_S)
+
+    async def restore(self, known: Callable[[Sequence[str]], Any]) -> None:
+        """Take up the three-way calls of before a restart, and compare them with Asterisk."""
+        open_calls = list(self._calls.calls)
+        events: Mapping[str, Sequence[Event]] = await known(open_calls) if open_calls else {}
+        self.desk.restore(fold_transfer(call_id, told) for call_id, told in events.items())
+        self._restored.set()
+        if self._link.state is LinkState.LIVE:
+            await self.recover()
+
+    async def recover(self) -> None:
+        """Compare with Asterisk; after each log-in there, when it is known what was before."""
+        if not self._restored.is_set():
+            return
+        try:
+            await self.desk.recover()
+        except HotlineError as error:
+            log.warning("three-way calls could not be compared with Asterisk: %s", error.sentence)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # -- what Asterisk tells -------------------------------------------------------------------
+    def hear(self, message: Message) -> None:
+        """Give one message to the desk."""
+        told = translate_room(message)
+        if told is None:
+            return
+        try:
+            getattr(self, f"_{told.what}")(told)
+        except HotlineError as error:
+            log.warning("call %s: %s", told.call_id, error.sentence)
+
+    def _held(self, told: RoomEvent) -> None:
+        self.desk.held(told.call_id)
+
+    def _star(self, told: RoomEvent) -> None:
+        if told.channel_id == told.call_id:
+            self.wishes.star(told.call_id)
+
+    def _keys(self, told: RoomEvent) -> None:
+        self.wishes.keys(told.call_id, told.channel, told.data["keys"])
+
+    def _wish(self, told: RoomEvent) -> None:
+        self.wishes.room_keys(told.call_id, told.channel, told.data["wish"])
+
+    def _rings(self, told: RoomEvent) -> None:
+        self.desk.third_rings(told.channel_id)
+        if self._calls.calls.get(told.call_id) and told.channel.startswith("PJSIP/ivr-out-"):
+            self._tell(told.call_id, Kind.THIRD_RINGING, target=STAR_NUMBER)
+
+    def _step(self, told: RoomEvent) -> None:
+        if told.data["step"] == "helped":  # the dialplan alone called help, and somebody answered
+            facts = {"target": STAR_NUMBER, "channel": told.channel}
+            self._tell(told.call_id, Kind.THIRD_ANSWERED, **facts)
+            self._tell(told.call_id, Kind.HANDED_OFF, target=STAR_NUMBER)
+            self._spawn(self._say_where_from(told))
+        else:
+            self.desk.third_step(told.channel_id, told.data["step"], told.channel)
+
+    async def _say_where_from(self, told: RoomEvent) -> None:
+        try:
+            await self.rooms.say(told.channel, "S058", {"line_name": ""})
+        except HotlineError as error:
+            log.warning("call %s: %s", told.call_id, error.sentence)
+
+    def _failed(self, told: RoomEvent) -> None:
+        reason = {_NO_ANSWER: "no_answer", _BUSY: "busy"}.get(told.data["reason"], "congestion")
+        self.desk.third_gone(told.channel_id, reason)
+
+    def _gone(self, told: RoomEvent) -> None:
+        self.desk.third_gone(told.channel_id, reason_of(told.data["cause"]))
+        self.desk.operator_gone(told.call_id, told.channel)
+
+    def _joined(self, told: RoomEvent) -> None:
+        self.desk.joined(told.call_id, told.channel_id, told.channel)
+
+    def _left(self, told: RoomEvent) -> None:
+        self.desk.left(told.call_id, told.channel_id, told.channel)
+
+    def _track(self, told: RoomEvent) -> None:
+        """Hear that the dialplan has begun another part of the recording."""
+        if told.call_id in self._calls.calls:
+            self._tell(told.call_id, Kind.TRACK_BEGUN, path=told.data["path"], sides=["caller", "operator"])
+
+    def _help(self, told: RoomEvent) -> None:
+        """Hear how far the dialplan is with calling help by itself."""
+        call = self._calls.calls.get(told.call_id)
+        number, step = told.data["number"], told.data["step"]
+        if call is None or number not in EMERGENCIES:
+            return
+        if step == "wanted":
+            self._tell(call.call_id, Kind.NOTED, what="help wanted", target=number, by="caller")
+            if call.recording and call.source != "110_diversion":
+                path = f"{call.recording}-help"
+                self._tell(call.call_id, Kind.TRACK_BEGUN, path=path, sides=["caller", "third"])
+        elif step == "route":
+            self._tell(call.call_id, Kind.NOTED, what="help route", target=number, route=told.data["route"])
+        elif step == "failed":
+            self._tell(call.call_id, Kind.EMERGENCY_FAILED, target=number, by="caller")
+            self.alarm(
+                "emergency_failed",
+                call.call_id,
+                f"call {call.call_id}: {number} could not be reached; the caller waits at the head of the queue.",
+                f"来电 {call.call_id}:{number} 未能接通,来电人已排到队首。",
+            )
+
+    def _tell(self, call_id: str, kind: Kind, **data: Any) -> None:
+        self._calls.record(Event(call_id, self._clock(), kind, data))
+
+    def _note_alarm(self, alarm: str, about: str, sentence: str, sentence_zh: str) -> None:
+        log.error("alarm: %s", sentence)
+        if about in self._calls.calls:
+            data = {"what": "alarm", "alarm": alarm, "sentence": sentence, "sentence_zh": sentence_zh}
+            self._tell(about, Kind.NOTED, **data)

@@ -1,0 +1,58 @@
+"""Who is where on all three-way calls: shared by what decides, what is wished for and what moves people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ivr.calls.book import CallBook
+from ivr.calls.events import Event, Kind
+from ivr.transfers import told
+from ivr.transfers.transfer import Transfer
+
+
+class Floor:
+    """The three-way calls of this moment.
+
+    Args:
+        calls: where events are recorded.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(self, calls: CallBook, clock: Callable[[], float]) -> None:
+        self.calls = calls
+        self.clock = clock
+        self.transfers: dict[str, Transfer] = {}
+        self.caller_in: set[str] = set()
+        """Calls whose caller is in the room."""
+        self.operator_in: set[str] = set()
+        """Calls whose operator is in the room."""
+        self.gathering: dict[str, tuple[float, int]] = {}
+        """Calls whose operator was sent into the room: when, and how often before."""
+
+    def transfer(self, call_id: str) -> Transfer:
+        """Return the three-way side of a call; idle where there never was one."""
+        return self.transfers.get(call_id) or Transfer(call_id)
+
+    def by_third(self, channel_id: str) -> Transfer | None:
+        """Return the call whose present third party has that channel."""
+        transfer = self.transfers.get(told.call_of(channel_id))
+        return transfer if transfer is not None and transfer.third == channel_id else None
+
+    def caller(self, call_id: str) -> str:
+        """Return the caller's channel, empty when they have gone."""
+        return told.channel_of(self.calls.calls.get(call_id), "caller")
+
+    def operator(self, call_id: str) -> str:
+        """Return the operator's channel, empty when they have gone."""
+        return told.channel_of(self.calls.calls.get(call_id), "operator")
+
+    def tell(self, call_id: str, kind: Kind, **data: Any) -> None:
+        """Journal something."""
+        self.calls.record(Event(call_id, self.clock(), kind, data))
+
+    def empty(self, call_id: str) -> None:
+        """Forget who was in a room."""
+        self.caller_in.discard(call_id)
+        self.operator_in.discard(call_id)
+        self.gathering.pop(call_id, None)

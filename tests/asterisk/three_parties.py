@@ -1,0 +1,192 @@
+"""A hotline with several seats and third parties, for tests of three-way calls: everybody sings."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ivr.control import ask
+from tests.asterisk.hotline import Hotline, wait_for
+from tools.phones.sipp import free_udp_port
+from tools.phones.tone_phone import TonePhone, until
+
+C, O, T = 400.0, 900.0, 1600.0  # noqa: E741 - the three parties' tones, in Hz
+TONES = (C, O, T)
+LINES = ("tech_12396", "ip_12330", "telecom_12300", "land_12336", "travel_12301", "price_12358")
+
+
+def configure(config: Path, destinations: dict[str, list[str]], experts: str = "") -> None:
+    """Write where calls go out, and an expert queue with its operator."""
+    trunks = yaml.safe_load((config / "trunks.yaml").read_text(encoding="utf-8"))
+    trunks["destinations"] = destinations
+    (config / "trunks.yaml").write_text(yaml.safe_dump(trunks, allow_unicode=True), encoding="utf-8")
+    if experts:
+        queues = yaml.safe_load((config / "queues.yaml").read_text(encoding="utf-8"))
+        queues["queues"].append({"id": experts, "name": "社保专席"})
+        (config / "queues.yaml").write_text(yaml.safe_dump(queues, allow_unicode=True), encoding="utf-8")
+        people = yaml.safe_load((config / "operators.yaml").read_text(encoding="utf-8"))
+        people["operators"][-1]["queues"] = [experts]
+        (config / "operators.yaml").write_text(yaml.safe_dump(people, allow_unicode=True), encoding="utf-8")
+
+
+@dataclass
+class Scene:
+    """One caller, one operator, one third party."""
+
+    hall: Hall
+    caller: TonePhone
+    operator: TonePhone
+    third: TonePhone
+    call_id: str
+    number: str
+    target: str
+
+    def ask(self, step: str, **values: Any) -> dict[str, Any]:
+        """Do a step of ``ivr transfer``."""
+        answer: dict[str, Any] = self.hall.hotline.engine("transfer", call=self.call_id, step=step, **values)
+        return answer
+
+    def state(self) -> str:
+        """Return the state of the three-way side."""
+        return str(self.hall.hotline.engine("transfer_state", call=self.call_id)["state"])
+
+    def reach(self, state: str, limit_s: float = 6.0) -> None:
+        """Wait for a state of the three-way side."""
+        seen: list[str] = []
+
+        def there() -> bool:
+            seen.append(self.state())
+            return seen[-1] == state
+
+        assert until(there, limit_s), f"{self.number}: {state} was not reached: {dict.fromkeys(seen)}"
+
+    def hears(self) -> dict[str, set[float]]:
+        """Return who hears which tones."""
+        phones = {"caller": self.caller, "operator": self.operator, "third": self.third}
+        return {name: phone.hears(TONES) for name, phone in phones.items() if phone.up}
+
+    def hear(self, limit_s: float = 3.0, **expected: set[float]) -> None:
+        """Wait until everybody hears what they should, and nobody else is in the call."""
+        assert until(lambda: self.hears() == expected, limit_s), (
+            f"{self.number}: {self.hears()} != {expected}"
+        )
+
+    def to(self, state: str) -> None:
+        """Bring the call into a state by ordinary means."""
+        self.third.behaviour = "ring" if state == "inviting" else "answer"
+        self.third.auto_keys = None
+        if state == "idle":
+            return
+        self.ask("start", to=self.target)
+        assert until(lambda: bool(self.third.invites)), "the third party does not ring"
+        if state in ("inviting", "asking"):
+            self.reach(state)
+            return
+        assert until(lambda: self.third.up)
+        self.third.press("1")
+        self.reach("consulting")
+        if state == "consulting":
+            return
+        self.ask("complete")
+        self.reach("three_way")
+        self.hear(caller={O, T}, operator={C, T}, third={C, O})
+        if state == "handed_off":
+            self.operator.hang_up()
+            self.reach("handed_off")
+        elif state == "together":
+            self.third.hang_up()
+            self.reach("together")
+
+    def ticket(self) -> dict[str, Any]:
+        """Wait for the finished ticket."""
+        return self.hall.hotline.ticket_of(self.number)
+
+    def close(self) -> None:
+        """Everybody hangs up."""
+        for phone in (self.caller, self.operator, self.third):
+            phone.hang_up()
+        self.caller.close()
+
+
+class Hall:
+    """A hotline with ``count`` seats that are manned and as many third parties."""
+
+    def __init__(self, hotline: Hotline, ports: list[int], numbers: list[int]) -> None:
+        self.hotline = hotline
+        self.server = ("127.0.0.1", hotline.sip_port)
+        self.third_ports = ports
+        self.thirds = [TonePhone(port, T, self.server, name=f"third {n}") for n, port in enumerate(ports)]
+        self.helpers = [TonePhone(port, T, self.server, name=f"help {n}") for n, port in enumerate(numbers)]
+        self.operators: dict[str, TonePhone] = {}
+        self._next = 0
+
+    def man(self, count: int, first: int = 1) -> None:
+        """Put operators on seats."""
+        passwords = json.loads((self.hotline.home / "secrets.json").read_text())["sip"]
+        for n in range(first, first + count):
+            phone = TonePhone(free_udp_port(), O, self.server, name=f"seat {n:02d}")
+            user = f"seat{n:02d}"
+            self.hotline.phones.register({user: passwords[user]}, {user: phone.port})
+            self.hotline.engine("login", seat=f"{n:02d}", operator=f"10{n:02d}")
+            self.operators[f"{n:02d}"] = phone
+
+    def scene(self, place: int = 0, *, helper: int | None = None, headers: str = "") -> Scene:
+        """Let a caller talk to an operator; ``place`` chooses the third party."""
+        self._next += 1
+        number = f"154{self._next:04d}{9000 + self._next:04d}"
+        caller = TonePhone(free_udp_port(), C, self.server, name=f"caller {number[-4:]}")
+        caller.call("12345", number, headers)
+        row = wait_for(lambda: self.talking(number), 15.0, "an operator answers")
+        third = self.thirds[place] if helper is None else self.helpers[helper]
+        third.invites.clear()
+        operator = self.operators[row["seat"]]
+        target = f"subcenter:{LINES[place]}"
+        scene = Scene(self, caller, operator, third, row["call_id"], number, target)
+        scene.hear(caller={O}, operator={C})
+        return scene
+
+    def talking(self, number: str) -> dict[str, Any] | None:
+        """Return the call of a number once an operator talks on it."""
+        rows: list[dict[str, Any]] = self.hotline.engine("open_calls")
+        for row in rows:
+            if row["caller"].endswith(number[-4:]) and row["seat"] and row["state"] == "talking":
+                return row
+        return None
+
+    def close(self) -> None:
+        """Everybody goes home."""
+        for phone in (*self.thirds, *self.helpers, *self.operators.values()):
+            phone.close()
+
+
+@contextlib.contextmanager
+def hall(folder: Path, seats: int, thirds: int) -> Iterator[Hall]:
+    """Run a hotline for three-way calls and leave nothing behind."""
+    from tests.asterisk.hotline import quick_city, running
+
+    ports = [free_udp_port() for _ in range(thirds)]
+    helpers = [free_udp_port() for _ in range(2)]
+    config = quick_city(folder)
+    destinations = {
+        f"subcenter:{line}": [f"sip:{n}@127.0.0.1:{port}"]
+        for n, (line, port) in enumerate(zip(LINES, ports, strict=False), 1)
+    }
+    destinations["119"] = [f"sip:119@127.0.0.1:{port}" for port in helpers]
+    destinations["110"] = [f"sip:110@127.0.0.1:{port}" for port in helpers]
+    configure(config, destinations, "q_social")
+    with running(folder, IVR_CONFIG=str(config)) as hotline:
+        place = Hall(hotline, ports, helpers)
+        try:
+            place.man(seats)
+            yield place
+        finally:
+            place.close()
+
+
+__all__ = ["TONES", "C", "Hall", "O", "Scene", "T", "ask", "configure", "hall", "wait_for"]

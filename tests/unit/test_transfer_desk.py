@@ -1,0 +1,452 @@
+"""Three-way calls on virtual time, with a room that does what it is told, late, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine, Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ivr.calls.book import CallBook
+from ivr.calls.events import Event, Kind
+from ivr.calls.record import CallRecord
+from ivr.calls.states import CallState
+from ivr.errors import HotlineError
+from ivr.hotline.book import Line, MergeMode, Trunks
+from ivr.transfers.desk import Desk
+from ivr.transfers.floor import Floor
+from ivr.transfers.moves import Moves
+from ivr.transfers.room import Invitation, Presence
+from ivr.transfers.states import COMPANY, DEADLINES, TransferState
+from ivr.transfers.targets import Targets, TransferRefused
+from ivr.transfers.transfer import Transfer, fold_transfer
+from ivr.transfers.wishes import Wishes
+from tests.unit.kit import Clock, Journal, event, small_book
+
+CALL = "a1-1.1"
+CALLER, OPERATOR = "PJSIP/trunk-00000001", "PJSIP/seat01-00000002"
+THIRD = "PJSIP/ivr-out-00000003"
+CENTRE = "subcenter:tax"
+
+
+class FakeRoom:
+    """Writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, ...]] = []
+        self.broken = False
+        self.there = Presence(True, True, True)
+
+    def of(self, what: str) -> list[tuple[str, ...]]:
+        return [told for told in self.told if told[0] == what]
+
+    def _do(self, *what: str) -> None:
+        if self.broken:
+            raise HotlineError("the wire is cut", retry=True)
+        self.told.append(what)
+
+    async def gather(self, caller: str, operator: str, *, hold: bool, help_number: str = "") -> None:
+        self._do("gather", caller, operator, "hold" if hold else "room", help_number)
+
+    async def hold(self, caller: str) -> None:
+        self._do("hold", caller)
+
+    async def bring(self, caller: str, *, help_number: str = "") -> None:
+        self._do("bring", caller, help_number)
+
+    async def requeue(self, caller: str) -> None:
+        self._do("requeue", caller)
+
+    async def settle(self, caller: str) -> None:
+        self._do("settle", caller)
+
+    async def invite(self, invitation: Invitation) -> None:
+        self._do("invite", invitation.channel_id, invitation.route.address, invitation.caller_number)
+
+    async def drop(self, channel_id: str) -> None:
+        self._do("drop", channel_id)
+
+    async def say(self, channel: str, prompt: str, slots: Mapping[str, str]) -> None:
+        self._do("say", channel, prompt)
+
+    async def mute(self, call_id: str, channel: str, on: bool) -> None:
+        self._do("mute", channel, str(on))
+
+    async def record(self, channel: str, path: str) -> None:
+        self._do("record", channel, path)
+
+    async def present(self, call_id: str, operator: str, third: str) -> Presence:
+        return self.there
+
+
+def run(command: Coroutine[Any, Any, None]) -> None:
+    """Commands of the fake room never wait."""
+    with pytest.raises(StopIteration):
+        command.send(None)
+
+
+class Hall:
+    """One call that is being talked on, and everything that decides about it."""
+
+    def __init__(self, source: str = "live", routes: tuple[str, ...] = ("sip:119@127.0.0.1:5119",)) -> None:
+        self.clock, self.journal, self.room = Clock(), Journal(), FakeRoom()
+        book = small_book(
+            lines=(Line("tax", "12366", "税务服务热线", "税务局", MergeMode.SUBCENTER),),
+            trunks=Trunks(destinations={CENTRE: ("sip:1@127.0.0.1:5200",), "119": routes, "110": routes}),
+        )
+        self.alarms: list[tuple[str, str, str, str]] = []
+        self.calls = CallBook(self.journal.append, lambda told, call: self.desk.hear(told, call))
+        self.floor = Floor(self.calls, self.clock)
+        moves = Moves(self.floor, lambda: book, self.room, run, lambda _: "13800138000")
+        self.desk = Desk(self.floor, moves, self.room, lambda *said: self.alarms.append(said))
+        self.wishes = Wishes(self.floor, moves, lambda: Targets(book, lambda _: True))
+        for after, kind, data in (
+            (0, Kind.CALL_STARTED, {"channel": CALLER, "source": source, "recording": "/r/c1"}),
+            (1, Kind.QUEUED, {"queue": "q_general"}),
+            (2, Kind.ANSWERED, {"seat": "01", "operator": "1001", "channel": OPERATOR}),
+        ):
+            self.calls.record(event(CALL, after, kind, **data))
+        self.clock.now += 10
+
+    @property
+    def transfer(self) -> Transfer:
+        return self.floor.transfer(CALL)
+
+    @property
+    def state(self) -> TransferState:
+        return self.transfer.state
+
+    def where(self) -> TransferState:
+        return self.transfer.state
+
+    @property
+    def call(self) -> CallRecord:
+        return self.calls.calls[CALL]
+
+    def pass_(self, seconds: float) -> None:
+        """Let time go by in small steps."""
+        for _ in range(round(seconds * 10)):
+            self.clock.now += 0.1
+            self.desk.tick()
+
+    def to(self, state: TransferState) -> None:
+        """Bring the call to a state by what really happens."""
+        self.wishes.start(CALL, CENTRE, "seat 01")
+        self.desk.held(CALL)
+        self.desk.joined(CALL, "o", OPERATOR)
+        third = self.transfer.third
+        self.desk.third_rings(third)
+        if state is TransferState.INVITING:
+            return
+        self.desk.third_step(third, "answered", THIRD)
+        if state is TransferState.ASKING:
+            return
+        self.desk.joined(CALL, third, THIRD)
+        if state is TransferState.CONSULTING:
+            return
+        self.wishes.complete(CALL, "seat 01")
+        self.desk.joined(CALL, CALL, CALLER)
+        assert self.state is TransferState.THREE_WAY
+        if state is TransferState.HANDED_OFF:
+            self.operator_leaves()
+
+    def operator_leaves(self) -> None:
+        self.calls.record(
+            Event(CALL, self.clock(), Kind.OPERATOR_LEFT, {"reason": "agent", "channel": OPERATOR})
+        )
+
+    def caller_leaves(self) -> None:
+        self.calls.record(Event(CALL, self.clock(), Kind.HUNG_UP, {}))
+
+
+def test_a_consultation_becomes_three_and_goes_on_without_the_operator() -> None:
+    hall = Hall()
+    hall.to(TransferState.CONSULTING)
+    assert hall.room.told[0] == ("gather", CALLER, OPERATOR, "hold", "")
+    assert hall.call.state is CallState.TALKING
+    hall.wishes.complete(CALL, "seat 01")
+    assert hall.room.told[-1] == ("bring", CALLER, "")
+    hall.desk.joined(CALL, CALL, CALLER)
+    assert (hall.state, hall.call.state) == (TransferState.THREE_WAY, CallState.THREE_WAY)
+    hall.operator_leaves()
+    assert (hall.state, hall.call.state) == (TransferState.HANDED_OFF, CallState.HANDED_OFF)
+    call = hall.call
+    hall.caller_leaves()
+    assert call.outcome == "handed_off"
+    assert [(leg.role, leg.target) for leg in call.legs][-1] == ("third", CENTRE)
+
+
+def test_the_third_party_sees_the_hotlines_number_and_only_help_sees_the_callers() -> None:
+    hall = Hall()
+    hall.to(TransferState.INVITING)
+    assert hall.room.of("invite") == [("invite", f"{CALL}-t1-0", "sip:1@127.0.0.1:5200", "12345")]
+    hall.wishes.start(CALL, "119", "seat 01")
+    assert hall.room.of("invite")[-1][-1] == "13800138000"
+
+
+@pytest.mark.parametrize(
+    ("reason", "prompt"),
+    [("busy", "S050"), ("no_answer", "S051"), ("refused", "S052"), ("wrong", "S053"), ("congestion", "S057")],
+)
+def test_a_third_party_that_does_not_come_is_told_with_its_reason_within_a_second(
+    reason: str, prompt: str
+) -> None:
+    hall = Hall()
+    hall.to(TransferState.INVITING)
+    hall.desk.third_gone(hall.transfer.third, reason)
+    assert hall.where() is TransferState.RETURNING
+    assert ("say", OPERATOR, prompt) in hall.room.told
+    assert ("say", CALLER, "P034") in hall.room.told
+    assert ("bring", CALLER, "") in hall.room.told
+    hall.desk.joined(CALL, CALL, CALLER)
+    assert hall.where() is TransferState.TOGETHER
+
+
+def test_nobody_rings_longer_than_twenty_five_seconds() -> None:
+    hall = Hall()
+    hall.to(TransferState.INVITING)
+    third = hall.transfer.third
+    hall.pass_(24.8)
+    assert hall.where() is TransferState.INVITING
+    hall.pass_(0.4)
+    assert hall.where() is TransferState.RETURNING
+    assert ("drop", third) in hall.room.told
+
+
+def test_an_operator_who_leaves_while_it_rings_leaves_the_caller_to_the_third_party_or_the_queue() -> None:
+    hall = Hall()
+    hall.to(TransferState.INVITING)
+    hall.operator_leaves()
+    assert (hall.state, hall.call.state) == (TransferState.AWAITED, CallState.WAITING)
+    hall.desk.third_step(hall.transfer.third, "answered", THIRD)
+    hall.desk.joined(CALL, hall.transfer.third, THIRD)
+    assert hall.room.told[-1] == ("bring", CALLER, "")
+    hall.desk.joined(CALL, CALL, CALLER)
+    assert (hall.state, hall.call.state) == (TransferState.HANDED_OFF, CallState.HANDED_OFF)
+
+    hall = Hall()
+    hall.to(TransferState.INVITING)
+    hall.operator_leaves()
+    hall.desk.third_gone(hall.transfer.third, "busy")
+    assert hall.room.of("requeue") == [("requeue", CALLER)]
+    hall.calls.record(Event(CALL, hall.clock(), Kind.QUEUED, {"queue": "q_general"}))
+    assert (hall.state, hall.call.state) == (TransferState.IDLE, CallState.WAITING)
+
+
+def test_an_emergency_holds_nobody_and_goes_on_to_the_next_route_every_ten_seconds() -> None:
+    hall = Hall(routes=("sip:119@127.0.0.1:5119", "sip:119@127.0.0.2:5119"))
+    hall.wishes.start(CALL, "119", "seat 01")
+    assert hall.room.told[0] == ("gather", CALLER, OPERATOR, "room", "119")
+    hall.desk.joined(CALL, "o", OPERATOR)
+    hall.desk.joined(CALL, CALL, CALLER)
+    first = hall.transfer.third
+    hall.pass_(10.1)
+    assert [told[2] for told in hall.room.of("invite")] == [
+        "sip:119@127.0.0.1:5119",
+        "sip:119@127.0.0.2:5119",
+    ]
+    assert ("drop", first) in hall.room.told
+    hall.pass_(10.1)
+    assert hall.where() is TransferState.TOGETHER
+    assert ("say", CALLER, "P011") in hall.room.told
+    assert [alarm[0] for alarm in hall.alarms] == ["emergency_failed"]
+
+
+def test_an_emergency_is_three_way_as_soon_as_somebody_answers() -> None:
+    hall = Hall()
+    hall.wishes.start(CALL, "119", "seat 01")
+    hall.desk.joined(CALL, "o", OPERATOR)
+    hall.desk.joined(CALL, CALL, CALLER)
+    hall.desk.third_step(hall.transfer.third, "answered", THIRD)
+    hall.desk.joined(CALL, hall.transfer.third, THIRD)
+    assert hall.call.state is CallState.THREE_WAY
+    assert ("say", THIRD, "S058") in hall.room.told
+
+
+@pytest.mark.parametrize("state", ["INVITING", "ASKING", "CONSULTING", "THREE_WAY"])
+def test_an_emergency_does_not_wait_for_a_department(state: str) -> None:
+    hall = Hall()
+    hall.to(TransferState[state])
+    third = hall.transfer.third
+    hall.wishes.star(CALL)
+    assert hall.where() is TransferState.CALLING_HELP
+    assert ("drop", third) in hall.room.told
+    assert hall.room.of("bring")[-1] == ("bring", CALLER, "110")
+
+
+def test_a_second_target_is_refused_while_the_first_is_being_brought_in() -> None:
+    hall = Hall()
+    hall.to(TransferState.INVITING)
+    invited = hall.room.of("invite")
+    hall.wishes.keys(CALL, OPERATOR, "601")
+    hall.wishes.keys(CALL, OPERATOR, "601")
+    assert hall.room.of("invite") == invited
+    assert hall.room.of("say")[-1] == ("say", OPERATOR, "S055")
+    with pytest.raises(TransferRefused, match="cancel that first"):
+        hall.wishes.start(CALL, CENTRE, "administrator")
+
+
+def test_keys_of_anybody_but_the_operator_do_nothing() -> None:
+    hall = Hall()
+    hall.wishes.keys(CALL, THIRD, "9")
+    hall.wishes.keys("unknown", OPERATOR, "9")
+    hall.wishes.room_keys(CALL, CALLER, "cancel")
+    assert hall.room.told == []
+    hall.wishes.keys(CALL, OPERATOR, "77")
+    assert hall.room.told == [("say", OPERATOR, "S053")]
+
+
+def test_a_call_from_110_is_not_sent_back_and_the_operator_hears_why() -> None:
+    hall = Hall(source="110_diversion")
+    hall.wishes.keys(CALL, OPERATOR, "0")
+    assert hall.room.told == [("say", OPERATOR, "S056")]
+    assert hall.journal.of(CALL)[-1].data["reason"] == "loop"
+
+
+def test_a_redirect_that_asterisk_only_queued_is_given_again_and_then_given_up() -> None:
+    hall = Hall()
+    hall.wishes.start(CALL, CENTRE, "seat 01")
+    hall.pass_(1.0)
+    assert len(hall.room.of("gather")) == 2
+    hall.pass_(4.0)
+    assert hall.where() is TransferState.TOGETHER
+    assert not hall.transfer.moved
+    assert hall.journal.of(CALL)[-1].data == {"unmoved": True}
+
+
+def test_a_caller_who_does_not_arrive_is_sent_again_and_never_forgotten() -> None:
+    hall = Hall()
+    hall.to(TransferState.CONSULTING)
+    hall.operator_leaves()
+    assert hall.where() is TransferState.DELIVERING
+    hall.pass_(10.0)
+    assert len(hall.room.of("bring")) == 3
+    assert hall.where() is TransferState.REQUEUEING
+    hall.pass_(5.0)
+    assert len(hall.room.of("requeue")) >= 3
+
+
+def test_a_consultation_does_not_keep_the_caller_on_music_for_ever() -> None:
+    hall = Hall()
+    hall.to(TransferState.CONSULTING)
+    hall.pass_(180.2)
+    assert hall.where() is TransferState.JOINING
+
+
+def test_a_wire_cut_between_redirect_and_originate_is_mended_when_it_is_back() -> None:
+    hall = Hall()
+    hall.room.broken = True
+    hall.wishes.start(CALL, "119", "seat 01")
+    hall.room.broken = False
+    hall.room.there = Presence(True, True, False)
+    asyncio.run(hall.desk.recover())
+    assert len(hall.room.of("invite")) == 1, "help is called after all"
+
+    hall = Hall()
+    hall.room.broken = True
+    hall.wishes.start(CALL, CENTRE, "seat 01")
+    hall.room.broken = False
+    hall.room.there = Presence(True, True, False)
+    asyncio.run(hall.desk.recover())
+    assert hall.where() is TransferState.RETURNING, "an ordinary third party is not dialled twice"
+
+
+@pytest.mark.parametrize("state", ["INVITING", "ASKING", "CONSULTING", "THREE_WAY", "HANDED_OFF"])
+def test_the_state_of_a_call_is_what_its_journal_says(state: str) -> None:
+    hall = Hall()
+    hall.to(TransferState[state])
+    told = fold_transfer(CALL, hall.journal.of(CALL))
+    assert (told.state, told.third, told.deadline) == (
+        TransferState[state],
+        hall.transfer.third,
+        hall.transfer.deadline,
+    )
+
+
+@pytest.mark.parametrize("state", ["INVITING", "CONSULTING", "THREE_WAY"])
+def test_what_happened_while_the_engine_was_dead_is_told_when_it_is_back(state: str) -> None:
+    hall = Hall()
+    hall.to(TransferState[state])
+    hall.room.there = Presence(True, False, False, caller_in_room=state == "THREE_WAY")
+    asyncio.run(hall.desk.recover())
+    kinds = hall.journal.kinds(CALL)
+    assert "operator_left" in kinds
+    assert {"third_left", "third_refused"} & set(kinds)
+    assert hall.state in (TransferState.REQUEUEING, TransferState.LEAVING)
+
+
+HAPPENINGS = st.sampled_from(
+    [
+        "start", "emergency", "star", "complete", "cancel", "mute", "leave", "held", "caller_in", "caller_out",
+        "operator_in", "operator_out", "third_in", "rings", "answered", "refused", "gone", "operator_left", "queued",
+        "operator_gone", "time", "long", "recover", "answered_again",
+    ]
+)  # fmt: skip
+
+
+def happen(hall: Hall, what: str) -> None:
+    """One thing happens, fitting or not."""
+    third, clock = hall.transfer.third or f"{CALL}-t9-9", hall.clock()
+    queued = Event(CALL, clock, Kind.QUEUED, {"queue": "q_general"})
+    answered = Event(CALL, clock, Kind.ANSWERED, {"seat": "02", "operator": "1002", "channel": OPERATOR})
+    table: dict[str, Any] = {
+        "start": lambda: hall.wishes.start(CALL, CENTRE, "x"),
+        "emergency": lambda: hall.wishes.start(CALL, "119", "x"),
+        "star": lambda: hall.wishes.star(CALL),
+        "complete": lambda: hall.wishes.complete(CALL, "x"),
+        "cancel": lambda: hall.wishes.cancel(CALL, "x"),
+        "mute": lambda: hall.wishes.mute(CALL, "x"),
+        "leave": lambda: hall.wishes.leave(CALL, "x"),
+        "held": lambda: hall.desk.held(CALL),
+        "caller_in": lambda: hall.desk.joined(CALL, CALL, CALLER),
+        "caller_out": lambda: hall.desk.left(CALL, CALL, CALLER),
+        "operator_in": lambda: hall.desk.joined(CALL, "o", OPERATOR),
+        "operator_out": lambda: hall.desk.left(CALL, "o", OPERATOR),
+        "third_in": lambda: hall.desk.joined(CALL, third, THIRD),
+        "rings": lambda: hall.desk.third_rings(third),
+        "answered": lambda: hall.desk.third_step(third, "answered", THIRD),
+        "refused": lambda: hall.desk.third_step(third, "refused", THIRD),
+        "gone": lambda: hall.desk.third_gone(third, "busy"),
+        "operator_left": hall.operator_leaves,
+        "operator_gone": lambda: hall.desk.operator_gone(CALL, OPERATOR),
+        "queued": lambda: hall.calls.record(queued),
+        "answered_again": lambda: hall.calls.record(answered),
+        "time": lambda: hall.pass_(1.0),
+        "long": lambda: hall.pass_(40.0),
+        "recover": lambda: asyncio.run(hall.desk.recover()),
+    }
+    with contextlib.suppress(TransferRefused):
+        table[what]()
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(HAPPENINGS, max_size=25))
+def test_whatever_happens_in_whatever_order_no_caller_waits_without_a_deadline(happenings: list[str]) -> None:
+    hall = Hall()
+    for what in happenings:
+        happen(hall, what)
+        state = hall.state
+        assert state in COMPANY or hall.transfer.deadline is not None
+        assert (state in DEADLINES) == (state not in COMPANY)
+        told = fold_transfer(CALL, hall.journal.of(CALL))
+        assert told.state is state, "a restart would see something else"
+    hall.caller_leaves()
+    assert CALL not in hall.floor.transfers
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(HAPPENINGS, max_size=15))
+def test_when_nothing_more_happens_the_caller_ends_with_company_or_at_the_head_of_the_queue(
+    happenings: list[str],
+) -> None:
+    hall = Hall()
+    for what in happenings:
+        happen(hall, what)
+    hall.pass_(300.0)
+    assert hall.state in COMPANY or (
+        hall.state is TransferState.REQUEUEING and hall.room.told[-1] == ("requeue", CALLER)
+    )

@@ -1,0 +1,101 @@
+"""Who can be brought in, and who cannot."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ivr.calls.record import CallRecord
+from ivr.hotline.book import Line, MergeMode, Trunks
+from ivr.hotline.units import Unit
+from ivr.transfers.targets import By, Targets, TransferRefused, usable
+from tests.unit.kit import small_book
+
+TAX = Line("tax_12366", "12366", "税务服务热线", "税务局", MergeMode.SUBCENTER)
+DESTINATIONS = {
+    "119": ("sip:119@127.0.0.1:5119", "sip:119@127.0.0.2:5119"),
+    "subcenter:tax_12366": ("sip:12366@127.0.0.1:5200",),
+    "unit:water": ("sip:1@127.0.0.1:5301", "sip:2@127.0.0.1:5302", "sip:3@127.0.0.1:5303"),
+    "120": ("sip:120@192.0.2.1",),
+}
+
+
+def targets(lab: bool = True, manned: bool = True, leader: str | None = None) -> Targets:
+    book = small_book(
+        trunks=Trunks(lab=lab, destinations=DESTINATIONS), units=(Unit("water", "水务集团", 2),)
+    )
+    book = replace(book, lines=(*book.lines, TAX))
+    return Targets(book, lambda _: manned, lambda: leader)
+
+
+def test_an_emergency_number_has_its_routes_in_the_order_they_are_written() -> None:
+    target = targets().resolve("119", CallRecord("c1"))
+    assert target.emergency
+    assert [route.address for route in target.routes] == list(DESTINATIONS["119"])
+    assert {route.ring_s for route in target.routes} == {10.0}
+
+
+def test_in_lab_mode_nothing_but_loopback_is_ever_dialled() -> None:
+    assert targets().resolve("120", CallRecord("c1")).routes == ()
+    assert len(targets(lab=False).resolve("120", CallRecord("c1")).routes) == 1
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "sip:119@127.0.0.1,20,g", "sip:1@127.0.0.1&PJSIP/seat01", "sip:1@127.0.0.1)", "sip:${X}@127.0.0.1", "tel:119",
+        "sip:119@127.0.0.1\nX: 1", "sip:1^2@127.0.0.1", "119", "", "sip:119@127.0.0.1.example.com",
+    ],
+)  # fmt: skip
+def test_an_address_that_could_say_more_than_an_address_is_not_dialled(uri: str) -> None:
+    assert not usable(uri, lab=True)
+
+
+def test_a_unit_is_called_on_each_of_its_telephones_and_then_the_shift_leader() -> None:
+    routes = targets(leader="02").resolve("unit:water", CallRecord("c1")).routes
+    assert [route.by for route in routes] == [By.SIP, By.SIP, By.SIP, By.SEAT]
+    assert routes[-1].address == "seat02"
+    assert sum(route.ring_s for route in routes) <= 60.0, "a caller waits a minute at most"
+
+
+def test_an_expert_queue_without_anybody_says_so_at_once() -> None:
+    assert targets().resolve("expert:q_market", CallRecord("c1")).routes[0].by is By.QUEUE
+    with pytest.raises(TransferRefused) as refused:
+        targets(manned=False).resolve("expert:q_market", CallRecord("c1"))
+    assert refused.value.reason == "nobody"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "expert:", "expert:q_general", "expert:none", "subcenter:water", "subcenter:none", "unit:none", "seat:99",
+     "seat:01", "111", "sip:1@127.0.0.1", "expert", "unit:water\r\nAction: Logoff"],
+)  # fmt: skip
+def test_a_target_that_does_not_exist_is_refused_with_what_to_do(name: str) -> None:
+    with pytest.raises(TransferRefused) as refused:
+        targets().resolve(name, CallRecord("c1", seat="01"))
+    assert refused.value.reason == "wrong"
+    assert "ivr transfer targets" in refused.value.sentence or "trunks.yaml" in refused.value.sentence
+
+
+def test_a_call_that_came_from_110_is_never_sent_back_to_110() -> None:
+    with pytest.raises(TransferRefused) as refused:
+        targets().resolve("110", CallRecord("c1", source="110_diversion"))
+    assert refused.value.reason == "loop"
+    assert targets().resolve("119", CallRecord("c1", source="110_diversion")).routes
+
+
+def test_a_call_that_a_sub_centre_forwarded_is_not_sent_back_there() -> None:
+    assert targets().resolve("subcenter:tax_12366", CallRecord("c1")).routes
+    with pytest.raises(TransferRefused) as refused:
+        targets().resolve("subcenter:tax_12366", CallRecord("c1", diverted=("083312366",)))
+    assert refused.value.reason == "loop"
+
+
+def test_every_code_leads_to_one_target_and_none_begins_another() -> None:
+    codes = targets().codes()
+    assert (codes["0"], codes["9"]) == ("110", "119")
+    assert (codes["2"], codes["3"], codes["501"], codes["601"], codes["7001"], codes["802"]) == (
+        "120", "122", "expert:q_market", "subcenter:tax_12366", "unit:water", "seat:02",
+    )  # fmt: skip
+    assert not [(a, b) for a in codes for b in codes if a != b and b.startswith(a)]
