@@ -71,7 +71,12 @@ class Engine:
         self.seating = Seating(lambda: self.book, self.calls, self.align, time.time)
         self.transcriber = Transcriber(find_model(Path(settings.vosk_model) if settings.vosk_model else None))
         self.aftercall = AfterCall(
-            settings.recordings, self.calls.record, _close_recording, self._transcribe, time.time
+            settings.recordings,
+            self.calls.record,
+            _close_recording,
+            self._transcribe,
+            time.time,
+            _close_track,
         )
         seat_route = SeatRoute(
             book=lambda: self.book,
@@ -284,10 +289,14 @@ async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _close_recording(raw: Path, wav: Path) -> tuple[float, str]:
+def _close_track(raw: Path, wav: Path) -> tuple[float, str]:
+    return _close_recording(raw, wav, 1)
+
+
+def _close_recording(raw: Path, wav: Path, channels: int = 2) -> tuple[float, str]:
     if not raw.exists() and wav.exists():  # closed before a kill, and not yet journalled
         seconds, _ = checked_wav(wav)
         return seconds, sha256(wav)
-    closed = raw_to_wav(raw, wav, salvage=True)
+    closed = raw_to_wav(raw, wav, channels, salvage=True)
     raw.unlink(missing_ok=True)
     return closed.seconds, closed.sha256

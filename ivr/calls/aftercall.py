@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from ivr.calls import tracks
 from ivr.calls.events import Event, Kind
 from ivr.calls.record import CallRecord
 from ivr.errors import HotlineError
@@ -51,6 +52,7 @@ class AfterCall:
         close: wraps a raw recording into a wav, off the event loop.
         transcribe: turns a recording into words.
         clock: seconds since the epoch.
+        close_one_side: wraps a raw recording of one party alone; ``close`` where it is not given.
     """
 
     def __init__(
@@ -60,10 +62,12 @@ class AfterCall:
         close: CloseRecording,
         transcribe: Transcribe,
         clock: Callable[[], float],
+        close_one_side: CloseRecording | None = None,
     ) -> None:
         self._root = root
         self._record = record
         self._close = close
+        self._close_one_side = close_one_side or close
         self._transcribe = transcribe
         self._clock = clock
         self._queue: asyncio.Queue[CallRecord] = asyncio.Queue()
@@ -71,7 +75,10 @@ class AfterCall:
 
     def ended(self, call: CallRecord) -> None:
         """Take over a call that has ended."""
-        if call.answered_at is None or call.transcript.get("status") in ("done", "failed"):
+        if (call.answered_at is None and not call.tracks) or call.transcript.get("status") in (
+            "done",
+            "failed",
+        ):
             return
         if call.recording_settled:
             if call.recordings:
@@ -90,10 +97,15 @@ class AfterCall:
         if not call.recording:
             self._fail(call, "the call was not recorded: no recording was begun")
             return
+        await self._close_tracks(call)
         raw = Path(call.recording + ".raw")
         wav = Path(call.recording + ".wav")
         try:
             await self._settled(raw)
+            if call.answered_at is None and not raw.exists():  # nobody of ours answered: only help did
+                self._tell(call, Kind.TRANSCRIPT_PENDING, {})
+                self._queue.put_nowait(call)
+                return
             closed = ClosedRecording(*await asyncio.to_thread(self._close, raw, wav))
         except HotlineError as error:
             if error.retry:  # a full disk: the raw recording stays, the next start tries again
@@ -116,12 +128,30 @@ class AfterCall:
             "seconds": round(closed.seconds, 3),
         }
         self._tell(call, Kind.RECORDING_CLOSED, data)
-        talked = call.talk_s or 0.0
+        talked = max(0.0, (call.talk_s or 0.0) - tracks.held_s(call))
         if closed.seconds < talked - _SHORT_BY_S:
             reason = f"the recording holds {closed.seconds:.1f} s of a talk of {talked:.1f} s"
             self._tell(call, Kind.RECORDING_FAILED, {"reason": reason})
         self._tell(call, Kind.TRANSCRIPT_PENDING, {})
         self._queue.put_nowait(call)
+
+    async def _close_tracks(self, call: CallRecord) -> None:
+        """Close what was recorded beside the main recording; what cannot be closed only leaves its word."""
+        for track in call.tracks:
+            raw, wav = Path(track.path + ".raw"), Path(track.path + ".wav")
+            try:
+                await self._settled(raw)
+                close = self._close_one_side if len(track.sides) == 1 else self._close
+                closed = ClosedRecording(*await asyncio.to_thread(close, raw, wav))
+            except (HotlineError, OSError) as error:
+                log.warning("call %s: a track could not be closed: %s", call.call_id, error)
+                self._tell(call, Kind.NOTED, {"what": "track not closed", "path": raw.name})
+                continue
+            path = str(wav.relative_to(self._root)) if wav.is_relative_to(self._root) else str(wav)
+            data = {"path": path, "sha256": closed.sha256, "sides": list(track.sides), "track": True}
+            self._tell(call, Kind.RECORDING_CLOSED, data | {"from_s": tracks.from_s(call, track)})
+        for spare in Path(call.recording).parent.glob(f"{Path(call.recording).name}-spare*"):
+            spare.unlink(missing_ok=True)
 
     async def _settled(self, raw: Path) -> None:
         """Wait until Asterisk's recording thread has let go of the file."""
@@ -134,9 +164,8 @@ class AfterCall:
             size = now
 
     async def _transcribe_one(self, call: CallRecord) -> None:
-        wav = self._root / call.recordings[-1]["path"]
         try:
-            words = await self._transcribe(wav, SIDES)
+            words = await tracks.transcribe_all(self._root, call.recordings, self._transcribe)
         except HotlineError as error:
             if error.retry:  # the engine is stopping, or the disk is full: the next start tries again
                 log.warning("call %s: transcript postponed: %s", call.call_id, error.sentence)

@@ -209,8 +209,11 @@ def _close_legs(call: CallRecord, role: str | None, at: float) -> None:
 
 def _recording_closed(call: CallRecord, event: Event) -> None:
     kept = ("path", "sha256", "sides", "from_s")
-    call.recordings.append({key: event.data[key] for key in kept if key in event.data})
-    call.recording_settled = True
+    recording = {key: event.data[key] for key in kept if key in event.data}
+    if all(known["path"] != recording["path"] for known in call.recordings):
+        call.recordings.insert(len(call.recordings) if event.data.get("track") else 0, recording)
+    # tracks are closed before the main recording, which settles all
+    call.recording_settled = call.recording_settled or not event.data.get("track", False)
 
 
 def _recording_failed(call: CallRecord, event: Event) -> None:

@@ -1,0 +1,73 @@
+"""Recordings beside the main one: when each began in it, and who said what of three.
+
+The main recording has the caller on one side and, on the other, whatever the caller heard.  In a
+room that is operator and third party mixed, so their words are taken from tracks of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from ivr.calls.record import CallRecord, Track
+
+MAIN_SIDES = ("caller", "operator")
+
+
+class Transcribe(Protocol):
+    """Turns a recording into words."""
+
+    async def __call__(self, path: Path, speakers: tuple[str, ...]) -> Mapping[str, Any]:
+        """Return ``text``, ``turns``, ``model`` and ``demonstration``."""
+
+
+def held_s(call: CallRecord, until: float | None = None) -> float:
+    """Return the seconds the caller was on hold: the main recording has nothing of them.
+
+    Args:
+        call: the call.
+        until: counted up to this moment (seconds since the epoch); None: to the end.
+    """
+    end = until if until is not None else (call.ended_at or 0.0)
+    spans = ((start, min(stop if stop is not None else end, end)) for start, stop in call.held)
+    return sum(max(0.0, stop - start) for start, stop in spans)
+
+
+def from_s(call: CallRecord, track: Track) -> float:
+    """Return the second of the main recording at which a track begins."""
+    if call.answered_at is None:
+        return 0.0
+    return max(0.0, round(track.at - call.answered_at - held_s(call, track.at), 3))
+
+
+async def transcribe_all(
+    root: Path, recordings: Sequence[Mapping[str, Any]], transcribe: Transcribe
+) -> dict[str, Any]:
+    """Write down a call's recordings and tell the turns in the order they were said.
+
+    Args:
+        root: the folder to which paths are relative.
+        recordings: as the ticket lists them.
+        transcribe: turns one recording into words.
+    """
+    words: dict[str, Any] = {}
+    turns: list[dict[str, Any]] = []
+    tracks = [recording for recording in recordings if "from_s" in recording]
+    alone = [track for track in tracks if len(track["sides"]) == 1]
+    room_from = min((track["from_s"] for track in alone), default=None)
+    for recording in recordings:
+        begins = float(recording.get("from_s", 0.0))
+        sides = tuple(recording["sides"])
+        told = dict(await transcribe(root / recording["path"], sides))
+        words = words or told
+        for turn in told["turns"]:
+            moved = {**turn, "start": round(turn["start"] + begins, 3), "end": round(turn["end"] + begins, 3)}
+            main = "from_s" not in recording
+            mixed = main and room_from is not None and moved["speaker"] != MAIN_SIDES[0]
+            if not (mixed and moved["start"] >= room_from):
+                turns.append(moved)
+    turns.sort(key=lambda turn: (turn["start"], turn["end"]))
+    if tracks:
+        words |= {"turns": turns, "text": " ".join(turn["text"] for turn in turns)}
+    return words

@@ -1,0 +1,76 @@
+"""Who said what of three, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ivr.calls.record import CallRecord, Track
+from ivr.calls.tracks import from_s, held_s, transcribe_all
+from tests.unit.kit import T0, told
+
+
+def turn(speaker: str, start: float, text: str) -> dict[str, Any]:
+    return {"speaker": speaker, "start": start, "end": start + 1.0, "text": text}
+
+
+def a_call() -> CallRecord:
+    return told(
+        "c1",
+        [
+            (0, "call_started", {"channel": "PJSIP/trunk-1"}),
+            (10, "answered", {"seat": "01", "operator": "1001", "channel": "PJSIP/seat01-1"}),
+            (20, "transfer_wanted", {"n": 1}),
+            (20, "caller_held", {}),
+            (50, "three_way", {"target": "110"}),
+            (80, "hung_up", {}),
+        ],
+    )
+
+
+def test_the_music_is_not_counted_as_recorded() -> None:
+    call = a_call()
+    assert held_s(call) == 30.0
+    assert held_s(call, T0 + 25) == 5.0
+
+
+def test_a_track_begins_where_the_main_recording_was_at_that_moment() -> None:
+    call = a_call()
+    assert from_s(call, Track("/r/o", ("operator",), T0 + 20)) == 10.0
+    assert from_s(call, Track("/r/t", ("third",), T0 + 55)) == 15.0
+    assert from_s(CallRecord("c2"), Track("/r/h", ("caller", "third"), T0)) == 0.0
+
+
+async def test_words_of_the_room_are_taken_from_each_partys_own_track() -> None:
+    said = {
+        "c1.wav": [
+            turn("caller", 1.0, "停水了"),
+            turn("operator", 3.0, "您好"),
+            turn("operator", 12.0, "混音"),
+        ],
+        "c1-o.wav": [turn("operator", 2.0, "请说")],
+        "c1-t.wav": [turn("third", 4.0, "水务集团")],
+    }
+
+    async def transcribe(path: Path, speakers: tuple[str, ...]) -> Mapping[str, Any]:
+        assert speakers
+        return {"text": "x", "turns": said[path.name], "model": "tiny", "demonstration": True}
+
+    words = await transcribe_all(
+        Path("/r"),
+        [
+            {"path": "c1.wav", "sides": ["caller", "operator"]},
+            {"path": "c1-o.wav", "sides": ["operator"], "from_s": 10.0},
+            {"path": "c1-t.wav", "sides": ["third"], "from_s": 10.5},
+        ],
+        transcribe,
+    )
+    assert [(t["speaker"], t["start"], t["text"]) for t in words["turns"]] == [
+        ("caller", 1.0, "停水了"),
+        ("operator", 3.0, "您好"),
+        ("operator", 12.0, "请说"),
+        ("third", 14.5, "水务集团"),
+    ]
+    assert words["text"] == "停水了 您好 请说 水务集团"
+    assert words["demonstration"] is True
