@@ -34,6 +34,7 @@ from ivr.keys import Keys
 from ivr.listening import Listener
 from ivr.memory import Memory
 from ivr.routes.guard import guarded
+from ivr.routes.leader import LeaderRoute
 from ivr.routes.reception import reception_route
 from ivr.routes.seat import SeatRoute
 from ivr.settings import Settings
@@ -111,6 +112,8 @@ class Engine:
             number=lambda call: keys.decrypt(call.caller_enc) if call.caller_enc else "",
             clock=time.time,
         )
+        leader = LeaderRoute(lambda: self.book, self.calls, self.third_parties.wishes, time.time)
+        self.fastagi.routes = {**self.fastagi.routes, "leader": guarded(leader, keys.agi)}
         self.reconciler = Reconciler(
             self.calls,
             RecordFiles(asterisk_logs, settings.spool, settings.home / "reconcile.json"),

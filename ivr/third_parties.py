@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.1
 """Seconds between two looks at deadlines."""
+_CAUSE_FOLLOWS_S = 0.2
 _NO_ANSWER, _BUSY = "3", "5"
 """Reasons of OriginateResponse (AST_CONTROL_RINGING, AST_CONTROL_BUSY)."""
 
@@ -147,12 +148,14 @@ class ThirdParties:
             log.warning("call %s: %s", told.call_id, error.sentence)
 
     def _failed(self, told: RoomEvent) -> None:
+        """Hear that an Originate failed; the channel's own end says why, and comes a moment before or after."""
         reason = {_NO_ANSWER: "no_answer", _BUSY: "busy"}.get(told.data["reason"], "congestion")
-        self.desk.third_gone(told.channel_id, reason)
+        loop = asyncio.get_running_loop()
+        loop.call_later(_CAUSE_FOLLOWS_S, self.desk.third_gone, told.channel_id, reason)
 
     def _gone(self, told: RoomEvent) -> None:
         self.desk.third_gone(told.channel_id, reason_of(told.data["cause"]))
-        self.desk.operator_gone(told.call_id, told.channel)
+        self.desk.operator_gone(told.channel)
 
     def _joined(self, told: RoomEvent) -> None:
         self.desk.joined(told.call_id, told.channel_id, told.channel)
@@ -176,6 +179,9 @@ class ThirdParties:
             if call.recording and call.source != "110_diversion":
                 path = f"{call.recording}-help"
                 self._tell(call.call_id, Kind.TRACK_BEGUN, path=path, sides=["caller", "third"])
+        elif step == "loop":
+            facts = {"what": "transfer refused", "target": number, "reason": "loop", "by": "caller"}
+            self._tell(call.call_id, Kind.NOTED, **facts)
         elif step == "route":
             self._tell(call.call_id, Kind.NOTED, what="help route", target=number, route=told.data["route"])
         elif step == "failed":

@@ -53,4 +53,10 @@ def translate_room(message: Message) -> RoomEvent | None:
 
 def _event(message: Message, what: str, values: tuple[str, ...] = ()) -> RoomEvent:
     data = {name.lower(): message.get(name) for name in values}
-    return RoomEvent(what, message.get("Linkedid"), message.get("Uniqueid"), message.get("Channel"), data)
+    return RoomEvent(
+        what,
+        message.get("Call") or message.get("Linkedid"),
+        message.get("Uniqueid"),
+        message.get("Channel"),
+        data,
+    )

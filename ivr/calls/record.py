@@ -57,6 +57,8 @@ class CallRecord:
     recording_settled: bool = False
     diverted: tuple[str, ...] = ()
     handed_off: bool = False
+    relieved: set[str] = field(default_factory=set)
+    """Channels of operators whose call was taken over."""
     tracks: list[Track] = field(default_factory=list)
     held: list[tuple[float, float | None]] = field(default_factory=list)
     """When the caller was on hold: the main recording has nothing of it."""
@@ -89,6 +91,8 @@ class CallRecord:
         Returns:
             Whether the state table knows the event in the present state, or it changes no state.
         """
+        if event.kind is Kind.OPERATOR_LEFT and event.data.get("channel") in self.relieved:
+            return True  # somebody else has taken the call over before
         change = _CHANGES.get(event.kind)
         if change is not None:
             change(self, event)
@@ -184,6 +188,8 @@ def _taken_over(call: CallRecord, event: Event) -> None:
     call.operator = event.data.get("operator")
     call.left_at = None
     call.handed_off = False
+    call.relieved |= {leg.channel for leg in call.legs if leg.role == "operator"}
+    _close_legs(call, "operator", event.at)
     call.legs.append(Leg("operator", event.data.get("channel", ""), event.at))
 
 

@@ -52,12 +52,14 @@ CALL_TRANSITIONS: Mapping[CallState, Mapping[Kind, CallState]] = {
     CallState.TALKING: {
         Kind.OPERATOR_LEFT: CallState.SURVEYING,
         Kind.THREE_WAY: CallState.THREE_WAY,
+        Kind.TAKEN_OVER: CallState.TALKING,
         Kind.QUEUED: CallState.WAITING,
         Kind.HUNG_UP: CallState.ENDED,
     },
     CallState.THREE_WAY: {
         Kind.OPERATOR_LEFT: CallState.HANDED_OFF,
         Kind.THIRD_LEFT: CallState.TALKING,
+        Kind.TAKEN_OVER: CallState.THREE_WAY,
         Kind.QUEUED: CallState.WAITING,
         Kind.HUNG_UP: CallState.ENDED,
     },

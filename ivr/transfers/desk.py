@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 
 from ivr.calls.events import Event, Kind
 from ivr.calls.record import CallRecord
-from ivr.transfers.floor import Floor
+from ivr.transfers.floor import Floor, Taking
 from ivr.transfers.moves import Moves
 from ivr.transfers.room import Presence, Room
 from ivr.transfers.states import HELPING, TransferState
@@ -65,6 +65,9 @@ class Desk:
 
     def joined(self, call_id: str, channel_id: str, channel: str) -> None:
         """Hear that somebody has entered the room."""
+        taking = self._floor.taking.get(call_id)
+        if taking is not None and taking.channel == channel:
+            self._take_over(call_id, taking)
         transfer = self._floor.transfers.get(call_id)
         if transfer is None:
             return
@@ -112,17 +115,17 @@ class Desk:
         else:
             self._third_failed(transfer, reason)
 
-    def operator_gone(self, call_id: str, channel: str) -> None:
+    def operator_gone(self, channel: str) -> None:
         """Hear that an operator's channel has ended; app_queue mostly has said so already."""
-        busy = self._floor.transfer(call_id).state is not S.IDLE
-        if busy and channel and channel == self._floor.operator(call_id):
-            self._floor.tell(call_id, K.OPERATOR_LEFT, reason="agent")
+        call_id = self._floor.operated_by(channel) if channel else ""
+        if call_id and self._floor.transfer(call_id).state is not S.IDLE:
+            self._floor.tell(call_id, K.OPERATOR_LEFT, reason="agent", channel=channel)
 
     def hear(self, event: Event, call: CallRecord | None) -> None:
         """Fold in what was journalled, whoever did, and do what the new state wants."""
         transfer = self._floor.transfers.get(event.stream)
         if transfer is None:
-            if event.kind not in (K.TRANSFER_WANTED, K.EMERGENCY_WANTED):
+            if event.kind not in (K.TRANSFER_WANTED, K.EMERGENCY_WANTED, K.TAKEN_OVER):
                 return
             transfer = self._floor.transfers[event.stream] = Transfer(event.stream)
         before, third = transfer.state, transfer.third
@@ -204,7 +207,8 @@ class Desk:
         (floor.caller_in.add if there.caller_in_room else floor.caller_in.discard)(call_id)
         (floor.operator_in.add if there.operator_in_room else floor.operator_in.discard)(call_id)
         if not there.operator and floor.operator(call_id):
-            floor.tell(call_id, K.OPERATOR_LEFT, reason="agent", reconciled=True)
+            operator = floor.operator(call_id)
+            floor.tell(call_id, K.OPERATOR_LEFT, reason="agent", channel=operator, reconciled=True)
         if third and transfer.third == third:
             self._compare_third(transfer, there)
         self._settle_room(call_id)
@@ -220,6 +224,15 @@ class Desk:
             self._moves.invite(transfer)  # calling help twice is better than never
         elif not there.third:
             self.third_gone(transfer.third, "no_room")
+
+    def _take_over(self, call_id: str, taking: Taking) -> None:
+        """The shift leader is in the room: the caller comes, the operator goes."""
+        former = self._floor.operator(call_id)
+        self._floor.taking.pop(call_id)
+        self._floor.operator_in.add(call_id)
+        facts = taking._asdict() | {"from_channel": former}
+        self._floor.tell(call_id, K.TAKEN_OVER, **facts)
+        self._moves.drop(former)
 
     # -- inside --------------------------------------------------------------------------------
     def _entered(self, transfer: Transfer, before: TransferState, event: Event) -> None:
@@ -241,7 +254,6 @@ class Desk:
         elif event.kind in (K.THREE_WAY, K.HANDED_OFF):
             self._moves.welcome(transfer)
         elif state is S.TOGETHER:
-            self._floor.gathering.pop(call_id, None)
             self._moves.settle(transfer)
 
     def _begun(self, transfer: Transfer, before: TransferState) -> None:
@@ -252,7 +264,6 @@ class Desk:
     def _bring(self, transfer: Transfer, event: Event) -> None:
         state = transfer.state
         if state is S.RETURNING:
-            self._floor.gathering.pop(transfer.call_id, None)
             self._moves.explain(transfer, event)
         self._settle_room(transfer.call_id)
         if transfer.state is state:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from ivr.calls.book import CallBook
 from ivr.calls.events import Event, Kind
 from ivr.transfers import told
 from ivr.transfers.transfer import Transfer
+
+
+class Taking(NamedTuple):
+    """A shift leader who enters the room: seat, operator number, channel."""
+
+    seat: str
+    operator: str
+    channel: str
 
 
 class Floor:
@@ -29,6 +37,8 @@ class Floor:
         """Calls whose operator is in the room."""
         self.gathering: dict[str, tuple[float, int]] = {}
         """Calls whose operator was sent into the room: when, and how often before."""
+        self.taking: dict[str, Taking] = {}
+        """Calls that a shift leader is about to take over."""
 
     def transfer(self, call_id: str) -> Transfer:
         """Return the three-way side of a call; idle where there never was one."""
@@ -47,6 +57,10 @@ class Floor:
         """Return the operator's channel, empty when they have gone."""
         return told.channel_of(self.calls.calls.get(call_id), "operator")
 
+    def operated_by(self, channel: str) -> str:
+        """Return the three-way call whose operator has that channel, empty where none has."""
+        return next((call_id for call_id in self.transfers if self.operator(call_id) == channel), "")
+
     def tell(self, call_id: str, kind: Kind, **data: Any) -> None:
         """Journal something."""
         self.calls.record(Event(call_id, self.clock(), kind, data))
@@ -56,3 +70,4 @@ class Floor:
         self.caller_in.discard(call_id)
         self.operator_in.discard(call_id)
         self.gathering.pop(call_id, None)
+        self.taking.pop(call_id, None)

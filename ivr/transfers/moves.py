@@ -106,8 +106,11 @@ class Moves:
     def bring(self, transfer: Transfer) -> None:
         """Bring the caller into the room, and the operator too where both are still in the queue's bridge."""
         call_id = transfer.call_id
-        returning = transfer.state is TransferState.RETURNING
-        if returning and call_id not in self._floor.operator_in and self._floor.operator(call_id):
+        floor = self._floor
+        # an operator who is on the way is not sent again: leaving the room once more would empty it of its
+        # last marked party, and Asterisk would see the caller off
+        on_the_way = call_id in floor.operator_in or call_id in floor.gathering
+        if transfer.state is TransferState.RETURNING and not on_the_way and floor.operator(call_id):
             self.gather(transfer, 0)
         else:
             self.do(self._room.bring(self._floor.caller(call_id)))
@@ -136,7 +139,7 @@ class Moves:
 
     def explain(self, transfer: Transfer, event: Event) -> None:
         """Tell operator and caller why the third party is not coming."""
-        if event.kind is Kind.TRANSFER_CANCELLED:
+        if event.kind in (Kind.TRANSFER_CANCELLED, Kind.TAKEN_OVER):
             return
         reason = str(event.data.get("reason", ""))
         self.say(self._floor.operator(transfer.call_id), told.REASONS.get(reason, "S057"))

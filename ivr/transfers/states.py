@@ -40,7 +40,7 @@ S, K = TransferState, Kind
 Table = Mapping[TransferState, Mapping[Kind, TransferState]]
 
 TRANSITIONS: Table = {
-    S.IDLE: {K.TRANSFER_WANTED: S.INVITING, K.HUNG_UP: S.ENDED},
+    S.IDLE: {K.TRANSFER_WANTED: S.INVITING, K.TAKEN_OVER: S.RETURNING, K.HUNG_UP: S.ENDED},
     S.INVITING: {
         K.THIRD_RINGING: S.INVITING,
         K.NEXT_ROUTE: S.INVITING,
@@ -58,6 +58,7 @@ TRANSITIONS: Table = {
         K.HUNG_UP: S.ENDED,
     },
     S.CONSULTING: {
+        K.TAKEN_OVER: S.CONSULTING,
         K.TRANSFER_COMPLETED: S.JOINING,
         K.THIRD_LEFT: S.RETURNING,
         K.TRANSFER_CANCELLED: S.RETURNING,
@@ -72,6 +73,7 @@ TRANSITIONS: Table = {
         K.HUNG_UP: S.ENDED,
     },
     S.THREE_WAY: {
+        K.TAKEN_OVER: S.THREE_WAY,
         K.THIRD_LEFT: S.TOGETHER,
         K.OPERATOR_LEFT: S.HANDED_OFF,
         K.HUNG_UP: S.ENDED,
@@ -83,6 +85,7 @@ TRANSITIONS: Table = {
         K.HUNG_UP: S.ENDED,
     },
     S.TOGETHER: {
+        K.TAKEN_OVER: S.TOGETHER,
         K.TRANSFER_WANTED: S.INVITING,
         K.OPERATOR_LEFT: S.LEAVING,
         K.HUNG_UP: S.ENDED,

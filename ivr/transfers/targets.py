@@ -91,7 +91,12 @@ class Targets:
         """Return the target of each code of keys, as it is dialled after ``*1``."""
         table = dict(KEYS)
         experts = [queue.id for queue in self._book.queues[1:]]
-        centres = [line.id for line in self._book.lines if line.merge_mode is MergeMode.SUBCENTER]
+        reached = self._book.trunks.destinations
+        centres = [
+            line.id
+            for line in self._book.lines
+            if line.merge_mode is MergeMode.SUBCENTER or f"subcenter:{line.id}" in reached
+        ]
         table |= {f"5{n:02d}": f"expert:{queue}" for n, queue in enumerate(experts[:99], 1)}
         table |= {f"6{n:02d}": f"subcenter:{line}" for n, line in enumerate(centres[:99], 1)}
         table |= {f"7{n:03d}": f"unit:{unit.id}" for n, unit in enumerate(self._book.units[:999], 1)}

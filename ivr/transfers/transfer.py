@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ivr.calls.events import Event, Kind
 from ivr.transfers.states import DEADLINES, TransferState, following
@@ -26,6 +26,7 @@ class Transfer:
         moved: whether caller and operator have left the queue's bridge.
         since: when the present state began.
         rings_since: when the present route began to ring.
+        relieved: channels of operators whose call was taken over.
         tries: how often somebody was sent again in the present state; not journalled.
     """
 
@@ -45,6 +46,7 @@ class Transfer:
     rings_since: float = 0.0
     answered_since: float = 0.0
     tries: int = 0
+    relieved: set[str] = field(default_factory=set)
 
     @property
     def deadline(self) -> float | None:
@@ -65,8 +67,10 @@ class Transfer:
 
     def apply(self, event: Event) -> bool:
         """Fold one event in; return whether it changed the state."""
-        if event.kind is Kind.OPERATOR_LEFT and event.data.get("reason") == "caller":
-            return False  # app_queue's word for: the caller hung up
+        if event.kind is Kind.OPERATOR_LEFT and (
+            event.data.get("reason") == "caller" or event.data.get("channel", "-") in self.relieved
+        ):
+            return False  # app_queue's word for: the caller hung up; or somebody who was relieved
         if event.kind is Kind.THIRD_MUTED:
             self.muted = bool(event.data.get("on"))
         if event.kind is Kind.CALLER_HELD:
@@ -121,6 +125,10 @@ def _back_in_queue(transfer: Transfer, _: Event) -> None:
     transfer.moved = False
 
 
+def _taken_over(transfer: Transfer, event: Event) -> None:
+    transfer.relieved.add(event.data.get("from_channel", ""))
+
+
 def _in_room(transfer: Transfer, event: Event) -> None:
     transfer.moved = not event.data.get("unmoved", False)
 
@@ -135,6 +143,7 @@ _CHANGES = {
     Kind.TRANSFER_CANCELLED: _gone,
     Kind.EMERGENCY_FAILED: _gone,
     Kind.QUEUED: _back_in_queue,
+    Kind.TAKEN_OVER: _taken_over,
     Kind.THREE_WAY: _in_room,
     Kind.CALLER_BACK: _in_room,
     Kind.HANDED_OFF: _in_room,

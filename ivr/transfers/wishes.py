@@ -8,7 +8,7 @@ from collections.abc import Callable
 from ivr.calls.events import Kind
 from ivr.calls.record import CallRecord
 from ivr.transfers import told
-from ivr.transfers.floor import Floor
+from ivr.transfers.floor import Floor, Taking
 from ivr.transfers.moves import Moves
 from ivr.transfers.states import TransferState
 from ivr.transfers.targets import Target, Targets, TransferRefused
@@ -20,6 +20,7 @@ S, K = TransferState, Kind
 _FREE = (S.IDLE, S.TOGETHER)
 _INTERRUPTED = (S.INVITING, S.ASKING, S.CONSULTING, S.JOINING, S.THREE_WAY, S.RETURNING)
 """States that give way to an emergency."""
+_TAKEABLE = (S.IDLE, S.TOGETHER, S.CONSULTING, S.THREE_WAY, S.HANDED_OFF)
 
 
 class Wishes:
@@ -92,6 +93,12 @@ class Wishes:
         on = not transfer.muted
         self._floor.tell(call_id, K.THIRD_MUTED, on=on, by=by)
         self._moves.mute(transfer, on)
+
+    def take_over(self, call_id: str, taking: Taking) -> None:
+        """Let a shift leader take a call over: they enter the room, then the caller comes and the operator goes."""
+        if call_id not in self._floor.calls.calls or self._floor.transfer(call_id).state not in _TAKEABLE:
+            raise told.not_now("take over")
+        self._floor.taking[call_id] = taking
 
     def keys(self, call_id: str, channel: str, digits: str) -> None:
         """Do what an operator keyed after ``*1``; a refusal is whispered to them."""

@@ -18,6 +18,7 @@ from tools.phones.tone_phone import TonePhone, until
 
 C, O, T = 400.0, 900.0, 1600.0  # noqa: E741 - the three parties' tones, in Hz
 TONES = (C, O, T)
+NUMBERS = ("119", "110", "120", "122")
 LINES = ("tech_12396", "ip_12330", "telecom_12300", "land_12336", "travel_12301", "price_12358")
 
 
@@ -73,6 +74,10 @@ class Scene:
 
     def hear(self, limit_s: float = 3.0, **expected: set[float]) -> None:
         """Wait until everybody hears what they should, and nobody else is in the call."""
+        self.expect(expected, limit_s)
+
+    def expect(self, expected: dict[str, set[float]], limit_s: float = 3.0) -> None:
+        """The same, for a table of who hears what."""
         assert until(lambda: self.hears() == expected, limit_s), (
             f"{self.number}: {self.hears()} != {expected}"
         )
@@ -82,6 +87,9 @@ class Scene:
         self.third.behaviour = "ring" if state == "inviting" else "answer"
         self.third.auto_keys = None
         if state == "idle":
+            return
+        if self.target.isdigit():
+            self._help(state)
             return
         self.ask("start", to=self.target)
         assert until(lambda: bool(self.third.invites)), "the third party does not ring"
@@ -102,6 +110,16 @@ class Scene:
         elif state == "together":
             self.third.hang_up()
             self.reach("together")
+
+    def _help(self, state: str) -> None:
+        self.third.behaviour = "ring" if state == "calling_help" else "answer"
+        self.ask("start", to=self.target)
+        self.reach(state)
+        if state == "three_way":
+            self.hear(caller={O, T}, operator={C, T}, third={C, O})
+        else:
+            assert until(lambda: bool(self.third.invites)), "help does not ring"
+            self.hear(caller={O}, operator={C})
 
     def ticket(self) -> dict[str, Any]:
         """Wait for the finished ticket."""
@@ -144,9 +162,10 @@ class Hall:
         caller.call("12345", number, headers)
         row = wait_for(lambda: self.talking(number), 15.0, "an operator answers")
         third = self.thirds[place] if helper is None else self.helpers[helper]
+        third.behaviour, third.auto_keys = "answer", None
         third.invites.clear()
         operator = self.operators[row["seat"]]
-        target = f"subcenter:{LINES[place]}"
+        target = f"subcenter:{LINES[place]}" if helper is None else NUMBERS[helper]
         scene = Scene(self, caller, operator, third, row["call_id"], number, target)
         scene.hear(caller={O}, operator={C})
         return scene
@@ -171,16 +190,24 @@ def hall(folder: Path, seats: int, thirds: int) -> Iterator[Hall]:
     from tests.asterisk.hotline import quick_city, running
 
     ports = [free_udp_port() for _ in range(thirds)]
-    helpers = [free_udp_port() for _ in range(2)]
+    helpers = [free_udp_port() for _ in range(4)]
     config = quick_city(folder)
     destinations = {
         f"subcenter:{line}": [f"sip:{n}@127.0.0.1:{port}"]
         for n, (line, port) in enumerate(zip(LINES, ports, strict=False), 1)
     }
-    destinations["119"] = [f"sip:119@127.0.0.1:{port}" for port in helpers]
-    destinations["110"] = [f"sip:110@127.0.0.1:{port}" for port in helpers]
+    destinations |= {
+        "119": [f"sip:119@127.0.0.1:{port}" for port in helpers[:2]],
+        "110": [f"sip:110@127.0.0.1:{helpers[1]}"],
+        "120": [f"sip:120@127.0.0.1:{helpers[2]}"],
+        "122": [f"sip:122@127.0.0.1:{helpers[3]}"],
+    }
     configure(config, destinations, "q_social")
-    with running(folder, IVR_CONFIG=str(config)) as hotline:
+    # who may lead a shift cannot be written in operators.yaml yet: everybody may
+    (folder / "sitecustomize.py").write_text(
+        "from ivr.hotline.duty import Operator\nOperator.__init__.__defaults__ = ((), True)\n"
+    )
+    with running(folder, IVR_CONFIG=str(config), PYTHONPATH=str(folder)) as hotline:
         place = Hall(hotline, ports, helpers)
         try:
             place.man(seats)

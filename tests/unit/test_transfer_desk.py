@@ -18,7 +18,7 @@ from ivr.calls.states import CallState
 from ivr.errors import HotlineError
 from ivr.hotline.book import Line, MergeMode, Trunks
 from ivr.transfers.desk import Desk
-from ivr.transfers.floor import Floor
+from ivr.transfers.floor import Floor, Taking
 from ivr.transfers.moves import Moves
 from ivr.transfers.room import Invitation, Presence
 from ivr.transfers.states import COMPANY, DEADLINES, TransferState
@@ -204,6 +204,19 @@ def test_a_third_party_that_does_not_come_is_told_with_its_reason_within_a_secon
     assert ("bring", CALLER, "") in hall.room.told
     hall.desk.joined(CALL, CALL, CALLER)
     assert hall.where() is TransferState.TOGETHER
+
+
+def test_an_operator_who_is_on_the_way_into_the_room_is_not_sent_out_of_it_again() -> None:
+    hall = Hall()
+    hall.wishes.start(CALL, CENTRE, "seat 01")
+    hall.desk.held(CALL)
+    hall.desk.third_gone(hall.transfer.third, "busy")  # before the operator has arrived
+    assert len(hall.room.of("gather")) == 1, "the caller alone would be seen off by Asterisk"
+    assert hall.room.of("bring") == [("bring", CALLER, "")]
+    hall.desk.joined(CALL, CALL, CALLER)
+    assert hall.where() is TransferState.TOGETHER
+    hall.pass_(1.0)
+    assert len(hall.room.of("gather")) == 2, "one who does not arrive is sent again"
 
 
 def test_nobody_rings_longer_than_twenty_five_seconds() -> None:
@@ -412,7 +425,7 @@ def happen(hall: Hall, what: str) -> None:
         "refused": lambda: hall.desk.third_step(third, "refused", THIRD),
         "gone": lambda: hall.desk.third_gone(third, "busy"),
         "operator_left": hall.operator_leaves,
-        "operator_gone": lambda: hall.desk.operator_gone(CALL, OPERATOR),
+        "operator_gone": lambda: hall.desk.operator_gone(OPERATOR),
         "queued": lambda: hall.calls.record(queued),
         "answered_again": lambda: hall.calls.record(answered),
         "time": lambda: hall.pass_(1.0),
@@ -450,3 +463,27 @@ def test_when_nothing_more_happens_the_caller_ends_with_company_or_at_the_head_o
     assert hall.state in COMPANY or (
         hall.state is TransferState.REQUEUEING and hall.room.told[-1] == ("requeue", CALLER)
     )
+
+
+def test_a_shift_leader_who_takes_over_is_there_before_the_operator_goes() -> None:
+    leader = "PJSIP/seat02-00000009"
+    hall = Hall()
+    hall.wishes.take_over(CALL, Taking("02", "1002", leader))
+    assert hall.room.told == []
+    hall.desk.joined(CALL, "l", leader)
+    assert hall.room.told[0] == ("bring", CALLER, "")
+    assert ("drop", OPERATOR) in hall.room.told
+    assert (hall.call.seat, hall.call.operator) == ("02", "1002")
+    hall.desk.joined(CALL, CALL, CALLER)
+    hall.operator_leaves()  # app_queue tells the end of the operator who was relieved
+    assert hall.where() is TransferState.TOGETHER
+    assert hall.call.state is CallState.TALKING
+    hall.desk.operator_gone(leader)
+    assert hall.where() is TransferState.LEAVING
+
+
+def test_a_call_that_waits_for_somebody_cannot_be_taken_over() -> None:
+    hall = Hall()
+    hall.to(TransferState.INVITING)
+    with pytest.raises(TransferRefused):
+        hall.wishes.take_over(CALL, Taking("02", "1002", "PJSIP/seat02-00000009"))

@@ -7,6 +7,7 @@ UDP, PCMA, keys by SIP INFO.  For tests and benchmarks on loopback only.
 from __future__ import annotations
 
 import audioop
+import hashlib
 import itertools
 import math
 import re
@@ -16,7 +17,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 RATE_HZ = 8000
 FRAME = 160
@@ -62,10 +63,12 @@ class _Dialog:
     remote_header: str
     outgoing: bool
     sequence: int = 1
+    invited: int = 1
     media: tuple[str, int] | None = None
     invite: str = ""
     up: bool = False
-    headers: dict[str, str] = field(default_factory=dict)
+    login: tuple[str, str] | None = None
+    headers: str = ""
 
 
 def _header(message: str, name: str) -> str:
@@ -128,13 +131,16 @@ class TonePhone:
             thread.start()
 
     # -- what a person does --------------------------------------------------------------------
-    def call(self, dialled: str, number: str, headers: str = "") -> None:
-        """Dial; returns at once."""
+    def call(
+        self, dialled: str, number: str, headers: str = "", login: tuple[str, str] | None = None
+    ) -> None:
+        """Dial; returns at once.  ``login`` is user and password where Asterisk asks for them."""
         dialog = _Dialog(
             f"tone{next(_ids)}@127.0.0.1", self.server, f"sip:{dialled}@{self.server[0]}:{self.server[1]}",
             f'"{number}" <sip:{number}@127.0.0.1:{self.port}>;tag=t{next(_ids)}',
             f"<sip:{dialled}@{self.server[0]}:{self.server[1]}>", True,
         )  # fmt: skip
+        dialog.login, dialog.headers = login, headers
         self._dialog, self.status, self.answered_at, self.ended_at = dialog, 0, 0.0, 0.0
         self._request(dialog, "INVITE", self._sdp(), "application/sdp", headers)
 
@@ -229,7 +235,10 @@ class TonePhone:
         dialog.remote_header = _header(message, "To")
         if status >= 300:
             self._request(dialog, "ACK")
-            self._dialog = None
+            if status == 401 and dialog.login is not None:
+                self._log_in(dialog, _header(message, "WWW-Authenticate"))
+            else:
+                self._dialog = None
             return
         contact = re.search(r"<([^>]+)>", _header(message, "Contact"))
         dialog.target = contact.group(1) if contact else dialog.target
@@ -238,6 +247,24 @@ class TonePhone:
         if not dialog.up:
             dialog.up, self.answered_at = True, time.monotonic()
             self._press_later()
+
+    def _log_in(self, dialog: _Dialog, challenge: str) -> None:
+        """Answer a challenge once (RFC 2617, MD5)."""
+        assert dialog.login is not None
+        user, password = dialog.login
+        dialog.login = None
+        realm, nonce = (re.search(rf'{name}="([^"]*)"', challenge) for name in ("realm", "nonce"))
+        assert realm and nonce
+        secret = _md5(f"{user}:{realm.group(1)}:{password}")
+        answer = _md5(f"{secret}:{nonce.group(1)}:00000001:c0:auth:{_md5(f'INVITE:{dialog.target}')}")
+        header = (
+            f'Authorization: Digest username="{user}", realm="{realm.group(1)}", nonce="{nonce.group(1)}", '
+            f'uri="{dialog.target}", response="{answer}", algorithm=MD5, qop=auth, nc=00000001, cnonce="c0"'
+        )
+        dialog.remote_header = dialog.remote_header.split(";tag=")[0]
+        dialog.sequence += 1
+        headers = "\n".join(filter(None, (dialog.headers, header)))
+        self._request(dialog, "INVITE", self._sdp(), "application/sdp", headers)
 
     def _asked(self, message: str, source: tuple[str, int]) -> None:
         method, call_id = message.split(" ", 1)[0], _header(message, "Call-ID")
@@ -297,7 +324,9 @@ class TonePhone:
     def _request(
         self, dialog: _Dialog, method: str, body: str = "", kind: str = "", headers: str = ""
     ) -> None:
-        sequence = f"{dialog.sequence if method not in ('ACK', 'CANCEL') else 1} {method}"
+        if method == "INVITE":
+            dialog.invited = dialog.sequence
+        sequence = f"{dialog.sequence if method not in ('ACK', 'CANCEL') else dialog.invited} {method}"
         lines = [
             f"{method} {dialog.target} SIP/2.0",
             f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bK{next(_ids)};rport",
@@ -367,6 +396,10 @@ class TonePhone:
                 self._rtp.sendto(head + frames[number % len(frames)], dialog.media)
             except OSError:
                 continue
+
+
+def _md5(text: str) -> str:
+    return hashlib.md5(text.encode()).hexdigest()
 
 
 def _media(message: str) -> tuple[str, int] | None:
