@@ -20,6 +20,7 @@ from ivr.hotline.files import load as load_book
 from ivr.keys import Keys
 from ivr.settings import Settings
 from ivr.speech.prompts import PromptBook
+from ivr.transfers.targets import Own
 from ivr.transfers.values import transfer_values
 
 PACKAGE = Path(__file__).resolve().parent
@@ -83,9 +84,14 @@ def context(
         "seat_failed": PROMPTS / "zh/S010",
         "reception_limit_s": RECEPTION_LIMIT_S,
         "away_script": settings.asterisk_home / "agi-bin/reception-away",
-        **transfer_values(book, PromptBook(settings.config / "prompts").files),
+        **transfer_values(book, PromptBook(settings.config / "prompts").files, own_address(settings)),
         **instance,
     }
+
+
+def own_address(settings: Settings) -> Own:
+    """Return where our Asterisk takes calls: no destination may lead back there."""
+    return Own(settings.bind, settings.sip_port)
 
 
 def sip_users(book: HotlineBook) -> list[str]:

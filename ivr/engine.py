@@ -111,6 +111,7 @@ class Engine:
             manned=self._manned,
             number=lambda call: keys.decrypt(call.caller_enc) if call.caller_enc else "",
             clock=time.time,
+            own=deployment.own_address(settings),
         )
         leader = LeaderRoute(lambda: self.book, self.calls, self.third_parties.wishes, time.time)
         self.fastagi.routes = {**self.fastagi.routes, "leader": guarded(leader, keys.agi)}

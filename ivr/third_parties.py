@@ -19,7 +19,7 @@ from ivr.transfers.desk import Alarm, Desk
 from ivr.transfers.floor import Floor
 from ivr.transfers.moves import Moves
 from ivr.transfers.room import Presence
-from ivr.transfers.targets import Targets
+from ivr.transfers.targets import Own, Targets
 from ivr.transfers.told import EMERGENCIES, STAR_NUMBER, reason_of
 from ivr.transfers.transfer import fold_transfer
 from ivr.transfers.wishes import Wishes
@@ -45,6 +45,8 @@ class ThirdParties:
         number: gives a caller's full number.
         alarm: tells the shift leader.
         clock: seconds since the epoch.
+        leader_seat: gives the seat of the shift leader, None when nobody leads.
+        own: where our Asterisk takes calls.
     """
 
     def __init__(  # noqa: PLR0913 - the composition root builds it, by keyword
@@ -59,13 +61,14 @@ class ThirdParties:
         clock: Callable[[], float],
         alarm: Alarm | None = None,
         leader_seat: Callable[[], str | None] = lambda: None,
+        own: Own | None = None,
     ) -> None:
         self._calls = calls
         self._clock = clock
         self._link = link
         self.alarm: Alarm = alarm or self._note_alarm
         self.rooms = Rooms(link, sound, Presence)
-        self.targets: Callable[[], Targets] = lambda: Targets(book(), manned, leader_seat)
+        self.targets: Callable[[], Targets] = lambda: Targets(book(), manned, leader_seat, own)
         self.floor = Floor(calls, clock)
         moves = Moves(self.floor, book, self.rooms, self._spawn, number)
         self.desk = Desk(self.floor, moves, self.rooms, lambda *said: self.alarm(*said))

@@ -129,7 +129,8 @@ class AfterCall:
         }
         self._tell(call, Kind.RECORDING_CLOSED, data)
         talked = max(0.0, (call.talk_s or 0.0) - tracks.held_s(call))
-        if closed.seconds < talked - _SHORT_BY_S:
+        whole = all(len(track.sides) == 1 for track in call.tracks)  # else it goes on in another part
+        if whole and closed.seconds < talked - _SHORT_BY_S:
             reason = f"the recording holds {closed.seconds:.1f} s of a talk of {talked:.1f} s"
             self._tell(call, Kind.RECORDING_FAILED, {"reason": reason})
         self._tell(call, Kind.TRANSCRIPT_PENDING, {})

@@ -12,7 +12,8 @@ from ivr.calls.record import CallRecord
 from ivr.errors import HotlineError
 from ivr.hotline.book import EMERGENCY_NUMBERS, HotlineBook, Line, MergeMode
 
-_URI = re.compile(r"sip:[A-Za-z0-9_.+*#-]{1,40}@(?P<host>[A-Za-z0-9.-]{1,100})(?::[0-9]{2,5})?")
+_URI = re.compile(r"sip:[A-Za-z0-9_.+*#-]{1,40}@(?P<host>[A-Za-z0-9.-]{1,100})(?::(?P<port>[0-9]{2,5}))?")
+SIP_PORT = 5060
 _LOOPBACK = re.compile(r"127(?:\.[0-9]{1,3}){3}|localhost")
 
 RING_S = 25.0
@@ -62,10 +63,27 @@ class Target:
     emergency: bool = False
 
 
-def usable(uri: str, lab: bool) -> bool:
-    """Tell whether a SIP address may be dialled: harmless in a dialplan, and loopback in lab mode."""
+@dataclass(frozen=True)
+class Own:
+    """Where we ourselves can be reached: no destination may lead back there."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+
+
+def usable(uri: str, lab: bool, own: Own | None = None) -> bool:
+    """Tell whether a SIP address may be dialled: harmless in a dialplan, loopback in lab mode, and not ourselves."""
     match = _URI.fullmatch(uri)
-    return match is not None and (not lab or _LOOPBACK.fullmatch(match["host"]) is not None)
+    if match is None:
+        return False
+    local = _LOOPBACK.fullmatch(match["host"]) is not None
+    if (
+        own is not None
+        and int(match["port"] or SIP_PORT) == own.port
+        and (local or match["host"] == own.host)
+    ):
+        return False
+    return local or not lab
 
 
 class Targets:
@@ -75,6 +93,7 @@ class Targets:
         book: the configuration.
         manned: tells whether somebody could answer in a queue now.
         leader_seat: the seat of the shift leader, None when nobody leads.
+        own: where we ourselves are.
     """
 
     def __init__(
@@ -82,8 +101,10 @@ class Targets:
         book: HotlineBook,
         manned: Callable[[str], bool],
         leader_seat: Callable[[], str | None] = lambda: None,
+        own: Own | None = None,
     ) -> None:
         self._book = book
+        self._own = own
         self._manned = manned
         self._leader_seat = leader_seat
 
@@ -175,7 +196,7 @@ class Targets:
     def _destinations(self, name: str, ring_s: float) -> tuple[Route, ...]:
         trunks = self._book.trunks
         uris = trunks.destinations.get(name, ())
-        return tuple(Route(By.SIP, uri, ring_s) for uri in uris if usable(uri, trunks.lab))
+        return tuple(Route(By.SIP, uri, ring_s) for uri in uris if usable(uri, trunks.lab, self._own))
 
 
 def _unknown(name: str) -> TransferRefused:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ivr.hotline.book import EMERGENCY_NUMBERS, HotlineBook
 from ivr.hotline.modes import Priorities
-from ivr.transfers.targets import HELP_RING_S, RING_S, usable
+from ivr.transfers.targets import HELP_RING_S, RING_S, Own, usable
 from ivr.transfers.told import STAR_NUMBER
 
 HOLD_LIMIT_S = 200
@@ -18,14 +18,17 @@ PRIORITY_THIRD = 25
 Sounds = Callable[..., Iterable[Path]]
 
 
-def transfer_values(book: HotlineBook, sounds: Sounds) -> dict[str, object]:
+def transfer_values(book: HotlineBook, sounds: Sounds, own: Own | None = None) -> dict[str, object]:
     """Return the values of ``transfers.part`` and the music of emergencies.
 
     Args:
         book: what the city configured.
         sounds: the recordings of a prompt, in playing order: (id, for_asterisk=True, slots…).
+        own: where we ourselves are.
     """
-    routes = [uri for uri in book.trunks.destinations.get(STAR_NUMBER, ()) if usable(uri, book.trunks.lab)]
+    routes = [
+        uri for uri in book.trunks.destinations.get(STAR_NUMBER, ()) if usable(uri, book.trunks.lab, own)
+    ]
     return {
         "star_number": STAR_NUMBER,
         "star_routes": routes,

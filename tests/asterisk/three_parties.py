@@ -11,15 +11,16 @@ from typing import Any
 
 import yaml
 
-from ivr.control import ask
-from tests.asterisk.hotline import Hotline, wait_for
-from tools.phones.sipp import free_udp_port
+from tests.asterisk.hotline import PROJECT, Hotline, quick_city, rtp_range, running, wait_for
 from tools.phones.tone_phone import TonePhone, until
 
 C, O, T = 400.0, 900.0, 1600.0  # noqa: E741 - the three parties' tones, in Hz
 TONES = (C, O, T)
 NUMBERS = ("119", "110", "120", "122")
-LINES = ("tech_12396", "ip_12330", "telecom_12300", "land_12336", "travel_12301", "price_12358")
+LINES = tuple(
+    line["id"]
+    for line in yaml.safe_load((PROJECT / "queues/lines.yaml").read_text(encoding="utf-8"))["lines"]
+)
 
 
 def configure(config: Path, destinations: dict[str, list[str]], experts: str = "") -> None:
@@ -32,7 +33,11 @@ def configure(config: Path, destinations: dict[str, list[str]], experts: str = "
         queues["queues"].append({"id": experts, "name": "社保专席"})
         (config / "queues.yaml").write_text(yaml.safe_dump(queues, allow_unicode=True), encoding="utf-8")
         people = yaml.safe_load((config / "operators.yaml").read_text(encoding="utf-8"))
-        people["operators"][-1]["queues"] = [experts]
+        general = people["operators"][0]["queues"]
+        people["operators"] += [
+            {"number": f"10{n}", "name": f"话务员{n}", "queues": [experts] if n == 24 else general}
+            for n in range(19, 25)
+        ]
         (config / "operators.yaml").write_text(yaml.safe_dump(people, allow_unicode=True), encoding="utf-8")
 
 
@@ -135,12 +140,12 @@ class Scene:
 class Hall:
     """A hotline with ``count`` seats that are manned and as many third parties."""
 
-    def __init__(self, hotline: Hotline, ports: list[int], numbers: list[int]) -> None:
+    def __init__(self, hotline: Hotline, thirds: list[TonePhone], helpers: list[TonePhone]) -> None:
         self.hotline = hotline
         self.server = ("127.0.0.1", hotline.sip_port)
-        self.third_ports = ports
-        self.thirds = [TonePhone(port, T, self.server, name=f"third {n}") for n, port in enumerate(ports)]
-        self.helpers = [TonePhone(port, T, self.server, name=f"help {n}") for n, port in enumerate(numbers)]
+        self.thirds, self.helpers = thirds, helpers
+        for phone in (*thirds, *helpers):
+            phone.server = self.server
         self.operators: dict[str, TonePhone] = {}
         self._next = 0
 
@@ -148,7 +153,7 @@ class Hall:
         """Put operators on seats."""
         passwords = json.loads((self.hotline.home / "secrets.json").read_text())["sip"]
         for n in range(first, first + count):
-            phone = TonePhone(free_udp_port(), O, self.server, name=f"seat {n:02d}")
+            phone = TonePhone(0, O, self.server, name=f"seat {n:02d}")
             user = f"seat{n:02d}"
             self.hotline.phones.register({user: passwords[user]}, {user: phone.port})
             self.hotline.engine("login", seat=f"{n:02d}", operator=f"10{n:02d}")
@@ -158,7 +163,7 @@ class Hall:
         """Let a caller talk to an operator; ``place`` chooses the third party."""
         self._next += 1
         number = f"154{self._next:04d}{9000 + self._next:04d}"
-        caller = TonePhone(free_udp_port(), C, self.server, name=f"caller {number[-4:]}")
+        caller = TonePhone(0, C, self.server, name=f"caller {number[-4:]}")
         caller.call("12345", number, headers)
         row = wait_for(lambda: self.talking(number), 15.0, "an operator answers")
         third = self.thirds[place] if helper is None else self.helpers[helper]
@@ -187,10 +192,10 @@ class Hall:
 @contextlib.contextmanager
 def hall(folder: Path, seats: int, thirds: int) -> Iterator[Hall]:
     """Run a hotline for three-way calls and leave nothing behind."""
-    from tests.asterisk.hotline import quick_city, running
-
-    ports = [free_udp_port() for _ in range(thirds)]
-    helpers = [free_udp_port() for _ in range(4)]
+    nobody = ("127.0.0.1", 0)
+    parties = [TonePhone(0, T, nobody, name=f"third {n}") for n in range(thirds)]
+    helping = [TonePhone(0, T, nobody, name=f"help {n}") for n in range(4)]
+    ports, helpers = [phone.port for phone in parties], [phone.port for phone in helping]
     config = quick_city(folder)
     destinations = {
         f"subcenter:{line}": [f"sip:{n}@127.0.0.1:{port}"]
@@ -207,8 +212,9 @@ def hall(folder: Path, seats: int, thirds: int) -> Iterator[Hall]:
     (folder / "sitecustomize.py").write_text(
         "from ivr.hotline.duty import Operator\nOperator.__init__.__defaults__ = ((), True)\n"
     )
-    with running(folder, IVR_CONFIG=str(config), PYTHONPATH=str(folder)) as hotline:
-        place = Hall(hotline, ports, helpers)
+    settings = {"IVR_CONFIG": str(config), "IVR_RTP_PORTS": rtp_range(1200), "PYTHONPATH": str(folder)}
+    with running(folder, quick=False, **settings) as hotline:
+        place = Hall(hotline, parties, helping)
         try:
             place.man(seats)
             yield place
@@ -216,4 +222,4 @@ def hall(folder: Path, seats: int, thirds: int) -> Iterator[Hall]:
             place.close()
 
 
-__all__ = ["TONES", "C", "Hall", "O", "Scene", "T", "ask", "configure", "hall", "wait_for"]
+__all__ = ["TONES", "C", "Hall", "O", "Scene", "T", "configure", "hall", "wait_for"]

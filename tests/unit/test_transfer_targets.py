@@ -9,7 +9,7 @@ import pytest
 from ivr.calls.record import CallRecord
 from ivr.hotline.book import Line, MergeMode, Trunks
 from ivr.hotline.units import Unit
-from ivr.transfers.targets import By, Targets, TransferRefused, usable
+from ivr.transfers.targets import By, Own, Targets, TransferRefused, usable
 from tests.unit.kit import small_book
 
 TAX = Line("tax_12366", "12366", "税务服务热线", "税务局", MergeMode.SUBCENTER)
@@ -50,6 +50,13 @@ def test_in_lab_mode_nothing_but_loopback_is_ever_dialled() -> None:
 )  # fmt: skip
 def test_an_address_that_could_say_more_than_an_address_is_not_dialled(uri: str) -> None:
     assert not usable(uri, lab=True)
+
+
+def test_a_destination_that_leads_back_to_us_is_not_dialled() -> None:
+    own = Own("192.0.2.7", 5060)
+    for uri in ("sip:12345@127.0.0.1", "sip:12345@localhost:5060", "sip:12345@192.0.2.7"):
+        assert not usable(uri, lab=False, own=own)
+    assert usable("sip:12366@127.0.0.1:5200", lab=True, own=own)
 
 
 def test_a_unit_is_called_on_each_of_its_telephones_and_then_the_shift_leader() -> None:

@@ -84,7 +84,7 @@ class TonePhone:
     """One phone.
 
     Args:
-        port: its SIP port.
+        port: its SIP port; 0 takes a free one.
         hertz: the tone it sends; 0 sends silence.
         server: Asterisk's SIP address.
         behaviour: what it does when called: ``answer``, ``ring`` (for ever), ``silent`` (not even
@@ -107,7 +107,7 @@ class TonePhone:
     ) -> None:
         self.port, self.hertz, self.server = port, hertz, server
         self.behaviour, self.ring_s, self.auto_keys = behaviour, ring_s, keys
-        self.name = name or f"phone {port}"
+        self.name = name
         self.invites: list[tuple[float, str]] = []
         """Each INVITE that reached us: (monotonic seconds, message)."""
         self.answered_at = 0.0
@@ -116,6 +116,7 @@ class TonePhone:
         """The last final status of a call we made."""
         self._sip = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._sip.bind(("127.0.0.1", port))
+        self.port = self._sip.getsockname()[1]
         self._rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._rtp.bind(("127.0.0.1", 0))
         self._sip.settimeout(0.1)
@@ -188,13 +189,16 @@ class TonePhone:
                 return at
         return None
 
-    def silent_for(self, hertz: float, since: float) -> float:
-        """Return the longest stretch, in seconds, in which a tone that should come did not."""
-        longest, last = 0.0, since
-        for at, samples in list(self._heard):
-            if at >= since and level(samples, hertz) > LOUD:
-                longest, last = max(longest, at - last), at
-        return max(longest, time.monotonic() - last)
+    def heard_share(self, hertz: float, since: float, until: float, window_s: float = 0.2) -> float:
+        """Return the share of windows between two moments in which a tone came."""
+        frames = list(self._heard)
+        count = max(1, int((until - since) / window_s))
+        heard = 0
+        for n in range(count):
+            first = since + n * window_s
+            sound = b"".join(samples for at, samples in frames if first <= at < first + window_s)
+            heard += level(sound, hertz) > LOUD
+        return heard / count
 
     def close(self) -> None:
         """Hang up and go."""
