@@ -136,13 +136,14 @@ class ThirdParties:
             self._tell(told.call_id, Kind.THIRD_RINGING, target=STAR_NUMBER)
 
     def _step(self, told: RoomEvent) -> None:
-        if told.data["step"] == "helped":  # the dialplan alone called help, and somebody answered
-            facts = {"target": STAR_NUMBER, "channel": told.channel}
-            self._tell(told.call_id, Kind.THIRD_ANSWERED, **facts)
+        self.desk.third_step(told.channel_id, told.data["step"], told.channel)
+
+    def _answers(self, told: RoomEvent) -> None:
+        """Hear that somebody answered whom the dialplan alone had called for help."""
+        if told.channel.startswith("PJSIP/ivr-out-") and told.call_id in self._calls.calls:
+            self._tell(told.call_id, Kind.THIRD_ANSWERED, target=STAR_NUMBER, channel=told.channel)
             self._tell(told.call_id, Kind.HANDED_OFF, target=STAR_NUMBER)
             self._spawn(self._say_where_from(told))
-        else:
-            self.desk.third_step(told.channel_id, told.data["step"], told.channel)
 
     async def _say_where_from(self, told: RoomEvent) -> None:
         try:

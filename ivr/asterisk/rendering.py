@@ -37,6 +37,7 @@ AMI_EVENTS = (
     "ConfbridgeLeave",
     "OriginateResponse",
     "DialState",
+    "DialEnd",
     "InvalidAccountID",
     "InvalidPassword",
     "FailedACL",

@@ -10,7 +10,7 @@ from ivr.asterisk.ami_codec import Message
 class RoomEvent(NamedTuple):
     """What happened: (what, call id, channel id, channel name, plain values).
 
-    ``what`` is one of ``held star keys wish help rings step failed gone joined left track``.
+    ``what`` is one of ``held star keys wish help rings answers step failed gone joined left track``.
     """
 
     what: str
@@ -30,6 +30,8 @@ _USER_EVENTS = {
     "IvrTrack": ("track", ("Side", "Path")),
 }
 
+_DIALS = {"DialState": ("RINGING", "rings"), "DialEnd": ("ANSWER", "answers")}
+
 
 def translate_room(message: Message) -> RoomEvent | None:
     """Return what a message tells of a three-way call, None when it tells nothing of one."""
@@ -39,11 +41,12 @@ def translate_room(message: Message) -> RoomEvent | None:
     if message.name in ("ConfbridgeJoin", "ConfbridgeLeave"):
         what = "joined" if message.name == "ConfbridgeJoin" else "left"
         return _event(message, what)._replace(call_id=message.get("Conference"))
-    if message.name == "DialState":
-        if message.get("DialStatus") != "RINGING":
+    if message.name in _DIALS:
+        status, what = _DIALS[message.name]
+        if message.get("DialStatus") != status:
             return None
         channel_id, channel = message.get("DestUniqueid"), message.get("DestChannel")
-        return RoomEvent("rings", message.get("DestLinkedid"), channel_id, channel, {})
+        return RoomEvent(what, message.get("DestLinkedid"), channel_id, channel, {})
     if message.name == "OriginateResponse" and message.get("Response") == "Failure":
         return _event(message, "failed")._replace(data={"reason": message.get("Reason")})
     if message.name == "Hangup":

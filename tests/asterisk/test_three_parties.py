@@ -213,14 +213,17 @@ def test_a_department_never_sees_the_callers_number(place: Hall) -> None:
     scene.close()
 
 
-def star(place: Hall, number: str, after_s: float) -> TonePhone:
-    """A caller presses * so many seconds after the answer."""
-    place.helpers[1].invites.clear()
-    place.helpers[1].behaviour = "answer"
+def star(place: Hall, number: str, after_s: float, stopped: int = 0) -> TonePhone:
+    """A caller presses * so many seconds after the answer; ``stopped``: the engine's pid, stopped before."""
+    helper = place.helpers[1]
+    assert until(lambda: not helper.up), "help is still busy with the call before"
+    helper.invites.clear()
     phone = TonePhone(0, C, place.server, name="star")
     phone.call("12345", number)
     assert until(lambda: phone.up)
     time.sleep(after_s)
+    if stopped:
+        os.kill(stopped, signal.SIGSTOP)
     phone.press("*")
     return phone
 
@@ -233,33 +236,44 @@ def test_the_star_key_reaches_help_in_greeting_queue_and_talk_even_with_a_dead_e
     seats = list(place.operators)
     for seat in seats:
         place.hotline.unman(seat)
-    engine = place.hotline.pid("engine")
+    engine, helper = place.hotline.pid("engine"), place.helpers[1]
     try:
-        for n, (after_s, dead) in enumerate(((0.0, False), (1.5, False), (1.5, True))):
-            if dead:
-                phone = TonePhone(0, C, place.server, name="star")
-                place.helpers[1].invites.clear()
-                phone.call("12345", f"1549999100{n}")
-                assert until(lambda: phone.up)  # noqa: B023
-                time.sleep(after_s)
-                os.kill(engine, signal.SIGSTOP)
-                phone.press("*")
-            else:
-                phone = star(place, f"1549999100{n}", after_s)
-            assert until(lambda: bool(place.helpers[1].invites)), (
-                f"help does not ring, {after_s} s after the answer"
-            )
-            assert until(lambda: phone.hears(TONES) == {T} and place.helpers[1].hears(TONES) == {C})  # noqa: B023
+        for n, (after_s, stopped) in enumerate(((0.2, 0), (1.5, 0), (1.5, engine))):
+            phone = star(place, f"1549999100{n}", after_s, stopped)
+            heard = until(lambda: phone.hears(TONES) == {T} and helper.hears(TONES) == {C})  # noqa: B023
+            facts = (n, len(helper.invites), phone.hears(TONES), helper.hears(TONES), helper.up)
             phone.close()
+            assert heard, facts
     finally:
         os.kill(engine, signal.SIGCONT)
+        for seat in seats:
+            place.hotline.engine("login", seat=seat, operator=f"10{seat}")
     assert {place.hotline.ticket_of(f"1549999100{n}")["outcome"] for n in range(3)} == {"handed_off"}
-    place.helpers[1].behaviour = "486"
-    phone = star(place, "15499991009", 1.5)
-    place.helpers[1].behaviour = "486"
+
+
+def test_help_that_nobody_answers_sends_the_caller_to_the_head_of_the_queue(place: Hall) -> None:
+    seats = list(place.operators)
     for seat in seats:
-        place.hotline.engine("login", seat=seat, operator=f"10{seat}")
-    phone.close()
+        place.hotline.unman(seat)
+    place.helpers[1].behaviour = "486"
+    number = "15499991009"
+    first = TonePhone(0, C, place.server, name="waits already")
+    first.call("12345", "15499991010")
+    assert until(lambda: place.hotline.waiting() == 1)
+    phone = star(place, number, 1.5)
+    try:
+        wait_for(lambda: place.hotline.waiting() == 2 or None, 15.0, "the caller is in the queue again")
+        place.hotline.engine("login", seat="01", operator="1001")
+        wait_for(lambda: place.talking(number), 10.0, "an operator answers whoever called help first")
+        assert not place.talking("15499991010")
+    finally:
+        phone.close()
+        first.close()
+        place.operators["01"].hang_up()
+        for seat in seats[1:]:
+            place.hotline.engine("login", seat=seat, operator=f"10{seat}")
+    kinds = [event["kind"] for event in place.hotline.ticket_of(number)["events"]]
+    assert "emergency_failed" in kinds
 
 
 def test_an_expert_who_takes_the_call_is_one_of_three(place: Hall) -> None:
