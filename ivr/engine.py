@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ivr import deployment
-from ivr.asterisk import members, requirements
+from ivr.asterisk import log_files, members, requirements
 from ivr.asterisk.fastagi import FastAgiServer
 from ivr.asterisk.manager import Link, LinkState
 from ivr.asterisk.record_files import RecordFiles
@@ -105,6 +105,7 @@ class Engine:
             time.time,
         )
         self.asterisk_version = ""
+        self._asterisk_logs = asterisk_logs
         self._tasks: set[asyncio.Task[None]] = set()
         self._recording: set[asyncio.Task[None]] = set()
         self._align_lock = asyncio.Lock()
@@ -221,6 +222,8 @@ class Engine:
             try:
                 await self.align()
                 await self.reconcile_now()
+                if self.link.state is LinkState.LIVE and not self.settings.external_asterisk:
+                    await log_files.rotate_when_large(self.link, self._asterisk_logs)
             except HotlineError as error:
                 log.warning("reconciliation waits: %s", error.sentence)
             except Exception:  # one thing we did not foresee must not end the engine, again and again
