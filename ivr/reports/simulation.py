@@ -26,7 +26,7 @@ from ivr.calls.states import CallState, SeatState
 from ivr.hotline.book import HotlineBook, Operator, Seat
 from ivr.reports.erlang import ANSWER_S
 from ivr.reports.simulated_queue import Habits, SimulatedQueue, Steps, at_once
-from ivr.reports.staffing import NOTHING, QUARTERS, Demand, DutyPlan, Figures
+from ivr.reports.staffing import NOTHING, QUARTERS, Demand, DutyPlan, Figures, whole
 from ivr.tickets.masking import mask_number
 from ivr.tickets.numbers import take
 from ivr.tickets.ticket import call_ticket
@@ -266,9 +266,14 @@ class Runs:
         """The sums of all days, hour by hour."""
         return tuple(sum((day.hours[hour] for day in self.days), NOTHING) for hour in range(24))
 
+    @property
+    def day(self) -> Figures:
+        """The sums of all days."""
+        return sum(self.hours, NOTHING)
+
     def document(self, plan: DutyPlan) -> dict[str, object]:
         """Return what ``ivr simulate --json`` prints; counts are those of all days together."""
-        total = sum(self.hours, NOTHING)
+        total = self.day
         waits = sorted(wait for day in self.days for wait in day.waits)
         rates = [day.day.connection_rate for day in self.days]
         return {
@@ -289,7 +294,7 @@ class Runs:
                     "hour": hour,
                     "calls": int(figures.calls),
                     "answered": int(figures.answered),
-                    "on_duty": plan.of_hour(hour),
+                    "on_duty": whole(plan.of_hour(hour)),
                     **figures.shares(),
                 }
                 for hour, figures in enumerate(self.hours)

@@ -197,7 +197,7 @@ class Forecast:
                 {
                     "hour": hour,
                     "calls": round(figures.calls, 3),
-                    "on_duty": _whole(self.plan.of_hour(hour)),
+                    "on_duty": whole(self.plan.of_hour(hour)),
                     **figures.shares(),
                 }
                 for hour, figures in enumerate(self.hours)
@@ -313,6 +313,6 @@ def _quotient(value: float, by: float, otherwise: float) -> float:
     return value / by if by > 0 else otherwise
 
 
-def _whole(people: float) -> float:
+def whole(people: float) -> float:
     """Return a count as a whole number where it is one, so that JSON says 6 and not 6.0."""
     return int(people) if math.isclose(people, round(people)) else people
