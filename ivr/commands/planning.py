@@ -24,7 +24,17 @@ from ivr.commands.common import (
 )
 from ivr.errors import HotlineError
 from ivr.reports.load_profile import BUILT_IN, Profile, ProfileRefused, from_calls, of_text
-from ivr.reports.staffing import Demand, DutyPlan, Figures, StaffingRefused, Targets, forecast, needs
+from ivr.reports.staffing import (
+    Demand,
+    DutyPlan,
+    Figures,
+    Forecast,
+    StaffingRefused,
+    Targets,
+    effect,
+    forecast,
+    needs,
+)
 
 if TYPE_CHECKING:
     from ivr.hotline.book import HotlineBook
@@ -196,7 +206,7 @@ def staffing(
         say(f"written: {html}", f"已写入:{html}")
 
 
-def _write_page(target: Path, expected: Any, needed: tuple[int | None, ...] | None) -> None:
+def _write_page(target: Path, expected: Forecast, needed: tuple[int | None, ...] | None) -> None:
     from ivr.reports.staffing_page import page
 
     try:
@@ -234,6 +244,12 @@ def _say_profile(profile: Profile) -> None:
         )
     else:
         say(f"spread over the day: {profile.source}.", f"时段分布:{profile.source}。")
+
+
+def print_effect(before: Forecast, after: Forecast) -> None:
+    """Print what a new roster changes for callers, for those who are about to apply it."""
+    heads = ("指标 figure", "现在 before", "之后 after", "变化 change")
+    print_table(heads, [(f"{row.zh} {row.name}", *row.cells()) for row in effect(before, after)])
 
 
 _HEADS = (

@@ -40,7 +40,7 @@ def scale_to(most: float) -> Scale:
     """Return an axis from 0 with round steps that holds ``most``."""
     step = 1.0
     while True:
-        for factor in (1, 2, 5):
+        for factor in (1, 2, 3, 4, 5):
             if most <= 5 * step * factor:
                 return Scale(0, 5 * step * factor, step * factor)
         step *= 10
