@@ -5,11 +5,12 @@ staffing study name the shares of the three shifts (57.1 / 35.7 / 7.2 %), the bu
 9.1 %), the second peak (14–15) and some sixty results computed from an hourly profile, but not the
 profile.  The 24 weights here, in ten-thousandths, were found by simulated annealing such that Erlang A
 and Erlang C give those results again.  They do, with these residuals: every share of the thirteen published
-days within 0.05 percentage points, of their busy hours within 0.08, every mean wait within 0.05 s; the ten daily capacities
-within 2 calls (0.6 %), the six for every single hour within 4 (0.2 %); the agents needed per shift, the
-152 and 204 agent-hours and the hours without a stable queue exactly; of the four needs of the busy hour
-one has 94.97 % in 15 s where 95 % is published.  Which hours of a shift hold which weight is decided only
-in part by these figures; the rest follows the usual shape (quiet at 3, a dip at noon, a falling evening).
+days within 0.05 percentage points, of their busy hours within 0.08, every mean wait within 0.05 s; the
+ten daily capacities within 2 calls (0.6 %), the six for every single hour within 4 (0.2 %); the agents
+needed per shift, the 152 and 204 agent-hours and the hours without a stable queue exactly; of the four
+needs of the busy hour one has 94.97 % in 15 s where 95 % is published.  Which hours of a shift hold
+which weight is decided only in part by these figures; the rest follows the usual shape (quiet at 3, a
+dip at noon, a falling evening).
 
 A city's own calls say it better: :func:`from_calls`.
 """
