@@ -29,6 +29,7 @@ from ivr.reports.staffing import (
     DutyPlan,
     Figures,
     Forecast,
+    Roster,
     StaffingRefused,
     Targets,
     effect,
@@ -98,7 +99,7 @@ class Asked:
         if self.roster is None or self.on_duty is not None:
             raise click.UsageError("give either --roster or --on-duty. 请指定 --roster 或 --on-duty 之一。")
         zone = ZoneInfo(settings_and_book()[1].timezone)
-        return DutyPlan.of_people(people_by_roster(self.roster), _day(self.on_date, zone), zone)
+        return DutyPlan.of_roster(roster_of(self.roster), _day(self.on_date, zone), zone)
 
 
 def day_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -116,8 +117,8 @@ def day_options(command: Callable[..., None]) -> Callable[..., None]:
     return described
 
 
-def people_by_roster(path: Path) -> Callable[[datetime], int]:
-    """Return how many people a roster file has on duty at a moment.
+def roster_of(path: Path) -> Roster:
+    """Return the roster that a file would make of the running configuration.
 
     Raises:
         StaffingRefused: rosters cannot be read yet.

@@ -8,10 +8,11 @@ city's 《工作标准》 (接通率 95 %, 15 s 80 %); occupancy 85 % is our own
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 from functools import cached_property, lru_cache
+from typing import Protocol
 
 from ivr.errors import HotlineError
 from ivr.reports.erlang import Load, Performance, performance
@@ -33,6 +34,21 @@ class StaffingRefused(HotlineError):
     """The numbers given make no day."""
 
     code = "staffing"
+
+
+class OnDuty(Protocol):
+    """A shift that is being worked, with its people by number."""
+
+    @property
+    def operators(self) -> Sequence[str]:
+        """Who works it."""
+
+
+class Roster(Protocol):
+    """Who works when; ``at`` is aware."""
+
+    def on_duty(self, at: datetime) -> Sequence[OnDuty]:
+        """Return the shifts that ``at`` lies in."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +89,15 @@ class DutyPlan:
         """
         midnight = datetime.combine(day, time(), zone)
         return cls(tuple(people_at(midnight + timedelta(minutes=15 * at)) for at in range(QUARTERS)))
+
+    @classmethod
+    def of_roster(cls, roster: Roster, day: date, zone: tzinfo) -> DutyPlan:
+        """Count a roster's people; who is on two shifts at once is one person."""
+
+        def people_at(at: datetime) -> int:
+            return len({person for duty in roster.on_duty(at) for person in duty.operators})
+
+        return cls.of_people(people_at, day, zone)
 
     def of_hour(self, hour: int) -> float:
         """Return the mean of an hour's quarter hours."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -177,3 +178,24 @@ def test_what_a_new_roster_changes_is_told_figure_by_figure(capsys: pytest.Captu
     said = capsys.readouterr().out
     assert "人工接通率" in said
     assert "+9.1" in said
+
+
+@pytest.mark.parametrize("command", ["staffing", "simulate"])
+def test_a_roster_says_who_is_on_duty_on_the_day_that_was_asked_for(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @dataclass(frozen=True)
+    class Shift:
+        operators: tuple[str, ...]
+
+    class Week:
+        def on_duty(self, at: datetime) -> tuple[Shift, ...]:
+            people = ("1001", "1002", "1003") if at.day == 24 else ("1001",)
+            return (Shift(people),)
+
+    monkeypatch.setattr(planning, "roster_of", lambda path: Week())
+    arguments = ("--calls-per-day", "50", "--aht", "210", "--patience", "90", "--roster", "roster.yaml")
+    for day, people in (("2026-11-23", 1), ("2026-11-24", 3)):
+        hours = answer(command, *arguments, "--date", day)["hours"]
+        assert {hour["on_duty"] for hour in hours} == {people}
+    assert run(command, *arguments, "--date", "tomorrow").exit_code == 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
@@ -199,6 +199,19 @@ def test_a_shift_that_begins_at_half_past_counts_half_in_its_hour() -> None:
     seven = forecast(demand, plan).hours[7]
     halves = [performance(demand.load(7), people).connection_rate for people in (6, 9)]
     assert seven.connection_rate == pytest.approx(sum(halves) / 2)
+
+
+def test_a_person_on_two_shifts_at_once_is_counted_once() -> None:
+    @dataclass(frozen=True)
+    class Shift:
+        operators: tuple[str, ...]
+
+    class Week:
+        def on_duty(self, at: datetime) -> tuple[Shift, ...]:
+            return (Shift(("1001", "1002")), Shift(("1002", "1003"))) if at.hour == 8 else ()
+
+    plan = DutyPlan.of_roster(Week(), date(2026, 11, 23), ZoneInfo("Asia/Shanghai"))
+    assert [plan.of_hour(hour) for hour in (7, 8, 9)] == [0, 3, 0]
 
 
 def test_a_roster_is_asked_in_the_citys_own_time() -> None:
