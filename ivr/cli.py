@@ -23,6 +23,8 @@ COMMANDS = {
     "tickets": "look",
     "transcribe": "words",
     "prompts": "announcements",
+    "staffing": "planning",
+    "simulate": "planning",
 }
 """The module of ``ivr.commands`` in which each command is."""
 
