@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.asterisk.hotline import PROJECT, Hotline, running
+from tests.asterisk.hotline import PROJECT, Hotline, running, wait_for
 
 pytestmark = pytest.mark.asterisk
 
