@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ivr.hotline import names_derived, names_talk, names_urgent
-from ivr.hotline.book import HotlineBook, Line, digits
+from ivr.hotline.book import EMERGENCY_NUMBERS, HotlineBook, Line, digits
 from ivr.hotline.names_index import Hit, Name, NamesIndex
 
 
@@ -145,10 +145,14 @@ def _owners(book: HotlineBook) -> dict[str, dict[str, None]]:
 
 
 def _urgent_names(book: HotlineBook, taken: set[str]) -> Iterator[Name]:
+    """Yield the book's emergency words and those everybody uses, for the four numbers whatever the book says."""
+    words = {number: dict[str, None]() for number in EMERGENCY_NUMBERS}
     for entry in book.emergencies:
-        also = (word for word in names_urgent.ALSO_SAID.get(entry.number, ()) if word not in taken)
-        for word in dict.fromkeys((*entry.words, *also)):
-            yield Name(names_talk.normal(word), "emergency", (entry.number,))
+        words.setdefault(entry.number, {}).update(dict.fromkeys(map(names_talk.normal, entry.words)))
+    for number, named in words.items():
+        also = (word for word in names_urgent.ALSO_SAID.get(number, ()) if word not in taken)
+        for word in dict.fromkeys((*named, *also)):
+            yield Name(word, "emergency", (number,))
 
 
 def _numbers(book: HotlineBook) -> dict[str, Name]:
@@ -161,8 +165,8 @@ def _numbers(book: HotlineBook) -> dict[str, Name]:
     for line in book.lines:
         for form in book.number_forms(line.number):
             meant[form] = Name(form, "line", (line.id,), shown=line.name)
-    for urgent in book.emergencies:
-        meant[digits(urgent.number)] = Name(urgent.number, "emergency", (urgent.number,))
+    for number in (*EMERGENCY_NUMBERS, *(digits(urgent.number) for urgent in book.emergencies)):
+        meant[number] = Name(number, "emergency", (number,))
     return meant
 
 

@@ -20,17 +20,19 @@ import re
 from collections.abc import Mapping
 
 _ALSO_SAID = {
-    "110": "救命 杀人 砍人 拿刀 跳楼 打起来 在打我 老公打我 被打了 殴打 绑架 入室盗窃 持枪 抢东西 有炸弹 自杀",
-    "119": "起火 烧起来 着了火 发生火灾 浓烟 爆炸了 困在电梯 困在里面 冒着烟 天然气泄漏 燃气漏 煤气漏 天然气漏",
-    "120": "晕过去 昏倒 昏过去 昏迷 不省人事 喘不上气 吐血 大出血 喝农药 中毒了 触电 中风 抽搐 快不行了 快生了 羊水破"
-    " 心梗 流了好多血 流血不止 煤气中毒 没有呼吸 不呼吸",
-    "122": "撞人 撞到人 被车撞 翻车 撞死人",
+    "110": "报警 救命 杀人 砍人 拿刀 跳楼 打起来 在打我 老公打我 被打了 殴打 绑架 入室盗窃 持枪 抢东西 有炸弹 自杀",
+    "119": "着火 火警 失火 起火 烧起来 着了火 发生火灾 浓烟 爆炸了 困在电梯 困在里面 冒着烟"
+    " 天然气泄漏 燃气漏 煤气漏 天然气漏",
+    "120": "救护车 晕倒 没呼吸 晕过去 昏倒 昏过去 昏迷 不省人事 喘不上气 吐血 大出血 喝农药 中毒了 触电"
+    " 中风 抽搐 快不行了 快生了 羊水破 心梗 流了好多血 流血不止 煤气中毒 没有呼吸 不呼吸",
+    "122": "车祸 撞人 撞到人 被车撞 翻车 撞死人",
     "12395": "溺水 掉河里 掉水里 掉进河 掉江里",
 }
 ALSO_SAID: Mapping[str, tuple[str, ...]] = {
     number: tuple(words.split()) for number, words in _ALSO_SAID.items()
 }
-"""What no list of names holds: used for every number that the book calls an emergency."""
+"""What callers say besides the book's words, or when it has none: used for 110, 119, 120, 122 and every number
+that the book calls an emergency."""
 
 _HASTE = re.compile(
     r"救命|快来|快点|快去|快叫|快派|赶紧|赶快|马上|现在(?!想|要|咨询|问|怎么|能|可以|办)|正在|刚刚|刚才|又.{1,4}了|突然|发作|犯病|出人命|不行了|叫不醒|流血|有人被"
@@ -82,7 +84,7 @@ def no_emergency(text: str, start: int, end: int, *, denied: bool, line_named: b
     asks = bool(_ASKS.search(text))
     if asks and _PAST.search(text):
         return True
-    return asks and line_named and text[start:end] in _THINGS
+    return asks and line_named and (text[start:end] in _THINGS or text[start:end].isdecimal())
 
 
 def may_be_harmless(text: str) -> bool:
