@@ -1,7 +1,7 @@
 """What follows from the names of a book without being written in it.
 
-People say 投诉快递 for 快递投诉, 住房公积金 for 住房公积金热线, and the department's full name.  A core such as 快递 is
-only a hint: whatever else was named outweighs it.  Pure.
+People say 投诉快递 for 快递投诉, 住房公积金 for 住房公积金热线, 人社 for 人社局, and the department's full name.
+A core such as 快递 is only a hint: whatever else was named outweighs it.  Pure.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ _TOO_GENERAL = frozenset(
 """Cores that are everybody's words; a hint of them would mislead."""
 
 
+_BRACKETS = str.maketrans("", "", "()()")  # a part of a department is not the department
+
+
 def derived(book: HotlineBook, names: Mapping[str, Mapping[str, None]], taken: set[str]) -> Iterator[Name]:
     """Yield the further names of lines.
 
@@ -48,6 +51,18 @@ def derived(book: HotlineBook, names: Mapping[str, Mapping[str, None]], taken: s
     for (text, weak), lines in made.items():
         if len(lines) == 1 and not (weak and (text, False) in made):
             yield Name(text, "line", tuple(lines), weak=weak, shown=text)
+    bureaus: dict[str, set[str]] = {}
+    for text, ids in names.items():
+        if (
+            len(text) == 3
+            and text[-1] in "局委办"
+            and text[:2] not in taken
+            and (text[:2], False) not in made
+        ):
+            bureaus.setdefault(text[:2], set()).update(ids)
+    for text, lines in bureaus.items():
+        if len(lines) == 1:
+            yield Name(text, "line", tuple(lines), shown=text, only_alone=True)
 
 
 def _turned(names: Mapping[str, Mapping[str, None]]) -> Iterator[tuple[str, str, bool]]:
@@ -66,5 +81,5 @@ def _turned(names: Mapping[str, Mapping[str, None]]) -> Iterator[tuple[str, str,
 def _departments(book: HotlineBook) -> Iterator[tuple[str, str, bool]]:
     for line in book.lines:
         for department in line.department.split("/"):
-            if "(" not in department and "(" not in department:
+            if department == department.translate(_BRACKETS):
                 yield names_talk.normal(department), line.id, False

@@ -45,6 +45,7 @@ class Name:
         weak: only a hint, which anything else outweighs.
         shown: how the name is said in a question.
         ask: the question of an ambiguous name.
+        only_alone: means this only when nothing else is said: 工商, 人社.
     """
 
     text: str
@@ -53,6 +54,7 @@ class Name:
     weak: bool = False
     shown: str = ""
     ask: str = ""
+    only_alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -181,9 +183,11 @@ def judged(name: Name, heard: str, text: str, start: int, end: int) -> float:
     likeness = [pinyin.likeness(mine, other) for mine, other in zip(name.text, heard, strict=True)]
     worst = max(likeness)
     if worst == pinyin.SAME:
+        if name.only_alone and not names_talk.alone(text, start, end):
+            return 0.0
         return 0.6 if name.weak else 1.0
     ordinary = heard in names_talk.ORDINARY
-    if name.weak or (ordinary and name.kind == "emergency"):
+    if name.weak or name.only_alone or (ordinary and name.kind == "emergency"):
         return 0.0
     score = round(0.97 - 0.1 * sum(likeness) / len(heard), 3)
     lonely = names_talk.alone(text, start, end)

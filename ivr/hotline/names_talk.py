@@ -54,8 +54,10 @@ def alone(text: str, start: int, end: int) -> bool:
     return bool(_AROUND.fullmatch(text, 0, start)) and bool(_AROUND.fullmatch(text, end))
 
 
-_DENIAL = re.compile(r"(?<!是)(?<!要)(?:不是|不找|不要[找转接]|不用[找转接]|别转|不转|不去|不问)(?:说|问)?$")
-_NOT_SO = re.compile(r"(?<!是)(?<!有)(?<!要)(?:不是|没有|没在|并非|没|不用|不要)(?:在|说|问|打|叫)?$")
+_DENIAL = re.compile(r"(?<!是)(?<!要)(?:不是|不找|不要[找转接]?|不用[找转接]|别转|不转|不去|不问)(?:说|问)?$")
+_NOT_SO = re.compile(
+    r"(?<!是)(?<!有)(?<!要)(?:不是|没有|没在|没人|没有人|并非|没|不用|不要|不)(?:在|说|问|打|叫)?$"
+)
 
 
 def denied(text: str, start: int, *, event: bool = False) -> bool:

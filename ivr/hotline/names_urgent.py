@@ -20,8 +20,10 @@ import re
 from collections.abc import Mapping
 
 _ALSO_SAID = {
-    "110": "报警 救命 杀人 砍人 拿刀 跳楼 打起来 在打我 老公打我 被打了 殴打 绑架 入室盗窃 持枪 抢东西 有炸弹 自杀",
+    "110": "报警 救命 杀人 砍人 拿刀 跳楼 打起来 在打我 老公打我 被打了 殴打 绑架 入室盗窃 持枪 抢东西 有炸弹 自杀"
+    " 小偷 被偷 被抢 老人走丢 孩子走丢 孩子不见了 孩子丢了",
     "119": "着火 火警 失火 起火 烧起来 着了火 发生火灾 浓烟 爆炸了 困在电梯 困在里面 冒着烟"
+    " 煤气味 燃气味 天然气味 煤气罐漏 关在电梯 卡在电梯 电梯里关着"
     " 天然气泄漏 燃气漏 煤气漏 天然气漏",
     "120": "救护车 晕倒 没呼吸 晕过去 昏倒 昏过去 昏迷 不省人事 喘不上气 吐血 大出血 喝农药 中毒了 触电"
     " 中风 抽搐 快不行了 快生了 羊水破 心梗 流了好多血 流血不止 煤气中毒 没有呼吸 不呼吸",
@@ -77,7 +79,7 @@ def no_emergency(text: str, start: int, end: int, *, denied: bool, line_named: b
         denied: the words before say that it is not so.
         line_named: a line is named as well, elsewhere in the text.
     """
-    if _HASTE.search(text):
+    if _HASTE.search(f"{text[:start]} {text[end:]}"):
         return False
     if denied or _PAPER_AFTER.match(text, end) or _PAPER_BEFORE.search(text, 0, start):
         return True

@@ -243,6 +243,27 @@ def test_the_engine_does_not_load_pypinyins_dictionaries() -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0
 
 
+def test_all_names_and_sounds_take_less_than_twelve_megabytes() -> None:
+    code = (
+        "import gc, pickle, sys, psutil\n"
+        "import ivr.hotline.book, yaml, pydantic\n"
+        "book = pickle.loads(sys.stdin.buffer.read())\n"
+        "resident = lambda: psutil.Process().memory_info().rss\n"
+        "gc.collect(); before = resident()\n"
+        "from ivr.hotline.matching import Matcher\n"
+        "Matcher(book).match('喂你好我想问一下那个公积金贷款')\n"
+        "print(resident() - before)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        input=pickle.dumps(book_of_82()),
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        check=True,
+    )
+    assert 1e6 < int(done.stdout) < 12e6
+
+
 def test_the_shipped_sounds_are_those_of_pypinyin() -> None:
     assert pinyin_table.TABLE.read_text(encoding="utf-8") == pinyin_table.table()
 
