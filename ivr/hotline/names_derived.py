@@ -33,7 +33,7 @@ _TOO_GENERAL = frozenset(
 """Cores that are everybody's words; a hint of them would mislead."""
 
 
-_BRACKETS = str.maketrans("", "", "()()")  # a part of a department is not the department
+_BRACKETS = str.maketrans("", "", "()\uff08\uff09")  # what stands in brackets is a part, not the whole
 
 
 def derived(book: HotlineBook, names: Mapping[str, Mapping[str, None]], taken: set[str]) -> Iterator[Name]:
