@@ -9,8 +9,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-LONGEST = 400
-"""Characters that are looked at: what two minutes of talk hold; a longer text keeps its beginning and end."""
+LONGEST = 240
+"""Characters that are looked at: what a minute of talk holds; a longer text keeps its beginning and end."""
 
 _TAG = re.compile(r"[\[<(]\s*[a-z_/ ]{1,12}\s*[\]>)]", re.IGNORECASE)
 

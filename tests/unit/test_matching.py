@@ -110,6 +110,34 @@ def test_one_character_written_as_a_homophone_still_reaches_the_line(
     assert reached >= floor * asked > 1500
 
 
+def _as_dialect_speakers_say_it(alias: str) -> list[str]:
+    """Write one character of a name as another whose sound is mixed up with it: 人色局 for 人社局."""
+    spoken: dict[str, dict[str, str]] = {}
+    for row in pinyin_table.TABLE.read_text(encoding="utf-8").splitlines():
+        sound, signs = row.split(" ", 1)
+        known = next((sign for sign in signs if sign.encode("gb2312", "ignore")), "")
+        if known:
+            spoken.setdefault(pinyin.fold(sound[:-1]), {}).setdefault(sound[:-1], known)
+    made = []
+    for at, sign in enumerate(alias):
+        mine = pinyin.readings(sign)
+        mixed = {s: other for r in mine[:1] for s, other in spoken[pinyin.fold(r)].items() if s not in mine}
+        made += [alias[:at] + other + alias[at + 1 :] for other in list(mixed.values())[:1]]
+    return made
+
+
+def test_one_character_in_dialect_still_reaches_the_line(matcher: Matcher) -> None:
+    asked = reached = 0
+    for line in book_of_82().lines:
+        for alias in line.aliases:
+            for said in _as_dialect_speakers_say_it(alias):
+                answer = matcher.match(f"请转{said}")
+                asked += 1
+                reached += line.id in (answer.line_id, *answer.candidates) or answer.kind == "emergency"
+    print(f"{reached} of {asked}")
+    assert reached >= 0.9 * asked > 900
+
+
 def test_an_ambiguous_name_is_answered_with_the_administrators_question(matcher: Matcher) -> None:
     for entry in book_of_82().ambiguous:
         for carrier in CARRIERS:

@@ -55,7 +55,7 @@ def matching(rounds: int) -> Part:
         ),
     )
     remark = (
-        "Lines: everything in the tests' two sets of utterances, from silence to long talk, in alternating rounds; "
-        "the further names are made of places, matters and requests."
+        "Lines: processor time (nothing waits) of everything in the tests' two sets of utterances, in alternating "
+        "rounds; the further names are made of places, matters and requests."
     )
     return Part("matching", rows, (remark,))
