@@ -103,8 +103,10 @@ class NamesIndex:
 
     def _pair(self, at: int, text: str) -> None:
         code = [pinyin.keys(sign)[0] for sign in text]
-        self._codes[at] = _string(code)
         generic = {place for found in _GENERIC.finditer(text) for place in range(*found.span())}
+        if len(text) - len(generic) < 3:
+            return  # 信访咨询: two syllables that tell, and 新房子 sounds like them
+        self._codes[at] = _string(code)
         self._weights[at] = tuple(0.34 if place in generic else 1.0 for place in range(len(text)))
         for pair in set(itertools.pairwise(code)):
             self._pairs[pair].append(at)
