@@ -57,6 +57,12 @@ def read(folder: Path, today: date | None = None) -> Reading:
         folder: the folder; a profile (``profiles/NAME``) takes what it lacks from the folder around it.
         today: the local date, for advice; None: no advice is made.
     """
+    if not folder.is_dir():
+        en, zh = (
+            "there is no such folder; copy the shipped queues/ folder.",
+            "没有这个目录;请复制自带的 queues/ 目录。",
+        )
+        return Reading(None, (Fault(str(folder), 1, en, zh),), Snapshot(folder, {}))
     snapshot, faults = take(folder, tuple(FILES))
     return read_snapshot(snapshot, today, faults)
 

@@ -29,15 +29,20 @@ class Snapshot:
     files: Mapping[str, bytes]
 
     def write(self, folder: Path) -> None:
-        """Write the files into ``folder``, each whole or not at all."""
+        """Write the files into ``folder``: all of them beside the old ones first, then one after the other."""
         folder.mkdir(parents=True, exist_ok=True)
-        for name, raw in self.files.items():
-            fresh = folder / f".{name}.new"
-            with fresh.open("wb") as target:
-                target.write(raw)
-                target.flush()
-                os.fsync(target.fileno())
-            fresh.replace(folder / name)
+        fresh = {name: folder / f".{name}.new" for name in self.files}
+        try:
+            for name, raw in self.files.items():
+                with fresh[name].open("wb") as target:
+                    target.write(raw)
+                    target.flush()
+                    os.fsync(target.fileno())
+            for name, path in fresh.items():
+                path.replace(folder / name)
+        finally:
+            for path in fresh.values():
+                path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
