@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 from ivr.hotline import models
 from ivr.hotline.book import MergeMode, QueueKind
+from ivr.hotline.modes import ReceptionStyle
 from ivr.hotline.roster_checks import members
 from ivr.hotline.written import WrittenFolder
 
@@ -26,6 +27,7 @@ def advise(folder: WrittenFolder, today: date) -> None:
     _shared_names(folder)
     _next_year(folder, today)
     _subcenters(folder)
+    _menu(folder)
 
 
 def _crews(folder: WrittenFolder) -> None:
@@ -159,3 +161,14 @@ def _subcenters(folder: WrittenFolder) -> None:
                 "nobody can be transferred there.",
                 f"{line.id} 设分中心,但 trunks.yaml 没有 'subcenter:{line.id}';无法转接。",
             )
+
+
+def _menu(folder: WrittenFolder) -> None:
+    reception = folder.whole("reception.yaml", models.ReceptionFile)
+    if reception is not None and reception.style == ReceptionStyle.MENU and not reception.keys:
+        folder.advise(
+            "reception.yaml",
+            ("style",),
+            "a menu without keys only makes callers wait; write keys, or style: direct.",
+            "没有按键的菜单只会让来电人多等;请填写 keys 或改为 style: direct。",
+        )

@@ -56,7 +56,7 @@ def source(folder: Path, name: str) -> Path:
     own = folder / name
     absolute = folder.absolute()
     if absolute.parent.name == "profiles" and not own.is_symlink() and not own.exists():
-        return folder / ".." / ".." / name if folder.is_symlink() else absolute.parent.parent / name
+        return absolute.parent.parent / name
     return own
 
 
