@@ -11,7 +11,7 @@ from ivr.hotline.faults import Fault
 from ivr.hotline.values import PATTERNS
 from ivr.hotline.yaml_nodes import Node, plain_value
 
-_CLOSE = 60.0
+_CLOSE = 70.0
 """How alike two words are (0 to 100) for one to be suggested in place of the other."""
 _FEW = 12
 """Names that may all be listed."""
@@ -37,6 +37,8 @@ _LIMITS: Mapping[str, tuple[str, str]] = {
 
 def suggestion(word: str, known: Sequence[str]) -> tuple[str, str]:
     """Return "; did you mean …?" in both languages, or nothing where no name is near."""
+    if word.isdigit():  # one number looks as likely as another
+        return "", ""
     from rapidfuzz import fuzz, process  # only a fault needs it
 
     found = process.extractOne(word, known, scorer=fuzz.ratio, score_cutoff=_CLOSE)

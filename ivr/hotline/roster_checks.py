@@ -50,7 +50,7 @@ def check_roster(folder: WrittenFolder) -> None:
     shifts = folder.whole("shifts.yaml", models.ShiftsFile)
     if shifts is not None:
         _shifts(folder, shifts)
-    roster = folder.model("roster.yaml", models.RosterFile)
+    roster = folder.whole("roster.yaml", models.RosterFile)
     if roster is None:
         return
     _teams(folder, roster)
