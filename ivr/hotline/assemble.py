@@ -8,7 +8,7 @@ from typing import TypeVar
 from ivr.hotline import book as _book
 from ivr.hotline import models
 from ivr.hotline.duty import Crew, Operator, Roster, Shift
-from ivr.hotline.modes import DEFAULT_MODES, ModeSpec, Priorities, ReceptionSpec
+from ivr.hotline.modes import DEFAULT_MODES, ModeName, ModeSpec, Priorities, ReceptionSpec
 from ivr.hotline.roster_checks import members
 from ivr.hotline.units import Unit
 from ivr.hotline.workdays import Calendar, OpeningHours, YearOfDays
@@ -53,20 +53,27 @@ def assemble(folder: WrittenFolder) -> _book.HotlineBook:
         roster=_roster(get("roster.yaml", models.RosterFile), shifts, hotline.timezone),
         calendar=_calendar(get("calendar.yaml", models.CalendarFile)),
         units=tuple(Unit(**e.model_dump()) for e in get("units.yaml", models.UnitsFile).units),
-        modes=dict(DEFAULT_MODES)
-        | {
-            name: ModeSpec(name, e.prompt, e.overflow_at_once, e.experts_closed, dict(e.priority))
-            for name, e in get("modes.yaml", models.ModesFile).modes.items()
-        },
-        reception=ReceptionSpec(
-            greeting=reception.greeting,
-            style=reception.style,
-            parallel_prompt=reception.parallel_prompt,
-            merged_prompt=reception.merged_prompt,
-            keys=dict(reception.keys),
-            speech=reception.speech,
-        ),
+        modes=_modes(get("modes.yaml", models.ModesFile)),
+        reception=_reception(reception),
         priorities=Priorities(**reception.priorities.model_dump()),
+    )
+
+
+def _modes(written: models.ModesFile) -> dict[ModeName, ModeSpec]:
+    return dict(DEFAULT_MODES) | {
+        name: ModeSpec(name, e.prompt, e.overflow_at_once, e.experts_closed, dict(e.priority))
+        for name, e in written.modes.items()
+    }
+
+
+def _reception(written: models.ReceptionFile) -> ReceptionSpec:
+    return ReceptionSpec(
+        greeting=written.greeting,
+        style=written.style,
+        parallel_prompt=written.parallel_prompt,
+        merged_prompt=written.merged_prompt,
+        keys=dict(written.keys),
+        speech=written.speech,
     )
 
 

@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from ivr.cli import main
 from ivr.hotline.book import EMERGENCY_NUMBERS, HotlineBook, MergeMode
 from ivr.hotline.files import FILES, load, read
+from ivr.hotline.modes import ModeName, ModeSpec, Priorities, ReceptionSpec, ReceptionStyle
 from tests.unit.configuration_kit import CITIES, SHIPPED, SPRING
 
 
@@ -191,3 +192,28 @@ def test_check_of_a_folder_that_is_not_there_says_so_once(tmp_path: Path) -> Non
     assert result.exit_code == 1
     assert result.output.count("\n") == 1
     assert "there is no such folder" in result.output
+
+
+def test_modes_reception_and_priorities_are_as_written(config: Path) -> None:
+    path = config / "modes.yaml"
+    path.write_text(path.read_text("utf-8").replace("priority: {}", "priority: {loc_flood: 5}"), "utf-8")
+    path = config / "reception.yaml"
+    text = (
+        path.read_text("utf-8")
+        .replace("style: direct", "style: menu")
+        .replace("keys: {}", "keys: {'1': hr_12333}")
+    )
+    path.write_text(text.replace("callback: 10", "callback: 11"), "utf-8")
+    found = load(config)
+    assert found.modes[ModeName.REGULAR] == ModeSpec(ModeName.REGULAR)
+    assert found.modes[ModeName.HOLIDAY] == ModeSpec(ModeName.HOLIDAY, prompt="P041", experts_closed=True)
+    emergency = found.modes[ModeName.EMERGENCY]
+    assert (emergency.prompt, emergency.overflow_at_once, emergency.priority) == (
+        "P040",
+        True,
+        {"loc_flood": 5},
+    )
+    assert found.reception == ReceptionSpec(style=ReceptionStyle.MENU, keys={"1": "hr_12333"})
+    assert found.priorities == Priorities(callback=11)
+    general = found.general_queue
+    assert (general.wrap_up_s, general.callback_after_s, general.max_wait_s) == (30, 60, 900)
