@@ -1,9 +1,8 @@
-"""Commands that look: ``ivr queues``, ``lines``, ``calls``, ``tickets``, ``check``."""
+"""Commands that look: ``ivr queues``, ``lines``, ``calls``, ``tickets``."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -219,28 +218,3 @@ def _moment(text: str) -> float:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=ZoneInfo(settings_and_book()[1].timezone))
     return moment.timestamp()
-
-
-@click.command()
-@click.argument("folder", required=False, type=click.Path(path_type=Path))
-@json_option
-@plain_errors
-def check(folder: Path | None, as_json: bool) -> None:
-    """Check a configuration folder. 检查配置。"""
-    from ivr.hotline.files import ConfigurationError
-    from ivr.hotline.files import load as load_book
-
-    try:
-        book = load_book(folder or load().config)
-    except ConfigurationError as error:
-        if as_json:
-            print_json({"ok": False, "faults": [error.sentence]})
-            raise SystemExit(1) from error
-        raise
-    if as_json:
-        print_json({"ok": True, "faults": [], "lines": len(book.lines), "seats": len(book.seats)})
-        return
-    say(
-        f"no faults: {len(book.lines)} lines, {len(book.seats)} seats.",
-        f"没有错误:{len(book.lines)} 条部门线,{len(book.seats)} 个座席。",
-    )
