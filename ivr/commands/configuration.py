@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, time
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import click
@@ -19,6 +20,9 @@ from ivr.commands.common import (
 )
 from ivr.settings import load
 
+if TYPE_CHECKING:
+    from ivr.hotline.book import HotlineBook
+
 CHINA = ZoneInfo("Asia/Shanghai")
 SHIPPED = Path(__file__).resolve().parents[2] / "queues"
 
@@ -29,10 +33,13 @@ def _now() -> datetime:
 
 @click.command()
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--html", type=click.Path(path_type=Path, dir_okay=False), help="The roster as a picture. 排班效果图。"
+)
 @json_option
 @plain_errors
-def check(folder: Path | None, as_json: bool) -> None:
-    """Check a configuration folder: every fault, and advice. 检查配置。"""
+def check(folder: Path | None, html: Path | None, as_json: bool) -> None:
+    """Check a configuration folder: every fault, advice, what its roster does. 检查配置。"""
     from ivr.hotline.files import Severity, read
 
     reading = read(folder or load().config, _now().date())
@@ -53,6 +60,18 @@ def check(folder: Path | None, as_json: bool) -> None:
         f"没有错误:{len(book.lines)} 条部门线,{len(book.queues)} 个队列,{len(book.seats)} 个座席,"
         f"{len(book.operators)} 名话务员。",
     )
+    if book.demand is not None or html is not None:
+        from ivr.commands.planning import tell_roster_effect
+
+        tell_roster_effect(_running(book), book, _now().date(), html)
+
+
+def _running(fallback: HotlineBook) -> HotlineBook:
+    """Return the running configuration to compare with, the checked one where nothing runs or it is old."""
+    from ivr.hotline.files import read
+
+    folder = load().running_config
+    return (read(folder).book if folder.is_dir() else None) or fallback
 
 
 @click.group()

@@ -32,10 +32,10 @@ from ivr.reports.staffing import (
     Roster,
     StaffingRefused,
     Targets,
-    effect,
     forecast,
     needs,
 )
+from ivr.settings import load
 
 if TYPE_CHECKING:
     from ivr.hotline.book import HotlineBook
@@ -88,18 +88,20 @@ class Asked:
         return Demand(self.calls_per_day, self.aht, self.patience, profile_of(self.profile_name))
 
     def plan(self) -> DutyPlan:
-        """Return who is on duty.
+        """Return who is on duty; by the running roster unless another or a plan was given.
 
         Raises:
-            click.UsageError: neither a roster nor a plan was given, or both.
+            click.UsageError: both a roster and a plan were given.
             HotlineError: the plan or the roster cannot be read.
         """
         if self.on_duty is not None and self.roster is None:
             return DutyPlan.of_shifts(self.on_duty)
-        if self.roster is None or self.on_duty is not None:
+        if self.on_duty is not None:
             raise click.UsageError("give either --roster or --on-duty. 请指定 --roster 或 --on-duty 之一。")
-        zone = ZoneInfo(settings_and_book()[1].timezone)
-        return DutyPlan.of_roster(roster_of(self.roster), _day(self.on_date, zone), zone)
+        book = settings_and_book()[1]
+        zone = ZoneInfo(book.timezone)
+        roster = roster_of(self.roster) if self.roster is not None else book.roster
+        return DutyPlan.of_roster(roster, _day(self.on_date, zone), zone)
 
 
 def day_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -121,12 +123,25 @@ def roster_of(path: Path) -> Roster:
     """Return the roster that a file would make of the running configuration.
 
     Raises:
-        StaffingRefused: rosters cannot be read yet.
+        ConfigurationError: the file has faults, or does not fit beside the other files.
     """
-    raise StaffingRefused(
-        f"{path}: rosters cannot be read yet; use --on-duty 6/6/6.",
-        f"{path}:暂不能读取排班文件;请使用 --on-duty 6/6/6。",
-    )
+    from ivr.hotline.files import FILES, ConfigurationError, read_snapshot
+    from ivr.hotline.snapshot import Snapshot, take
+
+    settings = load()
+    folder = settings.running_config if settings.running_config.is_dir() else settings.config
+    snapshot, faults = take(folder, tuple(FILES))
+    try:
+        files = {**snapshot.files, "roster.yaml": path.read_bytes()}
+    except OSError as error:
+        raise StaffingRefused(
+            f"{path}: the roster cannot be read: {error.strerror}.",
+            f"{path}:无法读取排班文件:{error.strerror}。",
+        ) from error
+    reading = read_snapshot(Snapshot(folder, files), None, faults)
+    if reading.book is None:
+        raise ConfigurationError(reading.faults)
+    return reading.book.roster
 
 
 def _day(text: str | None, zone: ZoneInfo) -> date:
@@ -247,10 +262,42 @@ def _say_profile(profile: Profile) -> None:
         say(f"spread over the day: {profile.source}.", f"时段分布:{profile.source}。")
 
 
-def print_effect(before: Forecast, after: Forecast) -> None:
-    """Print what a new roster changes for callers, for those who are about to apply it."""
-    heads = ("指标 figure", "现在 before", "之后 after", "变化 change")
-    print_table(heads, [(f"{row.zh} {row.name}", *row.cells()) for row in effect(before, after)])
+def tell_roster_effect(old: HotlineBook, new: HotlineBook, today: date, html: Path | None = None) -> None:
+    """Print what a new roster does to connection rate and 15-second share; nothing where it does nothing.
+
+    Args:
+        old: the running configuration.
+        new: the one that was checked or is about to be applied.
+        today: the first of the days looked at.
+        html: where to write it as a page with a picture, too.
+    """
+    from ivr.reports.roster_effect import roster_effect
+
+    found = roster_effect(old, new, today)
+    if found is None:
+        if html is not None:
+            raise StaffingRefused(
+                "no picture: hotline.yaml has no `demand`, or nobody is rostered.",
+                "没有图:hotline.yaml 未填写 demand,或没有排班。",
+            )
+        return
+    if old.roster != new.roster:
+        say(f"the new roster, on {found.day}:", f"新排班的影响({found.day}):")
+        heads = ("指标 figure", "现在 before", "之后 after", "变化 change")
+        print_table(heads, [(f"{row.zh} {row.name}", *row.cells()) for row in found.changes])
+    else:
+        after = found.after.day
+        say(
+            f"with this roster: connection rate {after.connection_rate:.1%}, within 15 s "
+            f"{after.answered_15s_of_answered:.1%} of the answered, {after.answered_15s_of_offered:.1%} of all.",
+            f"按此排班:接通率 {after.connection_rate:.1%},15 秒应答 {after.answered_15s_of_answered:.1%}(÷接通)、"
+            f"{after.answered_15s_of_offered:.1%}(÷呼入)。",
+        )
+    if html is not None:
+        from ivr.reports.staffing_page import page
+
+        html.write_text(page(found.after, city=new.city, changes=found.changes), encoding="utf-8")
+        say(f"written: {html}", f"已写入:{html}")
 
 
 _HEADS = (

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from ivr.hotline import book as _book
 from ivr.hotline import models
-from ivr.hotline.duty import Crew, Operator, Roster, Shift
+from ivr.hotline.duty import Crew, ExpectedDemand, Operator, Roster, Shift
 from ivr.hotline.modes import DEFAULT_MODES, ModeName, ModeSpec, Priorities, ReceptionSpec
 from ivr.hotline.roster_checks import members
 from ivr.hotline.units import Unit
@@ -35,6 +35,7 @@ def assemble(folder: WrittenFolder) -> _book.HotlineBook:
         area_code=hotline.area_code,
         number=hotline.number,
         timezone=hotline.timezone,
+        demand=ExpectedDemand(**hotline.demand.model_dump()) if hotline.demand else None,
         greeting=reception.greeting,
         lines=tuple(_line(e) for e in lines.lines),
         ambiguous=tuple(_book.AmbiguousName(e.text, e.ask, tuple(e.candidates)) for e in lines.ambiguous),

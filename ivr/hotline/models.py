@@ -50,6 +50,14 @@ class Written(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class DemandEntry(Written):
+    """What a day is expected to bring; times in seconds."""
+
+    calls_per_day: Annotated[int, Field(ge=1, le=1_000_000)]
+    aht_s: Annotated[int, Field(ge=10, le=3600)] = 210
+    patience_s: Annotated[int, Field(ge=5, le=3600)] = 90
+
+
 class HotlineFile(Written):
     """``hotline.yaml``."""
 
@@ -58,6 +66,7 @@ class HotlineFile(Written):
     area_code: Annotated[str, Field(pattern=r"^(0[0-9]{2,3})?$")] = ""
     number: Annotated[Digits, AfterValidator(not_the_hotline)] = "12345"
     timezone: Annotated[str, AfterValidator(known_zone)] = "Asia/Shanghai"
+    demand: DemandEntry | None = None
 
 
 class LineEntry(Written):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import shutil
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,8 +18,8 @@ from click.testing import CliRunner, Result
 from ivr.calls.record import CallRecord
 from ivr.cli import main
 from ivr.commands import planning
+from ivr.hotline.files import load as load_book
 from ivr.reports.load_profile import BUILT_IN
-from ivr.reports.staffing import Demand, DutyPlan, forecast
 from ivr.store.store import Batch, Store
 from ivr.tickets.numbers import take
 from ivr.tickets.ticket import call_row
@@ -81,9 +83,8 @@ def test_a_page_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["staffing", "simulate"])
-@pytest.mark.parametrize("plan", [(), ("--on-duty", "6/6/6", "--roster", "roster.yaml")])
-def test_a_day_needs_one_plan_and_not_two(command: str, plan: tuple[str, ...]) -> None:
-    assert run(command, *DAY, *plan).exit_code == 2
+def test_a_day_has_one_plan_and_not_two(command: str) -> None:
+    assert run(command, *DAY, "--on-duty", "6/6/6", "--roster", "roster.yaml").exit_code == 2
 
 
 @pytest.mark.parametrize("command", ["staffing", "simulate"])
@@ -171,13 +172,67 @@ def test_a_simulated_day_says_which_seats_were_made_up() -> None:
     assert "接通率" in said.stdout
 
 
-def test_what_a_new_roster_changes_is_told_figure_by_figure(capsys: pytest.CaptureFixture[str]) -> None:
-    demand = Demand(1562, 210, 90, BUILT_IN)
-    before, after = (forecast(demand, DutyPlan.of_shifts(text)) for text in ("6/6/6", "9/6/3"))
-    planning.print_effect(before, after)
-    said = capsys.readouterr().out
-    assert "人工接通率" in said
-    assert "+9.1" in said
+def thinner_night(folder: Path) -> Path:
+    """Copy the shipped files with nobody but the leader on one night; return the folder."""
+    shutil.copytree(SHIPPED, folder)
+    roster = folder / "roster.yaml"
+    text = roster.read_text(encoding="utf-8")
+    book = load_book(folder)
+    day = datetime.now(ZoneInfo(book.timezone)).date() + timedelta(days=2)
+    duties = book.roster.duties(day)
+    lines = [f"  '{day}':"]
+    for duty in duties:
+        people = duty.operators if duty.shift.id != "late" else (duty.leader,)
+        lines.append(
+            f"    {duty.shift.id}: {{leader: '{duty.leader}', operators: [{', '.join(map(repr, people))}]}}"
+        )
+    roster.write_text(
+        text.partition("\ndays:")[0] + "\n" + "days:\n" + "\n".join(lines) + "\n", encoding="utf-8"
+    )
+    return folder
+
+
+def test_check_shows_what_a_new_roster_does_to_callers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(SHIPPED, home / "running")
+    monkeypatch.setenv("IVR_HOME", str(home))
+    folder = thinner_night(tmp_path / "new")
+    page = tmp_path / "effect.html"
+    said = run("check", str(folder), "--html", str(page))
+    assert said.exit_code == 0, said.output
+    assert "人工接通率" in said.stdout
+    assert re.search(r"connection rate\D*9\d\.\d%\D*8\d\.\d%\D*-1\d\.\d", said.stdout), said.stdout
+    assert "<svg" in page.read_text(encoding="utf-8")
+
+
+def test_the_same_roster_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IVR_HOME", str(tmp_path))
+    said = run("check", str(SHIPPED))
+    assert "97.2%" in said.stdout
+    assert "before" not in said.stdout
+
+
+def test_staffing_reads_a_roster_file_as_it_would_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IVR_HOME", str(tmp_path / "home"))
+    folder = thinner_night(tmp_path / "new")
+    day = str(datetime.now(ZoneInfo("Asia/Shanghai")).date() + timedelta(days=2))
+    arguments = ("--calls-per-day", "400", "--aht", "210", "--patience", "90", "--date", day)
+    shipped = answer("staffing", *arguments)
+    thinner = answer("staffing", *arguments, "--roster", str(folder / "roster.yaml"))
+    assert {hour["on_duty"] for hour in shipped["hours"]} == {4}
+    assert [hour["on_duty"] for hour in thinner["hours"]] == [4] * 16 + [1] * 8
+    spoilt = tmp_path / "roster.yaml"
+    spoilt.write_text("cycle: {", encoding="utf-8")
+    refused = run("staffing", *arguments, "--roster", str(spoilt))
+    assert refused.exit_code == 1
+    assert "roster.yaml:" in refused.output
+    missing = run("staffing", *arguments, "--roster", str(tmp_path / "none.yaml"))
+    assert missing.exit_code == 1
+    assert "none.yaml" in missing.output
 
 
 @pytest.mark.parametrize("command", ["staffing", "simulate"])
