@@ -123,7 +123,8 @@ class People:
         present = await members.registered(link) if status is not None else None
         now = datetime.fromtimestamp(self._clock(), UTC)
         sitting = self._sitting(status, present)
-        seen = watch(self._book(), now, sitting, len(status.callers) if status else 0)
+        waiting = len(status.callers) if status else 1  # nobody is sent home by guess
+        seen = watch(self._book(), now, sitting, waiting)
         self.watched = seen
         self.alarms.judge(seen.faults, seen.judged)
         self._remind(seen.may_leave)
