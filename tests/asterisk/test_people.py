@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -325,3 +327,34 @@ def test_what_needs_a_person_is_shown_by_the_status_and_as_alarms(floor: Floor) 
     assert floor.hotline.ask("status")["alarms"]
     shown = floor.hotline.run("alarms")
     assert "calendar.yaml" in shown.stdout
+
+
+def test_no_call_rings_in_the_instant_before_the_engine_has_heard_of_the_end(floor: Floor) -> None:
+    """The engine is frozen when the talk ends: Asterisk's own wrap-up keeps the next caller away."""
+    hotline = floor.hotline
+    hotline.man("01", "1001", ring_ms=0)
+    first = hotline.phones.caller(number="15500000161", stays=True)
+    floor.answered("15500000161")
+    talking = next(
+        line.split("!")[0]
+        for line in asterisk(hotline, "core show channels concise").splitlines()
+        if line.startswith("PJSIP/trunk")
+    )
+    second = hotline.phones.caller(number="15500000162", stays=True)
+    wait_for(lambda: hotline.waiting() == 1, 10, "the next caller waits")
+    engine = hotline.kill("engine", signal.SIGSTOP)
+    try:
+        asterisk(hotline, f"channel request hangup {talking}")
+        ended = time.time()
+        while time.time() < ended + WRAP_UP_S - 2:
+            queue = asterisk(hotline, "queue show q_general")
+            assert "PJSIP/seat01" in queue
+            assert "Ringing" not in queue
+            assert "paused:" not in queue, "the engine could not say it"
+    finally:
+        os.kill(engine, signal.SIGCONT)
+    floor.answered("15500000162")
+    hang_up_all(hotline)
+    assert first.wait() == 0
+    assert second.wait() == 0
+    assert rung_at(hotline.ticket_of("15500000162")) - ended > WRAP_UP_S - 1.5
