@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from ivr.asterisk import members
 from ivr.asterisk.manager import LinkState
@@ -38,6 +40,9 @@ class Answers:
             "logout": self.logout,
             "pause": self.pause,
             "resume": self.resume,
+            "mode": self.mode,
+            "set_mode": self.set_mode,
+            "alarms": self.alarms,
             "reconcile": self.reconcile,
             "audit": self.audit,
             "prompts": self.prompts,
@@ -93,9 +98,21 @@ class Answers:
                     "operator": record.operator,
                     "state": state,
                     "reason": record.reason,
+                    **self._duty(seat.id, record.operator),
                 }
             )
         return seats
+
+    def _duty(self, seat_id: str | None, operator: str | None) -> dict[str, Any]:
+        """Return what shifts and wrap-up say of a seat and its operator."""
+        people = self._engine.people
+        left = people.seating.wrap_up_left_s(seat_id) if seat_id else None
+        seen = people.watched
+        return {
+            "wrap_up_left_s": None if left is None else round(left, 1),
+            "rostered": people.seating.is_rostered(operator) if operator else None,
+            "may_leave": bool(seat_id and operator and seen and operator in seen.may_leave),
+        }
 
     async def operators(self, _: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return every operator with the seat they sit on."""
@@ -113,6 +130,8 @@ class Answers:
                     "state": record.state.value if record else SeatState.LOGGED_OUT.value,
                     "reason": record.reason if record else "",
                     "queues": list(person.queues),
+                    "leads": person.leads,
+                    **self._duty(seat_id, person.number),
                 }
             )
         return rows
@@ -163,6 +182,41 @@ class Answers:
         await self._engine.seating.resume(self._seat(request), by="administrator")
         return {"note": self._note()}
 
+    async def mode(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the mode in force and who may change it."""
+        modes, zone = self._engine.people.modes, ZoneInfo(self._engine.book.timezone)
+        now, leader = modes.set_to, modes.leader()
+        return {
+            "mode": now.mode.value,
+            "by": now.by or None,
+            "at": None if now.at is None else _moment(now.at, zone),
+            "event": now.event,
+            "fact": now.fact,
+            "leader": leader.operator if leader else None,
+            "acting": leader.acting if leader else False,
+        }
+
+    async def set_mode(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Set the mode; it is in force for the next caller."""
+        self._require_restored()
+        text = {name: str(request.get(name, "")) for name in ("event", "fact")}
+        self._engine.people.modes.set(str(request["mode"]), str(request["by"]), **text)
+        return await self.mode({})
+
+    async def alarms(self, _: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return the alarms that are up, the oldest first."""
+        zone = ZoneInfo(self._engine.book.timezone)
+        return [
+            {
+                "alarm": alarm.alarm,
+                "about": alarm.about,
+                "since": _moment(alarm.since, zone),
+                "sentence": alarm.sentence,
+                "sentence_zh": alarm.sentence_zh,
+            }
+            for alarm in self._engine.people.alarms.active
+        ]
+
     async def reconcile(self, _: Mapping[str, Any]) -> dict[str, Any]:
         """Reconcile now rather than within the minute."""
         return {"added": await self._engine.reconcile_now()}
@@ -204,3 +258,8 @@ class Answers:
         if self._engine.link.state is not LinkState.LIVE:
             return None
         return await members.status(self._engine.link)
+
+
+def _moment(at: float, zone: ZoneInfo) -> str:
+    """Return a moment (seconds since the epoch) as ISO 8601."""
+    return datetime.fromtimestamp(at, zone).isoformat(timespec="milliseconds")

@@ -15,6 +15,7 @@ from ivr.asterisk import installation as installations
 from ivr.asterisk import lint
 from ivr.asterisk.instance import Instance
 from ivr.asterisk.rendering import AMI_EVENTS, MODULES, render
+from ivr.calls.overflow import OVERFLOW_PENALTY, helper_of
 from ivr.hotline.book import HotlineBook
 from ivr.hotline.files import load as load_book
 from ivr.keys import Keys
@@ -71,6 +72,8 @@ def context(
             for seat in book.seats
         ],
         "queues": book.queues,
+        "helped": [queue.id for queue in book.queues if helper_of(book, queue)],
+        "overflow_penalty": OVERFLOW_PENALTY,
         "general_queue": book.general_queue.id,
         "number": book.number,
         "numbers": book.answered,

@@ -26,13 +26,13 @@ from ivr.calls.events import Event, Kind
 from ivr.calls.reception import Arrival, started
 from ivr.calls.reconciler import Reconciler
 from ivr.calls.record import CallRecord
-from ivr.calls.seating import Seating
 from ivr.calls.states import CallState
 from ivr.errors import HotlineError
 from ivr.hotline.book import HotlineBook
 from ivr.keys import Keys
 from ivr.listening import Listener
 from ivr.memory import Memory
+from ivr.people import People
 from ivr.routes.guard import guarded
 from ivr.routes.reception import reception_route
 from ivr.routes.seat import SeatRoute
@@ -67,7 +67,8 @@ class Engine:
         self.store, self.recorder = self.memory.store, self.memory.recorder
         self.calls = CallBook(self.memory.append, self._on_event)
         self.listener = Listener(lambda: self.book, self.calls)
-        self.seating = Seating(lambda: self.book, self.calls, self.align, time.time)
+        self.people = People(lambda: self.book, self.calls, self.align, self._audit, time.time)
+        self.seating = self.people.seating
         self.transcriber = Transcriber(find_model(Path(settings.vosk_model) if settings.vosk_model else None))
         self.aftercall = AfterCall(
             settings.recordings, self.calls.record, _close_recording, self._transcribe, time.time
@@ -79,6 +80,7 @@ class Engine:
             pins=keys.pins,
             sound=self.sound,
             clock=time.time,
+            set_mode=self.people.modes.set,
         )
         reception = reception_route(
             lambda: self.book, self.calls, self.sound, self.identify, time.time, deployment.PRIORITY_110
@@ -124,7 +126,13 @@ class Engine:
             log.warning("prompts: %s", fault)
         await self.fastagi.start()
         await self.link.start()
-        for work in (self._restore(), self._reconcile_forever(), self.aftercall.run(), self._start_speech()):
+        for work in (
+            self._restore(),
+            self._reconcile_forever(),
+            self.aftercall.run(),
+            self._start_speech(),
+            self.people.run(self.link),
+        ):
             self._spawn(work)
 
     async def stop(self) -> None:
@@ -153,7 +161,8 @@ class Engine:
 
     async def _restore(self) -> None:
         """Take up what was remembered; then who sits where, and recordings that are not settled."""
-        await self.memory.open(lambda: self._recording.add(self._spawn(self.recorder.run())), self.calls)
+        record = lambda: self._recording.add(self._spawn(self.recorder.run()))  # noqa: E731
+        await self.memory.open(record, self.calls, self.people.restore)
         self.seating.known = True
         with contextlib.suppress(HotlineError):
             await self.align()
@@ -164,7 +173,12 @@ class Engine:
         status = await self.transcriber.start()
         log.info("speech: %s %s", status.state, status.reason)
 
+    async def _audit(self, at: float, actor: str, action: str, data: Mapping[str, Any]) -> None:
+        with contextlib.suppress(HotlineError):  # the journal has it in any case
+            await self.store.audit(at, actor, action, data)
+
     def _on_event(self, event: Event, call: CallRecord | None) -> None:
+        self.people.hear(event, call)
         told_late = event.kind is Kind.ANSWERED and call is not None and call.state is CallState.ENDED
         if call is not None and (event.kind is Kind.HUNG_UP or told_late):
             self.aftercall.ended(call)
@@ -207,7 +221,16 @@ class Engine:
         """Compare members with who sits where; also in every reconciliation, whoever changed them."""
         async with self._align_lock:
             wanted = [
-                members.Member(seat.queue, f"PJSIP/{seat.username}", seat.name, seat.paused, seat.reason)
+                members.Member(
+                    seat.queue,
+                    f"PJSIP/{seat.username}",
+                    seat.name,
+                    seat.paused,
+                    seat.reason,
+                    seat.penalty,
+                    free_since=seat.free_since,
+                    wrap_up_s=seat.wrap_up_s,
+                )
                 for seat in self.seating.memberships()
             ]
             present = (await members.status(link)).members

@@ -9,13 +9,22 @@ from ivr.asterisk.manager import AmiRefused, Link, Message
 
 
 class Member(NamedTuple):
-    """A seat in a queue."""
+    """A seat in a queue.
+
+    ``last_call``: when its last talk ended, as Asterisk counts its own wrap-up from.  Of a wanted
+    member, ``free_since`` says that a wrap-up of at most ``wrap_up_s`` was over at that moment, so
+    that Asterisk must not go on with it.  Seconds since the epoch, 0 for never.
+    """
 
     queue: str
     interface: str
     name: str
     paused: bool
     reason: str
+    penalty: int = 0
+    last_call: int = 0
+    free_since: float = 0.0
+    wrap_up_s: int = 0
 
 
 class Caller(NamedTuple):
@@ -25,6 +34,7 @@ class Caller(NamedTuple):
     queue: str
     channel: str
     wait_s: int
+    priority: int = 0
 
 
 class QueueStatus(NamedTuple):
@@ -51,7 +61,10 @@ async def status(link: Link) -> QueueStatus:
             states[item.get("StateInterface")] = int(item.get("Status") or 0)
         elif item.name == "QueueEntry":
             wait = int(item.get("Wait") or 0)
-            callers.append(Caller(item.get("Uniqueid"), item.get("Queue"), item.get("Channel"), wait))
+            priority = int(item.get("Priority") or 0)
+            callers.append(
+                Caller(item.get("Uniqueid"), item.get("Queue"), item.get("Channel"), wait, priority)
+            )
     return QueueStatus(members, callers, queues, states)
 
 
@@ -63,6 +76,8 @@ def _member(item: Message) -> Member:
         item.get("Name"),
         paused,
         item.get("PausedReason") if paused else "",
+        int(item.get("Penalty") or 0),
+        int(item.get("LastCall") or 0),
     )
 
 
@@ -80,16 +95,26 @@ async def align(link: Link, wanted: Iterable[Member], present: Iterable[Member])
         changes.append(f"{key[1]} left {key[0]}")
     for key, member in sorted(target.items()):
         there = found.get(key)
-        if there is not None and there.name != member.name:
+        if there is not None and (there.name != member.name or _still_wraps_up(there, member)):
             await _ignoring_refusal(link, "QueueRemove", {"Queue": key[0], "Interface": key[1]})
             there = None
         if there is None:
             await link.action("QueueAdd", _addition(member))
             changes.append(f"{member.interface} joined {member.queue} for {member.name}")
-        elif (there.paused, there.reason) != (member.paused, member.reason):
+            continue
+        if (there.paused, there.reason) != (member.paused, member.reason):
             await link.action("QueuePause", _pause(member))
             changes.append(f"{member.interface} {'paused' if member.paused else 'resumed'} in {member.queue}")
+        if there.penalty != member.penalty:
+            await link.action("QueuePenalty", _penalty(member))
+            changes.append(f"{member.interface} has penalty {member.penalty} in {member.queue}")
     return changes
+
+
+def _still_wraps_up(there: Member, wanted: Member) -> bool:
+    """Tell whether Asterisk keeps calls away for a wrap-up that is over; only a new member forgets it."""
+    asterisk_ends = there.last_call + wanted.wrap_up_s
+    return not wanted.paused and 0 < there.last_call <= wanted.free_since < asterisk_ends
 
 
 def _addition(member: Member) -> dict[str, str]:
@@ -98,6 +123,7 @@ def _addition(member: Member) -> dict[str, str]:
         "Interface": member.interface,
         "StateInterface": member.interface,
         "MemberName": member.name,
+        "Penalty": str(member.penalty),
         "Paused": "true" if member.paused else "false",
     }
     return headers | ({"Reason": member.reason} if member.reason else {})
@@ -110,6 +136,20 @@ def _pause(member: Member) -> dict[str, str]:
         "Paused": "true" if member.paused else "false",
         "Reason": member.reason,
     }
+
+
+def _penalty(member: Member) -> dict[str, str]:
+    return {"Queue": member.queue, "Interface": member.interface, "Penalty": str(member.penalty)}
+
+
+async def redirect(link: Link, channel: str, context: str, extension: str) -> bool:
+    """Send a channel elsewhere in the dialplan; False when it has just gone."""
+    headers = {"Channel": channel, "Context": context, "Exten": extension, "Priority": "1"}
+    try:
+        await link.action("Redirect", headers)
+    except AmiRefused:
+        return False
+    return True
 
 
 async def _ignoring_refusal(link: Link, action: str, headers: dict[str, str]) -> None:

@@ -2,7 +2,8 @@
 
 A row reads: in this state, when this happens, the next state is that.  What is not in the table
 does not change the state.  Every state of a call has ``hung_up`` as its exit, and Asterisk always
-says when a channel ends (reconciliation says it when Asterisk could not).
+says when a channel ends (reconciliation says it when Asterisk could not).  A seat's wrap-up has a
+deadline, and ends when that is over.
 """
 
 from __future__ import annotations
@@ -58,16 +59,27 @@ CALL_TRANSITIONS: Mapping[CallState, Mapping[Kind, CallState]] = {
 
 
 class SeatState(enum.StrEnum):
-    """What the person on a seat said about being reachable."""
+    """Whether the person on a seat can be reached."""
 
     LOGGED_OUT = "logged_out"
     READY = "ready"
+    WRAP_UP = "wrap_up"
     PAUSED = "paused"
 
 
 SEAT_TRANSITIONS: Mapping[SeatState, Mapping[Kind, SeatState]] = {
     SeatState.LOGGED_OUT: {Kind.LOGGED_IN: SeatState.READY},
-    SeatState.READY: {Kind.LOGGED_OUT: SeatState.LOGGED_OUT, Kind.PAUSED: SeatState.PAUSED},
+    SeatState.READY: {
+        Kind.LOGGED_OUT: SeatState.LOGGED_OUT,
+        Kind.PAUSED: SeatState.PAUSED,
+        Kind.WRAP_UP_STARTED: SeatState.WRAP_UP,
+    },
+    SeatState.WRAP_UP: {
+        Kind.LOGGED_OUT: SeatState.LOGGED_OUT,
+        Kind.PAUSED: SeatState.PAUSED,
+        Kind.WRAP_UP_STARTED: SeatState.WRAP_UP,
+        Kind.WRAP_UP_ENDED: SeatState.READY,
+    },
     SeatState.PAUSED: {
         Kind.LOGGED_OUT: SeatState.LOGGED_OUT,
         Kind.PAUSED: SeatState.PAUSED,

@@ -208,6 +208,12 @@ class Store:
                     found[row["stream"]].append(dict(row))
         return found
 
+    async def last_events(self, stream: str, kinds: Sequence[str], limit: int) -> list[Row]:
+        """Return the last events of some kinds of one stream, oldest first."""
+        wanted = (t.journal.c.stream == stream) & t.journal.c.kind.in_(kinds)
+        query = sa.select(t.journal).where(wanted).order_by(t.journal.c.id.desc()).limit(limit)
+        return (await self._rows(query))[::-1]
+
     async def open_calls(self) -> list[str]:
         """Return the ids of calls that have not ended."""
         async with self._reading() as connection:

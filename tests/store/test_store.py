@@ -418,3 +418,18 @@ async def test_a_command_may_read_while_the_engine_writes(open_store: OpenStore,
         assert await looking.cursor("x") is None
     assert await looking.cursor("x") == "1:0"
     await looking.close()
+
+
+async def test_the_last_words_of_a_stream_are_found_by_their_kind(store: Store) -> None:
+    told = [
+        an_event("hotline", "mode_set", mode="holiday"),
+        an_event("a1-1.1", "mode_set", mode="of a call"),
+        an_event("hotline", "mode_set", mode="emergency"),
+        an_event("hotline", "alarm_raised", about="01"),
+    ]
+    await store.write(Batch(CURSOR, None, "1:100", told))
+    (last,) = await store.last_events("hotline", ["mode_set"], 1)
+    assert last["data"] == {"mode": "emergency"}
+    both = await store.last_events("hotline", ["mode_set", "alarm_raised"], 2)
+    assert [row["kind"] for row in both] == ["mode_set", "alarm_raised"]
+    assert await store.last_events("seat:01", ["wrap_up_started"], 1) == []

@@ -11,6 +11,7 @@ import pytest
 from ivr.asterisk.fastagi import AgiSession
 from ivr.asterisk.fastagi_session import AgiHangup
 from ivr.calls.book import CallBook
+from ivr.calls.leadership import NotTheLeader
 from ivr.calls.reception import Placement
 from ivr.calls.seating import Seating
 from ivr.calls.states import SeatState
@@ -130,10 +131,17 @@ class Seats:
             book=small_book,
             calls=self.calls,
             seating=self.seating,
-            pins={"1001": "123456", "1002": ""},
+            pins={"1001": "123456", "1002": "", "1003": "654321"},
             sound=lambda name: name,
             clock=self.clock,
+            set_mode=self._set_mode,
         )
+        self.modes: list[tuple[str, str]] = []
+
+    def _set_mode(self, mode: str, by: str) -> None:
+        if by != "1001":
+            raise NotTheLeader("no", "不")
+        self.modes.append((mode, by))
 
     async def _align(self) -> None:
         if self.failure is not None:
@@ -174,7 +182,44 @@ async def test_a_mistyped_pin_may_be_tried_again_and_then_the_door_stays_shut() 
     assert b"0000" not in noted.to_line().replace(b'"operator":"1001"', b"")
 
 
-@pytest.mark.parametrize("operator", ["1002", "1003", "9999", ""])
+@pytest.mark.parametrize(
+    ("digit", "mode", "prompt"),
+    [("1", "regular", "S011"), ("2", "holiday", "S012"), ("3", "emergency", "S013")],
+)
+async def test_the_shift_leader_sets_the_mode_by_star_code_and_hears_which(
+    digit: str, mode: str, prompt: str
+) -> None:
+    seats = Seats()
+    await seats.seating.log_in("01", "1001", by="x")
+    assert (await seats.dial("mode", digit, keyed=("123456",))).played == ["S001", prompt]
+    assert seats.modes == [(mode, "1001")]
+
+
+async def test_somebody_else_is_told_that_only_the_shift_leader_may() -> None:
+    seats = Seats()
+    await seats.seating.log_in("02", "1003", by="x")
+    assert (await seats.dial("mode", "3", "seat02", keyed=("654321",))).played == ["S001", "S014"]
+    assert seats.modes == []
+
+
+@pytest.mark.parametrize(("seat", "digit"), [("seat01", "4"), ("seat01", ""), ("seat03", "3")])
+async def test_a_mode_that_does_not_exist_or_a_seat_without_anybody_changes_nothing(
+    seat: str, digit: str
+) -> None:
+    seats = Seats()
+    await seats.seating.log_in("01", "1001", by="x")
+    session = await seats.dial("mode", digit, seat, keyed=("123456",))
+    assert (session.played, session.variables, seats.modes) == ([], {}, [])
+
+
+async def test_the_mode_stays_when_the_leaders_pin_is_wrong() -> None:
+    seats = Seats()
+    await seats.seating.log_in("01", "1001", by="x")
+    session = await seats.dial("mode", "3", keyed=("000000",) * PIN_TRIES)
+    assert (session.variables, seats.modes) == ({}, [])
+
+
+@pytest.mark.parametrize("operator", ["1002", "1004", "9999", ""])
 async def test_nobody_logs_in_as_a_person_without_a_pin(operator: str) -> None:
     seats = Seats()
     session = await seats.dial("login", operator, keyed=("",) * 9)

@@ -34,6 +34,11 @@ SEAT_ROWS = [
     (SeatState.LOGGED_OUT, K.LOGGED_IN, SeatState.READY),
     (SeatState.READY, K.LOGGED_OUT, SeatState.LOGGED_OUT),
     (SeatState.READY, K.PAUSED, SeatState.PAUSED),
+    (SeatState.READY, K.WRAP_UP_STARTED, SeatState.WRAP_UP),
+    (SeatState.WRAP_UP, K.LOGGED_OUT, SeatState.LOGGED_OUT),
+    (SeatState.WRAP_UP, K.PAUSED, SeatState.PAUSED),
+    (SeatState.WRAP_UP, K.WRAP_UP_STARTED, SeatState.WRAP_UP),
+    (SeatState.WRAP_UP, K.WRAP_UP_ENDED, SeatState.READY),
     (SeatState.PAUSED, K.LOGGED_OUT, SeatState.LOGGED_OUT),
     (SeatState.PAUSED, K.PAUSED, SeatState.PAUSED),
     (SeatState.PAUSED, K.RESUMED, SeatState.READY),
@@ -100,9 +105,10 @@ def test_a_hangup_ends_a_call_in_any_state(state: CallState) -> None:
 @pytest.mark.parametrize(("state", "kind", "after"), SEAT_ROWS)
 def test_a_seat_moves_as_its_table_says(state: SeatState, kind: Kind, after: SeatState) -> None:
     seat = SeatRecord("01", state=state)
-    assert seat.apply(Event("seat:01", 5.0, kind, {"operator": "1001", "reason": "meal"}))
+    assert seat.apply(Event("seat:01", 5.0, kind, {"operator": "1001", "reason": "meal", "until": 35.0}))
     assert seat.state is after
     assert seat.since == 5.0
+    assert seat.until == (35.0 if after is SeatState.WRAP_UP else None)
     assert seat.reason == ("meal" if after is SeatState.PAUSED else "")
 
 
