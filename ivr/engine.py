@@ -73,7 +73,7 @@ class Engine:
         self.seating = Seating(lambda: self.book, self.calls, self.align, time.time)
         model = find_model(Path(settings.vosk_model) if settings.vosk_model else None)
         self.transcriber = Transcriber(model)
-        self.utterances = Utterances(Transcriber(model), settings.home / "utterances")
+        self.utterances = Utterances(Transcriber(model, job_timeout_s=20.0), settings.home / "utterances")
         self.aftercall = AfterCall(
             settings.recordings, self.calls.record, _close_recording, self._transcribe, time.time
         )

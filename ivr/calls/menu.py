@@ -21,6 +21,8 @@ FIRST_KEY_S = 3.0
 NEXT_KEY_S = 2.0
 TRIES = 2
 LONGEST_NUMBER = 15
+LONGEST_SHOWN = 6
+"""Keys of a mistake that are journalled whole; more may be somebody's telephone number."""
 MENU_S = 50.0
 """Seconds after which a caller goes to a person, whatever they are doing."""
 
@@ -110,7 +112,7 @@ async def _converse(caller: Asked, book: HotlineBook, matcher: Matcher | None) -
         if not key:
             return Choice("nothing", keyed=" ".join(pressed))
         keyed = await _whole(caller, book, key)
-        pressed.append(keyed)
+        pressed.append(keyed if len(keyed) <= LONGEST_SHOWN else keyed[:3] + "…")
         choice = chosen_by_keys(keyed, book)
         if choice is not None:
             return choice
