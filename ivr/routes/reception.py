@@ -150,13 +150,28 @@ def menu_route(
     ears: Ears,
     matcher: Callable[[HotlineBook], Matcher | None],
 ) -> Handler:
-    """Return the handler of ``agi://…/menu``, asked after the call was answered."""
+    """Return the handler of ``agi://…/menu``, asked after the call was answered.
+
+    Args:
+        reception: places the caller.
+        sound: where prompts are.
+        ears: understands a few words.
+        matcher: builds what finds a line by words; asked once for each configuration that wants speech.
+    """
+    built: list[tuple[HotlineBook, Matcher | None]] = []
+
+    def matcher_for(book: HotlineBook) -> Matcher | None:
+        if not book.reception.speech:
+            return None
+        if not built or built[0][0] is not book:
+            built[:] = [(book, matcher(book))]
+        return built[0][1]
 
     async def handle(session: AgiSession) -> None:
         arrival = arrival_of(session)
         caller = AgiCaller(session, sound, ears)
         book = reception.book()
-        choice = await ask(caller, book, matcher(book))
+        choice = await ask(caller, book, matcher_for(book))
         await reception.chosen(arrival, caller, choice)
 
     return handle

@@ -16,6 +16,7 @@ from ivr.calls.reception import Placement, Reception, Said
 from ivr.calls.seating import Seating
 from ivr.calls.states import SeatState
 from ivr.errors import HotlineError
+from ivr.hotline.book import HotlineBook
 from ivr.hotline.modes import ReceptionSpec, ReceptionStyle
 from ivr.routes.guard import guarded
 from ivr.routes.reception import AgiCaller, arrival_of, menu_route, reception_route
@@ -175,6 +176,23 @@ async def asked(session: Session, journal: Journal, ears: Heard, sound: Any = No
     await cast(Awaitable[None], route(agi(session)))
     chosen, _placed = journal.of(CALL)
     return dict(chosen.data)
+
+
+async def test_names_are_looked_through_once_for_each_configuration() -> None:
+    books = [small_book(reception=ASKED), small_book(reception=ASKED)]
+    built: list[HotlineBook] = []
+
+    def build(book: HotlineBook) -> Water:
+        built.append(book)
+        return Water()
+
+    present: list[HotlineBook] = []
+    reception = Reception(lambda: present[-1], calls_of(Journal()).record, identify, Clock())
+    route = menu_route(reception, lambda name, **_: name, Heard(), build)
+    for book in (books[0], books[0], books[1], books[1]):
+        present.append(book)
+        await cast(Awaitable[None], route(agi(Session(CALL, "12345"))))
+    assert [id(book) for book in built] == [id(book) for book in books]
 
 
 async def test_a_caller_of_the_menu_is_answered_first_and_asked_then() -> None:
