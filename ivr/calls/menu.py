@@ -7,7 +7,6 @@ GB/T 33358 wants no menu; a city that sets style ``menu`` gets one that is never
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ivr.calls.reception import Choice
@@ -173,17 +172,15 @@ async def _listen(caller: Asked, book: HotlineBook, matcher: Matcher) -> tuple[C
 
 def chosen_by_words(heard: str, match: Match, book: HotlineBook) -> Choice:
     """Return what words mean; what is not certain goes to a person, who is told what is open."""
-    facts: Mapping[str, Any] = {} if match.score is None else {"score": match.score}
+    facts: dict[str, Any] = {} if match.score is None else {"score": match.score}
+    if match.question:
+        facts |= {"candidates": list(match.candidates), "question": match.question}
     if match.kind == "emergency":
         return Choice("speech", heard=heard, emergency=match.number or EMERGENCY, facts=facts)
+    if match.kind == "referral":
+        facts["referral"] = match.number
     line = _line(book, match.line_id) if match.kind == "line" else None
-    if line is not None:
-        return Choice("speech", line, heard=heard, facts=facts)
-    if match.kind == "ambiguous":
-        facts = {**facts, "candidates": list(match.candidates), "question": match.question}
-    elif match.kind == "referral":
-        facts = {**facts, "referral": match.number}
-    return Choice("speech", heard=heard, facts=facts)
+    return Choice("speech", line, heard=heard, facts=facts)
 
 
 def _line(book: HotlineBook, line_id: str | None) -> Line | None:
