@@ -14,7 +14,9 @@ COMMANDS = {
     "status": "process",
     "setup": "process",
     "asterisk": "process",
-    "check": "look",
+    "check": "configuration",
+    "profile": "configuration",
+    "due": "configuration",
     "seats": "people",
     "operators": "people",
     "queues": "look",
@@ -23,6 +25,8 @@ COMMANDS = {
     "tickets": "look",
     "transcribe": "words",
     "prompts": "announcements",
+    "staffing": "planning",
+    "simulate": "planning",
 }
 """The module of ``ivr.commands`` in which each command is."""
 

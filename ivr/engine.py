@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from ivr import deployment
-from ivr.asterisk import members, requirements
+from ivr.asterisk import log_files, members, requirements
 from ivr.asterisk.fastagi import FastAgiServer, Handler
 from ivr.asterisk.manager import Link, LinkState
 from ivr.asterisk.record_files import RecordFiles
 from ivr.calls.aftercall import AfterCall
 from ivr.calls.book import CallBook
 from ivr.calls.events import Event, Kind
-from ivr.calls.menu import Matcher
 from ivr.calls.reception import Arrival, Reception, started
 from ivr.calls.reconciler import Reconciler
 from ivr.calls.record import CallRecord
@@ -31,6 +30,7 @@ from ivr.calls.seating import Seating
 from ivr.calls.states import CallState
 from ivr.errors import HotlineError
 from ivr.hotline.book import HotlineBook
+from ivr.hotline.matching import Matcher
 from ivr.keys import Keys
 from ivr.listening import Listener
 from ivr.memory import Memory
@@ -88,7 +88,7 @@ class Engine:
         reception = Reception(lambda: self.book, self.calls.record, self.identify, time.time)
         routes: dict[str, Handler] = {
             "reception": reception_route(reception, self.sound),
-            "menu": menu_route(reception, self.sound, self.utterances, matcher_of),
+            "menu": menu_route(reception, self.sound, self.utterances, Matcher),
             "seat": seat_route,
         }
         self.fastagi = FastAgiServer(
@@ -112,6 +112,7 @@ class Engine:
             time.time,
         )
         self.asterisk_version = ""
+        self._asterisk_logs = asterisk_logs
         self._tasks: set[asyncio.Task[None]] = set()
         self._recording: set[asyncio.Task[None]] = set()
         self._align_lock = asyncio.Lock()
@@ -239,6 +240,8 @@ class Engine:
             try:
                 await self.align()
                 await self.reconcile_now()
+                if self.link.state is LinkState.LIVE and not self.settings.external_asterisk:
+                    await log_files.rotate_when_large(self.link, self._asterisk_logs)
             except HotlineError as error:
                 log.warning("reconciliation waits: %s", error.sentence)
             except Exception:  # one thing we did not foresee must not end the engine, again and again
@@ -267,11 +270,6 @@ class Engine:
     # -- speech --------------------------------------------------------------------------------
     async def _transcribe(self, path: Path, speakers: tuple[str, ...]) -> Mapping[str, Any]:
         return (await self.transcriber.transcribe(path, speakers)).as_json()
-
-
-def matcher_of(book: HotlineBook) -> Matcher | None:
-    """Return what finds a line by words; None: nobody is asked to speak."""
-    return None
 
 
 async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:

@@ -200,7 +200,7 @@ def _queue_for(
     if line.merge_mode is MergeMode.SUBCENTER:
         return general, {"passed_on": f"subcenter:{line.id}"}  # the operator may pass it on
     queue = book.queue_of(line)
-    if line.merge_mode is MergeMode.WHOLE or queue.id == general:
+    if queue.id == general:
         gone = bool(line.queue) and book.queue(line.queue) is None
         return general, {"missing": line.queue} if gone else {}
     if spec.experts_closed and queue.kind is QueueKind.EXPERT:

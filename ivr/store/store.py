@@ -251,6 +251,12 @@ class Store:
             query = query.where(t.calls.c.call_id == call_id)
         return await self._rows(query)
 
+    async def call_starts(self, since: float = 0.0) -> list[float]:
+        """Return when calls began, seconds since the epoch, in no order."""
+        async with self._reading() as connection:
+            started = t.calls.c.started_at
+            return list(await connection.scalars(sa.select(started).where(started >= since)))
+
     async def tickets(
         self,
         *,

@@ -99,6 +99,13 @@ async def test_batches_follow_each_other_and_an_old_one_changes_nothing(store: S
     assert len((await store.events(["a1-1.1"]))["a1-1.1"]) == 1
 
 
+async def test_when_calls_began_is_told_for_the_time_that_was_asked_for(store: Store) -> None:
+    await store.write(a_batch("1:0", "1:100", "a1-1.1", "a1-2.2"))
+    began = sorted(row["started_at"] for row in await store.calls())
+    assert sorted(await store.call_starts()) == began
+    assert await store.call_starts(began[-1] + 1) == []
+
+
 async def test_another_instance_has_a_cursor_of_its_own(store: Store) -> None:
     await store.write(a_batch("1:0", "1:100", "a1-1.1"))
     await store.write(a_batch("1:0", "1:70", "b1-1.1", cursor="journal:b1"))

@@ -197,8 +197,9 @@ def city(merge: MergeMode, hours: OpeningHours | None = None, **changes: Any) ->
 
 TABLE = [
     # merge mode, hours of the experts (it is Sunday, 22 November 2026, afternoon), mode -> queue, prompt
-    (MergeMode.WHOLE, None, REGULAR, "q_general", WHOLE),
-    (MergeMode.WHOLE, OFFICE, HOLIDAY, "q_general", WHOLE),
+    (MergeMode.WHOLE, None, REGULAR, "q_tax", WHOLE),
+    (MergeMode.WHOLE, OFFICE, REGULAR, "q_general", WHOLE),
+    (MergeMode.WHOLE, None, HOLIDAY, "q_general", WHOLE),
     (MergeMode.PARALLEL, None, REGULAR, "q_tax", PARALLEL),
     (MergeMode.PARALLEL, ALWAYS_BY_DAY, REGULAR, "q_tax", PARALLEL),
     (MergeMode.PARALLEL, OFFICE, REGULAR, "q_general", PARALLEL),
@@ -242,6 +243,12 @@ def test_a_line_whose_queue_is_gone_is_answered_by_anybody() -> None:
     placement = place(arrival(dialled="12366"), book, AFTERNOON)
     assert placement.queue == "q_general"
     assert placement.facts == {"missing": "q_tax"}
+
+
+def test_a_merged_line_without_experts_is_answered_by_anybody() -> None:
+    placement = place(arrival(dialled="00002101"), small_book(), AFTERNOON)
+    assert (placement.queue, placement.prompts) == ("q_general", (Said("P006", {"line_name": "water"}),))
+    assert placement.facts == {}
 
 
 def test_the_operator_sees_that_a_sub_centre_s_caller_may_be_passed_on() -> None:
