@@ -230,8 +230,7 @@ class Answers:
 
     async def prompts(self, _: Mapping[str, Any]) -> dict[str, Any]:
         """Look at the prompts again; the next caller hears them."""
-        self._engine.prompts.reload()
-        return {"faults": self._engine.prompts.check()}
+        return {"faults": self._engine.look_at_prompts()}
 
     async def end_calls(self, _: Mapping[str, Any]) -> dict[str, Any]:
         """End every call: everything is about to stop."""

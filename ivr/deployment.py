@@ -16,6 +16,7 @@ from ivr.asterisk import lint
 from ivr.asterisk.instance import Instance
 from ivr.asterisk.rendering import AMI_EVENTS, MODULES, render
 from ivr.calls.overflow import OVERFLOW_PENALTY, helper_of
+from ivr.calls.reception import OUTSIDE_CITY
 from ivr.hotline.book import HotlineBook
 from ivr.hotline.files import load as load_book
 from ivr.keys import Keys
@@ -26,8 +27,9 @@ PROJECT = PACKAGE.parent
 TEMPLATES = PROJECT / "asterisk_conf"
 PROMPTS = PACKAGE / "speech/prompts"
 AWAY_SCRIPT = PROJECT / "agi_scripts/reception_away.py"
-PRIORITY_110 = 30
 RECEPTION_LIMIT_S = 8
+MENU_LIMIT_S = 75  # the menu itself gives up earlier (ivr.calls.menu.MENU_S)
+ANNOUNCEMENT_ROUNDS = 3  # of hold music, some 30 s each, until the announcement comes again
 
 Progress = Callable[[str], None]
 
@@ -36,6 +38,16 @@ def greeting_path(settings: Settings, book: HotlineBook) -> Path:
     """Return the greeting without extension: the city's own recording, else the shipped one."""
     own = settings.config / "prompts" / f"{book.greeting}.wav"
     return (own if own.exists() else PROMPTS / "zh" / f"{book.greeting}.wav").with_suffix("")
+
+
+def announcements(book: HotlineBook) -> list[str]:
+    """Return the prompts that callers may be told in the queue."""
+    return sorted({OUTSIDE_CITY, *(spec.prompt for spec in book.modes.values() if spec.prompt)})
+
+
+def announcement_folder(settings: Settings) -> Path:
+    """Return where those prompts lie, one file each."""
+    return settings.asterisk_home / "announcements"
 
 
 def context(
@@ -61,7 +73,7 @@ def context(
         "trunk_addresses": book.trunks.addresses,
         "from_110_username": book.trunks.from_110_username,
         "from_110_password": keys.sip[book.trunks.from_110_username],
-        "priority_110": PRIORITY_110,
+        "priority_110": book.priorities.diversion_110,
         "seats": [
             {
                 "username": seat.username,
@@ -80,9 +92,14 @@ def context(
         "timezone": book.timezone,
         "recordings": settings.recordings,
         "moh": PROMPTS / "moh",
+        "hold_music": PROMPTS / "moh/hold",
+        "announcements": announcements(book),
+        "announcement_folder": announcement_folder(settings),
+        "announcement_rounds": ANNOUNCEMENT_ROUNDS,
         "greeting": greeting_path(settings, book),
         "seat_failed": PROMPTS / "zh/S010",
         "reception_limit_s": RECEPTION_LIMIT_S,
+        "menu_limit_s": MENU_LIMIT_S,
         "away_script": settings.asterisk_home / "agi-bin/reception-away",
         **instance,
     }

@@ -17,30 +17,33 @@ from typing import Any
 
 from ivr import deployment
 from ivr.asterisk import log_files, members, requirements
-from ivr.asterisk.fastagi import FastAgiServer
+from ivr.asterisk.fastagi import FastAgiServer, Handler
 from ivr.asterisk.manager import Link, LinkState
 from ivr.asterisk.record_files import RecordFiles
 from ivr.calls.aftercall import AfterCall
 from ivr.calls.book import CallBook
 from ivr.calls.events import Event, Kind
-from ivr.calls.reception import Arrival, started
+from ivr.calls.reception import Arrival, Reception, started
 from ivr.calls.reconciler import Reconciler
 from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState
 from ivr.errors import HotlineError
 from ivr.hotline.book import HotlineBook
+from ivr.hotline.matching import Matcher
 from ivr.keys import Keys
 from ivr.listening import Listener
 from ivr.memory import Memory
 from ivr.people import People
 from ivr.routes.guard import guarded
-from ivr.routes.reception import reception_route
+from ivr.routes.reception import menu_route, reception_route
 from ivr.routes.seat import SeatRoute
 from ivr.settings import Settings
+from ivr.speech import announcements
 from ivr.speech.models import find_model, sha256
 from ivr.speech.prompts import PromptBook
 from ivr.speech.recording import checked_wav, raw_to_wav
 from ivr.speech.transcriber import Transcriber
+from ivr.speech.utterance import Utterances
 from ivr.tickets.masking import mask_number
 
 log = logging.getLogger(__name__)
@@ -69,7 +72,9 @@ class Engine:
         self.listener = Listener(lambda: self.book, self.calls)
         self.people = People(lambda: self.book, self.calls, self.align, self._audit, time.time)
         self.seating = self.people.seating
-        self.transcriber = Transcriber(find_model(Path(settings.vosk_model) if settings.vosk_model else None))
+        model = find_model(Path(settings.vosk_model) if settings.vosk_model else None)
+        self.transcriber = Transcriber(model)
+        self.utterances = Utterances(Transcriber(model, job_timeout_s=20.0), settings.home / "utterances")
         self.aftercall = AfterCall(
             settings.recordings, self.calls.record, _close_recording, self._transcribe, time.time
         )
@@ -82,12 +87,20 @@ class Engine:
             clock=time.time,
             set_mode=self.people.modes.set,
         )
-        reception = reception_route(
-            lambda: self.book, self.calls, self.sound, self.identify, time.time, deployment.PRIORITY_110
+        reception = Reception(
+            lambda: self.book,
+            self.calls.record,
+            self.identify,
+            time.time,
+            mode=lambda: self.people.modes.current,
         )
+        routes: dict[str, Handler] = {
+            "reception": reception_route(reception, self.sound),
+            "menu": menu_route(reception, self.sound, self.utterances, Matcher),
+            "seat": seat_route,
+        }
         self.fastagi = FastAgiServer(
-            {"reception": guarded(reception, keys.agi), "seat": guarded(seat_route, keys.agi)},
-            port=settings.agi_port,
+            {name: guarded(route, keys.agi) for name, route in routes.items()}, port=settings.agi_port
         )
         self.link = Link(
             settings.ami_host or "127.0.0.1",
@@ -122,8 +135,7 @@ class Engine:
         """
         self.settings.spool.mkdir(parents=True, exist_ok=True)
         self.settings.recordings.mkdir(parents=True, exist_ok=True)
-        for fault in self.prompts.check():
-            log.warning("prompts: %s", fault)
+        self.look_at_prompts()
         await self.fastagi.start()
         await self.link.start()
         for work in (
@@ -142,6 +154,7 @@ class Engine:
         # the transcripts first: what waits for the recogniser stays pending and is taken up at the next start
         await _cancel(self._tasks - self._recording)
         await self.transcriber.close()
+        await self.utterances.close()
         await self.memory.close()
         await _cancel(self._recording)
         await self.store.close()
@@ -169,7 +182,18 @@ class Engine:
         for call in await self.memory.unfinished_recordings():
             self.aftercall.ended(call)
 
+    def look_at_prompts(self) -> list[str]:
+        """Look at the recordings again; return what is wrong with them."""
+        self.prompts.reload()
+        folder = deployment.announcement_folder(self.settings)
+        announcements.write(self.prompts, deployment.announcements(self.book), folder)
+        for fault in (faults := self.prompts.check()):
+            log.warning("prompts: %s", fault)
+        return faults
+
     async def _start_speech(self) -> None:
+        if self.book.reception.speech:
+            self.utterances.start()
         status = await self.transcriber.start()
         log.info("speech: %s %s", status.state, status.reason)
 
@@ -187,9 +211,9 @@ class Engine:
     def _describe(self, arrival: Arrival) -> dict[str, Any]:
         return started(arrival, self.book, self.identify)
 
-    def sound(self, prompt: str) -> str:
+    def sound(self, prompt: str, **slots: str | int) -> str:
         """Return a prompt's recordings as Asterisk plays them, the city's own before the shipped ones."""
-        return "&".join(str(path) for path in self.prompts.files(prompt, for_asterisk=True))
+        return "&".join(str(path) for path in self.prompts.files(prompt, for_asterisk=True, **slots))
 
     def identify(self, number: str) -> dict[str, str]:
         """Return what may be stored of a caller's number: mask, ciphertext, fingerprint."""

@@ -20,6 +20,7 @@ class Kind(enum.StrEnum):
 
     CALL_STARTED = "call_started"
     GREETED = "greeted"
+    LINE_CHOSEN = "line_chosen"
     PLACED = "placed"
     QUEUED = "queued"
     SEAT_RINGING = "seat_ringing"

@@ -117,11 +117,6 @@ class ModeBoard:
             self.fold(event)
 
 
-def ordinary_priority(book: HotlineBook, mode: ModeName, line_id: str | None) -> int:
-    """Return the queue priority of an ordinary call for a line while a mode is set; higher goes first."""
-    return book.priorities.ordinary + book.modes[mode].priority.get(line_id or "", 0)
-
-
 def _plain(text: str) -> str:
     """Keep what can be read aloud: no control characters, and not too much."""
     return "".join(sign for sign in text if sign.isprintable())[:_LONGEST_TEXT]

@@ -96,13 +96,17 @@ def _started(call: CallRecord, event: Event) -> None:
     call.started_at = event.at
     call.source = data.get("source", "live")
     call.dialled = data.get("dialled", "")
-    call.line_id = data.get("line_id")
+    call.line_id = call.line_id or data.get("line_id")
     call.recording = data.get("recording", "")
     caller = data.get("caller") or {}
     call.caller_mask = caller.get("mask", "")
     call.caller_enc = caller.get("enc", "")
     call.caller_hash = caller.get("hash", "")
     call.legs.insert(0, Leg("caller", data.get("channel", ""), event.at, call.ended_at))
+
+
+def _line_chosen(call: CallRecord, event: Event) -> None:
+    call.line_id = event.data.get("line_id") or call.line_id
 
 
 def _placed(call: CallRecord, event: Event) -> None:
@@ -168,6 +172,7 @@ def _transcript(call: CallRecord, event: Event) -> None:
 
 _CHANGES = {
     Kind.CALL_STARTED: _started,
+    Kind.LINE_CHOSEN: _line_chosen,
     Kind.PLACED: _placed,
     Kind.QUEUED: _queued,
     Kind.ANSWERED: _answered,

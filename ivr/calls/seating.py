@@ -67,6 +67,7 @@ class Seating:
         align: brings Asterisk's queue members in line with :meth:`memberships`.
         clock: seconds since the epoch.
         mode: the present mode.
+        most: people who may be logged in at once.
     """
 
     def __init__(
@@ -76,12 +77,14 @@ class Seating:
         align: Callable[[], Awaitable[None]],
         clock: Callable[[], float],
         mode: Callable[[], ModeName] = lambda: ModeName.REGULAR,
+        most: int = MOST_LOGGED_IN,
     ) -> None:
         self._book = book
         self._calls = calls
         self._align = align
         self._clock = clock
         self._mode = mode
+        self._most = most
         self.known = False
         """Whether it is known who sits where: not before the database was read after a start."""
 
@@ -188,11 +191,11 @@ class Seating:
 
     def _room_for_one(self) -> None:
         there = [seat for seat in self._calls.seats.values() if seat.state is not SeatState.LOGGED_OUT]
-        if len(there) >= MOST_LOGGED_IN:
+        if len(there) >= self._most:
             raise SeatingRefused(
-                f"{len(there)} operators are logged in, and no more than {MOST_LOGGED_IN} may be; "
+                f"{len(there)} operators are logged in, and no more than {self._most} may be; "
                 "log one out first.",
-                f"已有 {len(there)} 名话务员登录,最多 {MOST_LOGGED_IN} 名;请先让一人退出。",
+                f"已有 {len(there)} 名话务员登录,最多 {self._most} 名;请先让一人退出。",
             )
 
     def seat_for(self, seat_id: str | None, operator: str | None) -> str:

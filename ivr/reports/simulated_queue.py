@@ -4,7 +4,7 @@ Only the executing is modelled here: who waits where, whose seat rings, how long
 decision and every state is the live code's: seats are paused and resumed by ``Seating``, and what
 happens is told to ``CallBook.record`` event by event, as AMI would tell it.  app_queue serves by
 priority and then in order of arrival, several callers at once (``autofill``), and chooses among the
-free members by the queue's strategy.  Wrap-up is a pause with the reason ``ticket`` (填单).
+free members by the queue's strategy.  Wrap-up is the seat's own state, as in the live engine.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import simpy
 
 from ivr.calls.book import CallBook
-from ivr.calls.events import Event, Kind
+from ivr.calls.events import Event, Kind, seat_stream
 from ivr.calls.reception import Placement
 from ivr.calls.seating import Seating
 from ivr.calls.states import SeatState
@@ -26,9 +26,6 @@ from ivr.hotline.book import HotlineBook
 
 Steps = Generator[simpy.Event, Any, None]
 T = TypeVar("T")
-
-WRAP_UP = "ticket"
-"""The pause reason of wrap-up (话后处理:填单)."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +96,7 @@ class SimulatedQueue:
         self._chance = chance
         self._on_work = on_work
         self._epoch = epoch
-        self.seating = Seating(lambda: book, calls, self._align, self.now)
+        self.seating = Seating(lambda: book, calls, self._align, self.now, most=len(book.seats))
         self.seating.known = True
         self._strategy = {queue.id: queue.strategy for queue in book.queues}
         self._waiting: dict[str, list[_Waiting]] = {queue.id: [] for queue in book.queues}
@@ -200,10 +197,11 @@ class SimulatedQueue:
 
     def _wrap_up(self, seat: str, seconds: float) -> Steps:
         if self._ready(seat):  # whose shift ended during the call is logged out already
-            at_once(self.seating.pause(seat, WRAP_UP, "engine"))
+            until = self.now() + seconds
+            self._calls.record(Event(seat_stream(seat), self.now(), Kind.WRAP_UP_STARTED, {"until": until}))
         yield self._env.timeout(seconds)
-        if self._calls.seat(seat).state is SeatState.PAUSED:
-            at_once(self.seating.resume(seat, "engine"))
+        if self._calls.seat(seat).state is SeatState.WRAP_UP:
+            self._calls.record(Event(seat_stream(seat), self.now(), Kind.WRAP_UP_ENDED, {"by": "time"}))
 
     def _tell(self, call_id: str, kind: Kind, **data: object) -> None:
         self._calls.record(Event(call_id, self.now(), kind, data))

@@ -1,6 +1,6 @@
 """A day of calls in a second: the live decision code on virtual time (`ivr simulate`).
 
-Every generated call goes through :func:`ivr.calls.reception.receive`, every event through
+Every generated call goes through :class:`ivr.calls.reception.Reception`, every event through
 :class:`~ivr.calls.book.CallBook` and its state tables, every log-in, log-out and pause through
 :class:`~ivr.calls.seating.Seating`; every call leaves a numbered ticket.  Only who calls when, and what
 Asterisk's queue does with them, is made up.
@@ -20,7 +20,7 @@ import simpy
 
 from ivr.calls.book import CallBook
 from ivr.calls.events import Event, Kind
-from ivr.calls.reception import DIVERSION_110, Arrival, Placement, receive
+from ivr.calls.reception import DIVERSION_110, Arrival, Choice, Placement, Reception
 from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState, SeatState
 from ivr.hotline.book import HotlineBook, Operator, Seat
@@ -32,7 +32,6 @@ from ivr.tickets.numbers import take
 from ivr.tickets.ticket import call_ticket
 
 HOUR_S = 3600
-PRIORITY_110 = 100
 DAY = datetime(2026, 11, 23, tzinfo=UTC)
 """The simulated day, a Monday; its hours are the city's, whatever the zone."""
 
@@ -94,9 +93,12 @@ def simulate(day: Scenario, seed: int) -> SimulatedDay:
 
 
 class _Caller:
-    """A caller who takes what reception decides."""
+    """A caller who takes what reception decides, and chooses nothing in a menu."""
 
     placement: Placement
+
+    async def open_menu(self) -> None:
+        """Say nothing."""
 
     async def place(self, placement: Placement) -> None:
         self.placement = placement
@@ -124,6 +126,7 @@ class _Day:
             on_work=self._worked,
             epoch=self._epoch,
         )
+        self._reception = Reception(lambda: day.book, self._calls.record, _identify, self._queue.now)
 
     def run(self) -> SimulatedDay:
         self._env.process(self._shifts())
@@ -167,17 +170,9 @@ class _Day:
     def _call(self) -> None:
         caller = _Caller()
         arrival = self._arrival()
-        at_once(
-            receive(
-                arrival,
-                caller,
-                self._day.book,
-                self._calls.record,
-                now=self._queue.now(),
-                identify=_identify,
-                priority_110=PRIORITY_110,
-            )
-        )
+        placed = at_once(self._reception.receive(arrival, caller))
+        if placed is None:
+            at_once(self._reception.chosen(arrival, caller, Choice("nothing")))
         self._env.process(self._queue.attend(arrival.call_id, caller.placement))
 
     def _arrival(self) -> Arrival:

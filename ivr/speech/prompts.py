@@ -92,7 +92,8 @@ class Prompt:
         text: the sentence with ``{slots}``.
         parts: fragments and slots in the order they are spoken.
         without: spoken instead when a name has no recording; None where that cannot happen.
-        max_s: the longest a recording of the whole prompt may be, in seconds.
+        max_s: the longest the whole prompt may play, in seconds.
+        faster: words per minute above the usual speed of the synthesiser.
     """
 
     prompt_id: str
@@ -100,6 +101,7 @@ class Prompt:
     parts: tuple[Fragment | Slot, ...]
     without: Fragment | None = None
     max_s: float | None = None
+    faster: int = 0
 
     @property
     def fragments(self) -> tuple[Fragment, ...]:
@@ -299,7 +301,13 @@ class PromptBook:
             if not spoken_names and prompt.without:
                 return [prompt.without.name]
             names += spoken_names
+        if prompt.without and prompt.max_s and self._length(names) > prompt.max_s:
+            log.warning("prompt %s: with %s it takes too long; said without", prompt_id, dict(values))
+            return [prompt.without.name]
         return names
+
+    def _length(self, names: Iterable[str]) -> float:
+        return sum(self._seconds.get(name, 0.0) for name in names)
 
     def _slot(self, prompt: Prompt, slot: Slot, values: Mapping[str, str | int]) -> list[str]:
         if slot.name not in values:
@@ -342,7 +350,7 @@ def _prompt(prompt_id: str, entry: Mapping[str, Any]) -> Prompt:
             name = prompt_id if len(cut) == 1 else f"{prompt_id}_{number}"
             parts.append(Fragment(name, piece.lstrip(_PUNCTUATION)))
     without = Fragment(f"{prompt_id}_0", entry["without"]) if "without" in entry else None
-    return Prompt(prompt_id, text, tuple(parts), without, entry.get("max_s"))
+    return Prompt(prompt_id, text, tuple(parts), without, entry.get("max_s"), entry.get("faster", 0))
 
 
 def _word(entry: str | Mapping[str, str]) -> Word:

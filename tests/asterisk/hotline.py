@@ -252,10 +252,17 @@ class Hotline:
 
 
 @contextlib.contextmanager
-def running(folder: Path, *, quick: bool = False, **extra: str) -> Iterator[Hotline]:
-    """Run a hotline and leave nothing behind."""
+def running(
+    folder: Path,
+    *,
+    quick: bool = False,
+    prepare: Callable[[Hotline], None] = lambda _: None,
+    **extra: str,
+) -> Iterator[Hotline]:
+    """Run a hotline and leave nothing behind; ``prepare`` may change its files before the start."""
     hotline = Hotline(folder, quick=quick, **extra)
     try:
+        prepare(hotline)
         hotline.up()
         yield hotline
     finally:

@@ -9,12 +9,12 @@ import pytest
 from ivr.calls.book import CallBook
 from ivr.calls.events import HOTLINE, Event, Kind, is_call, is_seat
 from ivr.calls.leadership import Leader, NotTheLeader, shift_leader
-from ivr.calls.modes import MODE_KEYS, ModeBoard, ModeUnknown, ordinary_priority
+from ivr.calls.modes import MODE_KEYS, ModeBoard, ModeUnknown
 from ivr.calls.record import SeatRecord
 from ivr.calls.states import SeatState
 from ivr.hotline.book import HotlineBook, Operator
 from ivr.hotline.duty import Crew, Roster, Shift
-from ivr.hotline.modes import DEFAULT_MODES, ModeName, ModeSpec
+from ivr.hotline.modes import ModeName
 from tests.unit.kit import Clock, Journal, calls_of, small_book
 
 EARLY, LATE = Shift("early", "早班", time(8), time(16)), Shift("late", "晚班", time(16), time(0))
@@ -129,12 +129,3 @@ def test_what_concerns_the_hotline_is_no_call_and_no_seat() -> None:
 
 def test_every_mode_has_its_digit() -> None:
     assert sorted(MODE_KEYS.values()) == sorted(ModeName)
-
-
-def test_a_mode_lets_the_lines_of_the_day_go_first() -> None:
-    flood = ModeSpec(ModeName.EMERGENCY, priority={"water": 5})
-    book = small_book(modes={**DEFAULT_MODES, ModeName.EMERGENCY: flood})
-    assert ordinary_priority(book, ModeName.EMERGENCY, "water") == 5
-    assert ordinary_priority(book, ModeName.EMERGENCY, "market_12315") == 0
-    assert ordinary_priority(book, ModeName.EMERGENCY, None) == 0
-    assert ordinary_priority(book, ModeName.REGULAR, "water") == 0

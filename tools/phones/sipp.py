@@ -165,16 +165,22 @@ class Phones:
         user: str = "",
         password: str = "",
         keys: str = "",
+        ear: int = 0,
     ) -> Running:
         """Call from the trunk, or with ``user`` and ``password`` as somebody who logs in.
 
         ``rate`` is calls a second, ``stays`` waits for the other side to hang up, ``keys`` are
-        pressed (SIP INFO) once the call is answered.
+        pressed (SIP INFO) once the call is answered.  ``ear`` is the port of an :class:`Ear` that
+        hears instead of SIPp, for as long as the caller is silent.
         """
         ending = (SCENARIOS / ("caller_stays.part.xml" if stays else "caller_hangs_up.part.xml")).read_text()
         text = (SCENARIOS / "caller.xml").read_text().replace("{ending}", ending)
         if user:
             text = _with_login(text, user, password)
+        elif keys:  # each key is a request of its own, before the last one
+            text = text.replace("CSeq: 2 BYE", "CSeq: 99 BYE")
+        if ear:
+            text = text.replace("[rtpstream_audio_port]", str(ear))
         values = {
             "dialled": dialled,
             "number": user if user.startswith("seat") else number,
