@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from ivr.applying.states import ApplyRefused
+from ivr.applying.taking import place_fingerprint
 from ivr.asterisk import members
 from ivr.asterisk.manager import LinkState
 from ivr.calls.states import SeatState
@@ -42,6 +44,8 @@ class Answers:
             "audit": self.audit,
             "prompts": self.prompts,
             "end_calls": self.end_calls,
+            "can_apply": self.can_apply,
+            "apply": self.apply,
         }
 
     async def status(self, _: Mapping[str, Any]) -> dict[str, Any]:
@@ -178,6 +182,27 @@ class Answers:
         """Look at the prompts again; the next caller hears them."""
         self._engine.prompts.reload()
         return {"faults": self._engine.prompts.check()}
+
+    async def can_apply(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Tell, before the work of proving, whether a change could be taken over now."""
+        if request.get("place") != place_fingerprint(self._engine.settings):
+            raise ApplyRefused(
+                "this command and the hotline have different settings (IVR_…): run it with the same ones.",
+                "本命令与正在运行的热线使用的设置(IVR_…)不同:请使用相同的设置运行。",
+            )
+        if self._engine.link.state is not LinkState.LIVE:
+            link = self._engine.link
+            raise ApplyRefused(
+                f"Asterisk cannot be asked now: {link.reason}.",
+                f"现在无法查询 Asterisk:{link.reason_zh}。",
+                retry=True,
+            )
+        return {}
+
+    async def apply(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Take a prepared change over; refused whole if Asterisk does not have it as it should."""
+        await self.can_apply(request)
+        return (await self._engine.switch.change(int(request["change"]))).as_row()
 
     async def end_calls(self, _: Mapping[str, Any]) -> dict[str, Any]:
         """End every call: everything is about to stop."""

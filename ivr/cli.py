@@ -15,6 +15,7 @@ COMMANDS = {
     "setup": "process",
     "asterisk": "process",
     "check": "look",
+    "apply": "apply",
     "seats": "people",
     "operators": "people",
     "queues": "look",

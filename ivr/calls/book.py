@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from ivr.calls.events import Event, Kind, is_call
+from ivr.calls.events import Event, Kind, is_call, is_seat
 from ivr.calls.record import CallRecord, SeatRecord
 from ivr.calls.states import CallState, SeatState
 
@@ -68,7 +68,8 @@ class CallBook:
                 self.calls.pop(event.stream, None)
                 self._settle(call)
         else:
-            call = None
+            call, allowed = None, True
+        if is_seat(event.stream):
             seat_id = event.stream.removeprefix("seat:")
             allowed = self.seats.setdefault(seat_id, SeatRecord(seat_id)).apply(event)
         if not allowed and not event.data.get("reconciled"):
