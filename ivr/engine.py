@@ -227,6 +227,8 @@ class Engine:
         while True:
             try:
                 self.service.retire()
+                if self.link.state is LinkState.LIVE:
+                    await self.switch.settle()
                 await self.align()
                 await self.reconcile_now()
             except HotlineError as error:

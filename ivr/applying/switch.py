@@ -91,6 +91,8 @@ class Switch:
         self._between = between
         self._history = history_of(settings)
         self._lock = asyncio.Lock()
+        self._unsettled = True
+        """Whether a change may have been left open: not known after a start."""
 
     async def change(self, number: int) -> Change:
         """Carry out a prepared change.
@@ -103,8 +105,13 @@ class Switch:
                 "another change is going on; wait for its end.", "另一项变更正在进行,请稍候。", retry=True
             )
         async with self._lock:
+            self._unsettled = True
             change = self._history.change(number)
             old = self._host.book
+            if change.state is not ApplyState.PREPARED:
+                raise ApplyRefused(
+                    "this change is over; apply again.", "该变更已结束;请重新应用。", retry=True
+                )
             try:
                 new = await self._look(change, old)
                 await self._leave_queues(old, new)
@@ -116,8 +123,6 @@ class Switch:
 
     async def _look(self, change: Change, old: HotlineBook) -> HotlineBook:
         """Read the new book and refuse what a running hotline cannot take."""
-        if change.state is not ApplyState.PREPARED:
-            raise ApplyRefused("this change is over; apply again.", "该变更已结束;请重新应用。", retry=True)
         running = versions_of(self._settings).running()
         if change.former != (running.number if running else 0):
             raise ApplyRefused(
@@ -168,7 +173,10 @@ class Switch:
         except (HotlineError, OSError) as error:  # Asterisk was told nothing yet
             await asyncio.to_thread(point_to, self._settings, change.former, change.former_rendered)
             self._host.book = old
-            raise _as_refusal(error) from error
+            refusal = _as_refusal(error)
+            with contextlib.suppress(HotlineError, OSError):  # the next command or start closes it otherwise
+                self._step(change, ApplyEvent.REFUSED, refusal.sentence, refusal.zh)
+            raise refusal from error
         why, zh = await self._fault(change)
         if why:
             return await self._restore(self._step(change, ApplyEvent.FAILED, why, zh), old)
@@ -241,11 +249,12 @@ class Switch:
         Raises:
             HotlineError: Asterisk went away again; the next call goes on.
         """
-        if self._lock.locked():  # it is not cut short, it is going on
+        if not self._unsettled or self._lock.locked():  # not cut short but going on
             return
         async with self._lock:
             change = self._history.newest()
             if change is None or change.state not in _LEFT:
+                self._unsettled = False
                 return
             versions = versions_of(self._settings)
             former = book_of(versions.version(change.former))
