@@ -219,7 +219,7 @@ def prove(
     """
     home = settings.asterisk_home.with_name("asterisk-proof")
     throwaway = Instance(installation, home, settings.run.with_name(settings.run.name + "-proof"))
-    throwaway.stop()
+    throwaway.stop(at_once=True)
     throwaway.remove()
     ports = {"sip_port": lint.free_port(), "ami_port": lint.free_port(), **_folders(throwaway)}
     render(TEMPLATES, home / "etc", context(settings, book, keys, ports))
@@ -228,7 +228,7 @@ def prove(
         throwaway.wait_booted()
         lint.inspect(throwaway)
     finally:
-        throwaway.stop()
+        throwaway.stop(at_once=True)
     throwaway.remove()
 
 

@@ -91,6 +91,7 @@ class Switch:
         self._between = between
         self._history = history_of(settings)
         self._lock = asyncio.Lock()
+        self._changing = False
         self._unsettled = True
         """Whether a change may have been left open: not known after a start."""
 
@@ -100,26 +101,31 @@ class Switch:
         Raises:
             ApplyRefused: it was not carried out, or rolled back; what ran before runs.
         """
-        if self._lock.locked():
+        if self._changing:
             raise ApplyRefused(
                 "another change is going on; wait for its end.", "另一项变更正在进行,请稍候。", retry=True
             )
-        async with self._lock:
-            self._unsettled = True
-            change = self._history.change(number)
-            old = self._host.book
-            if change.state is not ApplyState.PREPARED:
-                raise ApplyRefused(
-                    "this change is over; apply again.", "该变更已结束;请重新应用。", retry=True
-                )
-            try:
-                new = await self._look(change, old)
-                await self._leave_queues(old, new)
-            except HotlineError as error:
-                self._host.book = old
-                self._step(change, ApplyEvent.REFUSED, error.sentence, error.zh)
-                raise
-            return await self._swap(change, old, new)
+        self._changing = True
+        try:
+            async with self._lock:  # after a repair that is going on
+                return await self._change(number)
+        finally:
+            self._changing = False
+
+    async def _change(self, number: int) -> Change:
+        self._unsettled = True
+        change = await asyncio.to_thread(self._history.change, number)
+        old = self._host.book
+        if change.state is not ApplyState.PREPARED:
+            raise ApplyRefused("this change is over; apply again.", "该变更已结束;请重新应用。", retry=True)
+        try:
+            new = await self._look(change, old)
+            await self._leave_queues(old, new)
+        except HotlineError as error:
+            self._host.book = old
+            await self._step(change, ApplyEvent.REFUSED, error.sentence, error.zh)
+            raise
+        return await self._swap(change, old, new)
 
     async def _look(self, change: Change, old: HotlineBook) -> HotlineBook:
         """Read the new book and refuse what a running hotline cannot take."""
@@ -132,7 +138,7 @@ class Switch:
             )
         new = await asyncio.to_thread(book_of, versions_of(self._settings).version(change.version))
         refuse_what_needs_a_start(old, new)
-        firm = [name for name in self._files(change) if name not in MOVABLE]
+        firm = [name for name in await asyncio.to_thread(self._files, change) if name not in MOVABLE]
         if firm:
             names = ", ".join(firm)
             raise ApplyRefused(
@@ -169,17 +175,17 @@ class Switch:
         self._between(ApplyState.PREPARED)
         try:
             await asyncio.to_thread(point_to, self._settings, change.version, change.rendered)
-            change = self._step(change, ApplyEvent.SWAPPED)
+            change = await self._step(change, ApplyEvent.SWAPPED)
         except (HotlineError, OSError) as error:  # Asterisk was told nothing yet
             await asyncio.to_thread(point_to, self._settings, change.former, change.former_rendered)
             self._host.book = old
             refusal = _as_refusal(error)
             with contextlib.suppress(HotlineError, OSError):  # the next command or start closes it otherwise
-                self._step(change, ApplyEvent.REFUSED, refusal.sentence, refusal.zh)
+                await self._step(change, ApplyEvent.REFUSED, refusal.sentence, refusal.zh)
             raise refusal from error
         why, zh = await self._fault(change)
         if why:
-            return await self._restore(self._step(change, ApplyEvent.FAILED, why, zh), old)
+            return await self._restore(await self._step(change, ApplyEvent.FAILED, why, zh), old)
         return await self._verified(change, new)
 
     async def _fault(self, change: Change) -> tuple[str, str]:
@@ -196,12 +202,12 @@ class Switch:
         gone, wanted = await asyncio.to_thread(lambda: [reloading.expected(folder) for folder in folders])
         if not new:
             gone, wanted = wanted, gone
-        await self._asterisk.tell(self._files(change))
+        await self._asterisk.tell(await asyncio.to_thread(self._files, change))
         return await self._asterisk.differences(wanted, gone)
 
     async def _verified(self, change: Change, new: HotlineBook, why: str = "", zh: str = "") -> Change:
         self._host.use(new)
-        change = self._step(change, ApplyEvent.VERIFIED, why, zh)
+        change = await self._step(change, ApplyEvent.VERIFIED, why, zh)
         self._host.applied(change.version, change.by)
         with contextlib.suppress(HotlineError):  # the next reconciliation does it again
             await self._host.align()
@@ -229,7 +235,7 @@ class Switch:
         if left:
             also, also_zh = _sentence(left)
             why, zh = f"{why} (before the change too: {also})", f"{zh}(变更之前已有:{also_zh})"
-        change = self._step(change, ApplyEvent.RESTORED, why, zh)
+        change = await self._step(change, ApplyEvent.RESTORED, why, zh)
         with contextlib.suppress(HotlineError):
             await self._host.align()
         raise ApplyRefused(
@@ -237,8 +243,8 @@ class Switch:
             f"已恢复,版本 {change.former} 继续运行:{zh}",
         )
 
-    def _step(self, change: Change, event: ApplyEvent, why: str = "", zh: str = "") -> Change:
-        moved = self._history.step(change.id, event, time.time(), why=why, why_zh=zh)
+    async def _step(self, change: Change, event: ApplyEvent, why: str = "", zh: str = "") -> Change:
+        moved = await asyncio.to_thread(self._history.step, change.id, event, time.time(), why=why, why_zh=zh)
         self._between(moved.state)
         return moved
 
@@ -249,10 +255,10 @@ class Switch:
         Raises:
             HotlineError: Asterisk went away again; the next call goes on.
         """
-        if not self._unsettled or self._lock.locked():  # not cut short but going on
+        if not self._unsettled or self._changing:  # not cut short but going on
             return
         async with self._lock:
-            change = self._history.newest()
+            change = await asyncio.to_thread(self._history.newest)
             if change is None or change.state not in _LEFT:
                 self._unsettled = False
                 return
@@ -274,7 +280,7 @@ class Switch:
         except HotlineError as error:
             why, zh = error.sentence, error.zh
         if why:
-            await self._restore(self._step(change, ApplyEvent.FAILED, why, zh), former)
+            await self._restore(await self._step(change, ApplyEvent.FAILED, why, zh), former)
         await self._verified(change, new, "finished after the engine started again", "引擎重新启动后完成")
 
 

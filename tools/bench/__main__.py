@@ -1,4 +1,4 @@
-"""``python -m tools.bench [--quick] [--shipped] [--only wires,load,transcription,start]``.
+"""``python -m tools.bench [--quick] [--shipped] [--only wires,load,transcription,start,apply]``.
 
 Prints what it does and a table, and writes ``docs/benchmarks.md``: a whole run to its place, a
 partial or quick one only where ``--output`` says.  Exit status 1 when a target is missed.
@@ -20,12 +20,12 @@ from pathlib import Path
 from ivr import deployment
 from ivr.errors import HotlineError
 from ivr.settings import load as load_settings
-from tools.bench import load, machine, others, start
+from tools.bench import apply, load, machine, others, start
 from tools.bench.table import Part, markdown, plain
 
 PROJECT = Path(__file__).resolve().parents[2]
 REPORT = PROJECT / "docs/benchmarks.md"
-PARTS = ("wires", "transcription", "start", "load")
+PARTS = ("wires", "transcription", "start", "apply", "load")
 
 HEAD = """\
 # Benchmarks
@@ -81,6 +81,7 @@ def _work(scratch: Path, *, quick: bool, shipped: bool) -> Mapping[str, Callable
         "wires": lambda: others.wires(6.0 if quick else 30.0),
         "transcription": lambda: others.transcription(2 if quick else 8),
         "start": lambda: start.run(scratch / "start", 2 if quick else start.STARTS),
+        "apply": lambda: apply.run(scratch / "apply", 2 if quick else apply.APPLIES),
         "load": lambda: load.run(scratch / "load", plan),
     }
 
