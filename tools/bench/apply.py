@@ -48,7 +48,7 @@ def run(folder: Path, applies: int = APPLIES) -> Part:
     )
     remark = (
         "apply: the wall-clock time of the whole command, from reading the folder to Asterisk's answers, with the "
-        "throwaway boot; the switch itself is the last twentieth of it. SIPp plays the callers on the same machine."
+        "throwaway boot and the start of the program. SIPp plays the callers on the same machine."
     )
     return Part("apply", rows, (remark,))
 
