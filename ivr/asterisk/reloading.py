@@ -36,6 +36,7 @@ RELOAD_LIMIT_S = 10.0
 _SECTION = re.compile(r"^\[([^\]]+)\](?:\(([^)]*)\))?")
 _SETTING = re.compile(r"^([A-Za-z0-9_-]+)\s*=>?\s*(.*)$")
 _CALL = re.compile(r"^([A-Za-z]+)\((.*)\)$")
+_INCLUDE = re.compile(r"^#include\s+\"?([^\"\s]+)", re.MULTILINE)
 _SHOWN = 4
 
 
@@ -59,10 +60,26 @@ class Expected:
 
 
 def changed_files(old: Path, new: Path) -> list[str]:
-    """Name the files that differ between two rendered folders, in the order to tell of them."""
+    """Name the files that differ between two rendered folders, in the order to tell of them.
+
+    A piece that another one includes is told of by the name of that one.
+    """
     names = {str(p.relative_to(folder)) for folder in (old, new) for p in folder.rglob("*.conf")}
-    differing = {name for name in names if _bytes(old / name) != _bytes(new / name)}
+    part_of = {part: name for name in MOVABLE for folder in (old, new) for part in family(folder, name)}
+    differing = {part_of.get(name, name) for name in names if _bytes(old / name) != _bytes(new / name)}
     return [name for name in MOVABLE if name in differing] + sorted(differing - MOVABLE.keys())
+
+
+def family(folder: Path, name: str) -> list[str]:
+    """Return a piece and every other piece that it, or Asterisk's own file of that name, includes."""
+    found, left = [name], [name, name.rpartition("/")[2]]
+    while left:
+        for part in _INCLUDE.findall(_bytes(folder / left.pop()).decode()):
+            piece = "/".join(Path(part).parts[-2:])
+            if piece not in found and piece not in MOVABLE and (folder / piece).exists():
+                found.append(piece)
+                left.append(piece)
+    return found
 
 
 def _bytes(path: Path) -> bytes:
@@ -80,7 +97,7 @@ def expected(folder: Path) -> Expected:
     endpoints = {
         name for name, values in _sections(pieces / "pjsip.conf") if values.get("type") == "endpoint"
     }
-    return Expected(_dialplan(pieces / "extensions.conf"), queues, frozenset(endpoints))
+    return Expected(_dialplan(folder), queues, frozenset(endpoints))
 
 
 def _sections(path: Path) -> list[tuple[str, dict[str, str]]]:
@@ -102,10 +119,11 @@ def _sections(path: Path) -> list[tuple[str, dict[str, str]]]:
     return found
 
 
-def _dialplan(path: Path) -> dict[str, frozenset[str]]:
+def _dialplan(folder: Path) -> dict[str, frozenset[str]]:
     steps: dict[str, list[str]] = {}
     last = ("", "", 0)
-    for step in lint.parse(path):
+    parts = [folder / part for part in family(folder, "ivr12345/extensions.conf")]
+    for step in (step for part in parts for step in lint.parse(part)):
         same = (step.context, step.exten) == last[:2] and not step.first
         number = last[2] + 1 if same else 1
         last = (step.context, step.exten, number)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from ivr import deployment
+from ivr.applying.taking import only_one
 from ivr.asterisk.instance import Instance
 from ivr.settings import load as load_settings
 from tests.asterisk.hotline import IVR, Hotline, rtp_range, running, wait_for
@@ -120,10 +121,18 @@ def test_people_who_talk_and_wait_notice_nothing(hotline: Hotline) -> None:
     assert f"{WAITING}" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert (runs(hotline), order(hotline)) == (version, before)
+
+    # an operator who is gone talks on, and leaves the seat after the call
+    write(hotline, "operators.yaml", old="  - {number: '1001', name: 话务员01, queues: [q_general]}\n")
+    done = hotline.run("apply")
+    assert done.returncode == 0, done.stderr
+    assert hotline.call_state("15400009001") == "talking"
+    assert hotline.engine("seats")[0]["operator"] == "1001"
+    assert order(hotline) == before
     hotline.phones.close()
     asterisk(hotline, "channel request hangup all")
     wait_for(lambda: hotline.waiting() == 0, 30, "everybody has hung up")
-    hotline.unman("01")
+    wait_for(lambda: hotline.engine("seats")[0]["operator"] is None, 20, "the seat is free")
 
 
 def test_an_asterisk_that_differs_is_put_back(hotline: Hotline) -> None:
@@ -143,31 +152,16 @@ def test_an_asterisk_that_differs_is_put_back(hotline: Hotline) -> None:
     asterisk(hotline, "dialplan remove extension 999@ivr-numbers")
     assert asterisk(hotline, "dialplan show ivr-numbers") == dialplan
 
-    # the same again, twice at once: one does it, the other is refused
-    first = subprocess.Popen(
-        [str(IVR), "apply"], env=hotline.environment, cwd=hotline.folder, stderr=subprocess.PIPE
-    )
-    lock = hotline.home / "versions/lock"
-    wait_for(lambda: _held(lock), 20, "the first one has begun")
-    second = hotline.run("apply")
+    # the same again: refused while somebody else is at it, done afterwards
+    with only_one(load_settings(home=hotline.home)):
+        second = hotline.run("apply")
     assert second.returncode == 1
     assert "another" in second.stderr
-    assert first.wait(30) == 0
+    assert hotline.run("apply").returncode == 0
     assert "q_other" in asterisk(hotline, "queue show")
     done = hotline.run("apply")
     assert done.returncode == 0
     assert "nothing changed" in done.stdout
-
-
-def _held(lock: Path) -> bool:
-    import fcntl
-
-    with lock.open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 def test_undo_brings_the_version_before_and_the_history_tells_all(hotline: Hotline) -> None:
