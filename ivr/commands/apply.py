@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from datetime import datetime
@@ -58,13 +59,14 @@ _RESULTS = {
 def apply(folder: Path | None, by: str, comment: str, undo: bool, look: bool, as_json: bool) -> None:
     """Make a folder the running configuration without disturbing calls. 应用配置,不影响通话。"""
     settings = load()
+    os.umask(0o077)  # versions and Asterisk's files are for this user alone
     if look:
         _show(settings, as_json)
         return
     if undo and folder is not None:
         raise click.UsageError("--undo takes no folder")
     by = by or owner()
-    steps = _Steps(quiet=as_json)
+    steps = Steps(quiet=as_json)
     with only_one(settings):
         live = _live(settings)
         _prepare_home(settings, live)
@@ -78,7 +80,7 @@ def apply(folder: Path | None, by: str, comment: str, undo: bool, look: bool, as
             return
         if not as_json:
             _foretell(prepared)
-        done = _switch(settings, prepared.change, steps) if live else _offline(settings, prepared.change)
+        done = switch(settings, prepared.change, steps) if live else _offline(settings, prepared.change)
     if as_json:
         print_json({"changed": True, **row(settings, done)})
     elif live:
@@ -90,7 +92,7 @@ def apply(folder: Path | None, by: str, comment: str, undo: bool, look: bool, as
         )
 
 
-class _Steps:
+class Steps:
     """Tells the steps as they come."""
 
     def __init__(self, *, quiet: bool) -> None:
@@ -98,6 +100,7 @@ class _Steps:
         self._began = time.monotonic()
 
     def __call__(self, english: str, chinese: str) -> None:
+        """Print a step with the seconds since the beginning."""
         took_s = time.monotonic() - self._began
         text = chinese if language() == "zh" else english
         click.echo(f"{took_s:5.1f} s  {text}", err=self._quiet)
@@ -147,7 +150,7 @@ def _foretell(prepared: Prepared) -> None:
             click.echo(sentence)
 
 
-def _switch(settings: Settings, change: Change, steps: _Steps) -> Change:
+def switch(settings: Settings, change: Change, steps: Steps) -> Change:
     """Let the engine switch, and wait for the outcome even if the engine ends meanwhile.
 
     Raises:

@@ -6,19 +6,20 @@ import json
 import os
 import re
 import signal
-import subprocess
-import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ivr import deployment
-from ivr.applying.taking import only_one
+from ivr.applying.states import ApplyState
+from ivr.applying.taking import history_of, only_one, take
 from ivr.asterisk.instance import Instance
+from ivr.commands.apply import Steps, switch
 from ivr.settings import load as load_settings
-from tests.asterisk.hotline import IVR, Hotline, rtp_range, running, wait_for
+from tests.asterisk.hotline import Hotline, rtp_range, running, wait_for
 
 pytestmark = pytest.mark.asterisk
 
@@ -180,25 +181,30 @@ def test_undo_brings_the_version_before_and_the_history_tells_all(hotline: Hotli
     assert "q_other" not in asterisk(hotline, "queue show")
 
 
-def test_an_engine_killed_between_swap_and_verify_finishes_after_the_start(hotline: Hotline) -> None:
+def test_an_engine_killed_between_swap_and_verify_finishes_after_the_start(
+    hotline: Hotline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in hotline.environment.items():
+        if name.startswith("IVR_"):
+            monkeypatch.setenv(name, value)
+    monkeypatch.chdir(hotline.folder)
+    settings = load_settings()
     write(hotline, "queues.yaml", NEW_QUEUE.replace("q_new", "q_third"))
-    log = hotline.home / "versions/history.jsonl"
-    count = len(log.read_text().splitlines())
     engine, pid = hotline.pid("engine"), hotline.pid("asterisk")
-    command = subprocess.Popen(
-        [str(IVR), "apply"], env=hotline.environment, cwd=hotline.folder, stderr=subprocess.PIPE
-    )
-    _reaches(log, count, '"prepared"')
-    os.kill(
-        pid, signal.SIGSTOP
-    )  # Asterisk hears nothing and answers nothing: the change stands in the middle
-    try:
-        _reaches(log, count, '"swapped"')
-        assert '"verified"' not in "".join(log.read_text().splitlines()[count:])
-        os.kill(engine, signal.SIGKILL)
-    finally:
-        os.kill(pid, signal.SIGCONT)
-    assert command.wait(60) == 0, command.stderr.read() if command.stderr else ""
+    with only_one(settings), ThreadPoolExecutor(1) as command:
+        prepared = take(settings, config(hotline), "李四", lambda *_: None)
+        assert prepared is not None
+        os.kill(pid, signal.SIGSTOP)  # Asterisk hears and answers nothing: the change stands in the middle
+        try:
+            done = command.submit(switch, settings, prepared.change, Steps(quiet=True))
+            number = prepared.change.id
+            wait_for(
+                lambda: history_of(settings).change(number).state is ApplyState.SWAPPED, 30, hotline.logs()
+            )
+            os.kill(engine, signal.SIGKILL)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert done.result(90).state is ApplyState.VERIFIED, "the command waits for the outcome"
     hotline.wait_live()
     [newest, *_] = history(hotline)
     assert (newest["result"], newest["running"]) == ("verified", True)
@@ -206,11 +212,3 @@ def test_an_engine_killed_between_swap_and_verify_finishes_after_the_start(hotli
     assert "q_third" in asterisk(hotline, "queue show")
     assert "q_third" in {row["queue"] for row in hotline.engine("queues")}
     assert hotline.run("apply").stdout.count("nothing changed") == 1
-
-
-def _reaches(log: Path, after: int, word: str) -> None:
-    """Wait, without a pause to speak of, until a new line of the history has a word."""
-    deadline = time.monotonic() + 40
-    while word not in "".join(log.read_text().splitlines()[after:]):
-        assert time.monotonic() < deadline, word
-        time.sleep(0.002)
