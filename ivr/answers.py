@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from ivr.applying.states import ApplyRefused
+from ivr.applying.taking import place_fingerprint
 from ivr.asterisk import members
 from ivr.asterisk.manager import LinkState
 from ivr.calls.states import SeatState
@@ -47,6 +49,8 @@ class Answers:
             "audit": self.audit,
             "prompts": self.prompts,
             "end_calls": self.end_calls,
+            "can_apply": self.can_apply,
+            "apply": self.apply,
         }
 
     async def status(self, _: Mapping[str, Any]) -> dict[str, Any]:
@@ -231,6 +235,27 @@ class Answers:
     async def prompts(self, _: Mapping[str, Any]) -> dict[str, Any]:
         """Look at the prompts again; the next caller hears them."""
         return {"faults": self._engine.look_at_prompts()}
+
+    async def can_apply(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Tell, before the work of proving, whether a change could be taken over now."""
+        if request.get("place") != place_fingerprint(self._engine.settings):
+            raise ApplyRefused(
+                "this command and the hotline have different settings (IVR_…): run it with the same ones.",
+                "本命令与正在运行的热线使用的设置(IVR_…)不同:请使用相同的设置运行。",
+            )
+        if self._engine.link.state is not LinkState.LIVE:
+            link = self._engine.link
+            raise ApplyRefused(
+                f"Asterisk cannot be asked now: {link.reason}.",
+                f"现在无法查询 Asterisk:{link.reason_zh}。",
+                retry=True,
+            )
+        return {}
+
+    async def apply(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Take a prepared change over; refused whole if Asterisk does not have it as it should."""
+        await self.can_apply(request)
+        return (await self._engine.switch.change(int(request["change"]))).as_row()
 
     async def end_calls(self, _: Mapping[str, Any]) -> dict[str, Any]:
         """End every call: everything is about to stop."""

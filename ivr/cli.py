@@ -17,6 +17,7 @@ COMMANDS = {
     "check": "configuration",
     "profile": "configuration",
     "due": "configuration",
+    "apply": "apply",
     "seats": "people",
     "operators": "people",
     "roster": "shifts",

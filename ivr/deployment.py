@@ -6,6 +6,8 @@ sees it.  What was proved once is known by its hash and not proved again.
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping
@@ -20,6 +22,7 @@ from ivr.calls.reception import OUTSIDE_CITY
 from ivr.hotline.book import HotlineBook
 from ivr.hotline.files import load as load_book
 from ivr.keys import Keys
+from ivr.pointers import PointerError, named_by, point, sync_folder
 from ivr.settings import Settings
 
 PACKAGE = Path(__file__).resolve().parent
@@ -30,6 +33,8 @@ AWAY_SCRIPT = PROJECT / "agi_scripts/reception_away.py"
 RECEPTION_LIMIT_S = 8
 MENU_LIMIT_S = 75  # the menu itself gives up earlier (ivr.calls.menu.MENU_S)
 ANNOUNCEMENT_ROUNDS = 3  # of hold music, some 30 s each, until the announcement comes again
+_PROVED = ".proved"
+_REMEMBERED = 6
 
 Progress = Callable[[str], None]
 
@@ -110,26 +115,6 @@ def sip_users(book: HotlineBook) -> list[str]:
     return [*(seat.username for seat in book.seats), book.trunks.from_110_username]
 
 
-def adopt(settings: Settings) -> HotlineBook:
-    """Check what administrators wrote and make it the running configuration.
-
-    The engine only ever reads the copy made here: a file that is broken while the hotline runs
-    cannot break it, whatever has to be started again.
-
-    Raises:
-        ConfigurationError: nothing was changed.
-    """
-    book = load_book(settings.config)
-    fresh = settings.running_config.with_name("running.new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    for path in settings.config.glob("*.yaml"):
-        shutil.copyfile(path, fresh / path.name)
-    shutil.rmtree(settings.running_config, ignore_errors=True)
-    fresh.rename(settings.running_config)
-    return book
-
-
 def running_book(settings: Settings) -> HotlineBook:
     """Return the running configuration; where nothing ever ran, what administrators wrote."""
     return load_book(settings.running_config if settings.running_config.is_dir() else settings.config)
@@ -147,36 +132,95 @@ def instance_of(settings: Settings, installation: installations.Installation) ->
     return Instance(installation, settings.asterisk_home, settings.run)
 
 
-def prepare(
-    settings: Settings, book: HotlineBook, keys: Keys, instance: Instance, progress: Progress
-) -> None:
-    """Render the files of ``instance``, proving them first if they are new.
+def etc(settings: Settings) -> Path:
+    """Return the link by which Asterisk, ours or the city's, finds the files that run."""
+    return settings.asterisk_home / "etc"
+
+
+def rendered(settings: Settings, name: str) -> Path:
+    """Return the folder that :func:`stage` called ``name``."""
+    return settings.asterisk_home / "rendered" / name
+
+
+def stage(
+    settings: Settings, book: HotlineBook, keys: Keys, instance: Instance | None, progress: Progress
+) -> str:
+    """Render Asterisk's files into a folder of their own, proving them first if they are new.
+
+    Args:
+        settings: where things are.
+        book: the configuration.
+        keys: the secrets.
+        instance: our Asterisk; None: the pieces for a city's own, which cannot be proved here.
+        progress: told of the proof.
+
+    Returns:
+        The folder's name; nothing that runs has changed.
 
     Raises:
-        HotlineError: rendering, lint or the throwaway boot found a fault; nothing was changed.
+        HotlineError: rendering, lint or the throwaway boot found a fault.
     """
-    folders = _folders(instance)
-    candidate = instance.home / "etc.new"
+    folders = _folders(instance) if instance else {}
+    candidate = rendered(settings, f".{os.getpid()}.new")
     shutil.rmtree(candidate, ignore_errors=True)
-    digest = render(TEMPLATES, candidate, context(settings, book, keys, folders))
-    digest += instance.installation.version
-    proof = instance.home / "etc.proved"
-    if not (proof.exists() and proof.read_text() == digest and (instance.home / "etc").exists()):
-        progress("proving the Asterisk configuration in a throwaway instance")
-        prove(settings, book, keys, instance.installation)
-        shutil.rmtree(instance.home / "etc", ignore_errors=True)
-        candidate.rename(instance.home / "etc")
-        proof.write_text(digest)
-    shutil.rmtree(candidate, ignore_errors=True)
+    try:
+        digest = render(
+            TEMPLATES, candidate, context(settings, book, keys, folders), pieces_only=instance is None
+        )
+        digest += instance.installation.version if instance else ""
+        name = hashlib.sha256(digest.encode()).hexdigest()[:16]
+        target = rendered(settings, name)
+        if not ((target / _PROVED).exists() and _same_files(candidate, target)):
+            if instance is not None:
+                progress("proving the Asterisk configuration in a throwaway instance")
+                prove(settings, book, keys, instance.installation)
+            (candidate / _PROVED).touch()
+            shutil.rmtree(target, ignore_errors=True)
+            candidate.rename(target)
+            sync_folder(target.parent)
+        os.utime(target)
+        _forget_old(settings)
+    except OSError as error:
+        raise PointerError(
+            f"{error.filename} cannot be written ({error.strerror}); mend its folder's owner or mode.",
+            f"无法写入 {error.filename}({error.strerror});请检查目录的属主和权限。",
+        ) from error
+    finally:
+        shutil.rmtree(candidate, ignore_errors=True)
+    return name
+
+
+def prepare(
+    settings: Settings, book: HotlineBook, keys: Keys, instance: Instance | None, progress: Progress
+) -> None:
+    """Stage Asterisk's files and let them be those that run; for a start, when nothing runs.
+
+    Raises:
+        HotlineError: as :func:`stage`; nothing was changed.
+    """
+    name = stage(settings, book, keys, instance, progress)
+    point(etc(settings), rendered(settings, name))
     write_away_script(settings)
 
 
 def render_pieces(settings: Settings, book: HotlineBook, keys: Keys) -> Path:
     """Render what a city's own Asterisk includes; return the folder."""
-    target = settings.asterisk_home / "etc"
-    render(TEMPLATES, target, context(settings, book, keys, {}), pieces_only=True)
-    write_away_script(settings)
-    return target / "ivr12345"
+    prepare(settings, book, keys, None, lambda _: None)
+    return etc(settings) / "ivr12345"
+
+
+def _same_files(one: Path, other: Path) -> bool:
+    """Tell whether nobody edited what was rendered."""
+    names = [path.relative_to(one) for path in one.rglob("*.conf")]
+    return all((other / n).is_file() and (one / n).read_bytes() == (other / n).read_bytes() for n in names)
+
+
+def _forget_old(settings: Settings) -> None:
+    """Keep the newest rendered folders and the one that runs."""
+    running = named_by(etc(settings))
+    folders = [path for path in rendered(settings, "").glob("[0-9a-f]*") if path.name != running]
+    for path in sorted(folders, key=lambda path: path.stat().st_mtime)[:-_REMEMBERED]:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _folders(instance: Instance) -> dict[str, object]:
@@ -195,7 +239,7 @@ def prove(
     """
     home = settings.asterisk_home.with_name("asterisk-proof")
     throwaway = Instance(installation, home, settings.run.with_name(settings.run.name + "-proof"))
-    throwaway.stop()
+    throwaway.stop(at_once=True)
     throwaway.remove()
     ports = {"sip_port": lint.free_port(), "ami_port": lint.free_port(), **_folders(throwaway)}
     render(TEMPLATES, home / "etc", context(settings, book, keys, ports))
@@ -204,7 +248,7 @@ def prove(
         throwaway.wait_booted()
         lint.inspect(throwaway)
     finally:
-        throwaway.stop()
+        throwaway.stop(at_once=True)
     throwaway.remove()
 
 

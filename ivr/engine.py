@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from ivr import deployment
+from ivr.applying.service import Attached, Service
+from ivr.applying.switch import Switch
 from ivr.asterisk import log_files, members, requirements
 from ivr.asterisk.fastagi import FastAgiServer, Handler
 from ivr.asterisk.manager import Link, LinkState
@@ -119,6 +121,8 @@ class Engine:
             self.listener.name_seat,
             time.time,
         )
+        self.service = Service(settings, self, self.calls, keys, self.align, time.time)
+        self.switch = Switch(settings, self.service, Attached(self.link))
         self.asterisk_version = ""
         self._asterisk_logs = asterisk_logs
         self._tasks: set[asyncio.Task[None]] = set()
@@ -206,6 +210,8 @@ class Engine:
         told_late = event.kind is Kind.ANSWERED and call is not None and call.state is CallState.ENDED
         if call is not None and (event.kind is Kind.HUNG_UP or told_late):
             self.aftercall.ended(call)
+        if event.kind in (Kind.HUNG_UP, Kind.OPERATOR_LEFT):
+            self.service.retire()
 
     # -- Asterisk ------------------------------------------------------------------------------
     def _describe(self, arrival: Arrival) -> dict[str, Any]:
@@ -229,6 +235,7 @@ class Engine:
     async def _synchronise(self, link: Link) -> None:
         """After each log-in: members as they should be, and what happened meanwhile into the journal."""
         self.asterisk_version = await requirements.check(link)
+        await self.switch.settle()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(3.0):  # without the database Asterisk's own members stay
                 await self.memory.restored.wait()
@@ -267,6 +274,9 @@ class Engine:
         await self.memory.restored.wait()
         while True:
             try:
+                self.service.retire()
+                if self.link.state is LinkState.LIVE:
+                    await self.switch.settle()
                 await self.align()
                 await self.reconcile_now()
                 if self.link.state is LinkState.LIVE and not self.settings.external_asterisk:

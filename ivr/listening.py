@@ -36,7 +36,8 @@ class Listener:
         if told is None:
             _tell_intruders(message)
             return
-        if "queue" in told.data and self._book().queue(told.data["queue"]) is None:
+        strange = "queue" in told.data and self._book().queue(told.data["queue"]) is None
+        if strange and told.call_id not in self._calls.calls:
             return  # a city's own Asterisk has queues that are not ours
         if told.call_id not in self._calls.calls and told.what == "hung_up":
             return  # a channel that never was in reception, or one that is over

@@ -120,6 +120,11 @@ class Settings(BaseSettings):
         return self.home / "running"
 
     @property
+    def versions(self) -> Path:
+        """Every configuration that ever ran, and the history of changes."""
+        return self.home / "versions"
+
+    @property
     def logs(self) -> Path:
         """The folder of every log."""
         return self.home / "log"

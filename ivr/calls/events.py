@@ -42,6 +42,7 @@ class Kind(enum.StrEnum):
     MODE_SET = "mode_set"
     ALARM_RAISED = "alarm_raised"
     ALARM_CLEARED = "alarm_cleared"
+    APPLIED = "applied"
     NOTED = "noted"
 
 

@@ -21,12 +21,12 @@ from ivr import deployment
 from ivr.errors import HotlineError
 from ivr.settings import load as load_settings
 from tests.load import bench_matching
-from tools.bench import load, machine, others, planning, start
+from tools.bench import apply, load, machine, others, planning, start
 from tools.bench.table import Part, markdown, plain
 
 PROJECT = Path(__file__).resolve().parents[2]
 REPORT = PROJECT / "docs/benchmarks.md"
-PARTS = ("wires", "matching", "transcription", "planning", "start", "load")
+PARTS = ("wires", "matching", "transcription", "planning", "start", "apply", "load")
 
 HEAD = """\
 # Benchmarks
@@ -84,6 +84,7 @@ def _work(scratch: Path, *, quick: bool, shipped: bool) -> Mapping[str, Callable
         "transcription": lambda: others.transcription(2 if quick else 8),
         "planning": lambda: planning.run(3 if quick else 20),
         "start": lambda: start.run(scratch / "start", 2 if quick else start.STARTS),
+        "apply": lambda: apply.run(scratch / "apply", 2 if quick else apply.APPLIES),
         "load": lambda: load.run(scratch / "load", plan),
     }
 
