@@ -15,10 +15,13 @@ from ivr.asterisk import installation as installations
 from ivr.asterisk import lint
 from ivr.asterisk.instance import Instance
 from ivr.asterisk.rendering import AMI_EVENTS, MODULES, render
+from ivr.calls import announcements, callbacks
 from ivr.hotline.book import HotlineBook
 from ivr.hotline.files import load as load_book
 from ivr.keys import Keys
 from ivr.settings import Settings
+from ivr.speech.numbers import write_numbers
+from ivr.speech.prompts import PromptBook
 
 PACKAGE = Path(__file__).resolve().parent
 PROJECT = PACKAGE.parent
@@ -33,8 +36,36 @@ Progress = Callable[[str], None]
 
 def greeting_path(settings: Settings, book: HotlineBook) -> Path:
     """Return the greeting without extension: the city's own recording, else the shipped one."""
-    own = settings.config / "prompts" / f"{book.greeting}.wav"
-    return (own if own.exists() else PROMPTS / "zh" / f"{book.greeting}.wav").with_suffix("")
+    return prompt_path(settings, book.greeting)
+
+
+def prompt_path(settings: Settings, name: str) -> Path:
+    """Return a recording without extension: the city's own, else the shipped one."""
+    own = settings.config / "prompts" / f"{name}.wav"
+    return (own if own.exists() else PROMPTS / "zh" / f"{name}.wav").with_suffix("")
+
+
+WAITING_PROMPTS = ("P012", "P021", "P022", "P023", "P042", "P062", "beep", *(f"S02{n}" for n in range(8)))
+"""What Asterisk plays by itself to those who wait."""
+
+
+def _waiting(settings: Settings, book: HotlineBook) -> dict[str, object]:
+    """Return the values of what a caller lives through in a queue."""
+    sounds = settings.asterisk_home / "data/sounds/zh"
+    prompt = {name: prompt_path(settings, name) for name in WAITING_PROMPTS}
+    prompt[announcements.SILENCE] = sounds / "silence"
+    offered = callbacks.offered(book.trunks)
+    return {
+        "prompt": prompt,
+        "callback_offered": offered,
+        "survey": settings.survey,
+        "priorities": book.priorities,
+        "announce_every_s": announcements.EVERY_S,
+        "announcements": {
+            queue.id: announcements.slots(queue.callback_after_s, offered=offered) for queue in book.queues
+        },
+        "queue_gap": "",
+    }
 
 
 def context(
@@ -81,6 +112,7 @@ def context(
         "seat_failed": PROMPTS / "zh/S010",
         "reception_limit_s": RECEPTION_LIMIT_S,
         "away_script": settings.asterisk_home / "agi-bin/reception-away",
+        **_waiting(settings, book),
         **instance,
     }
 
@@ -140,6 +172,7 @@ def prepare(
     shutil.rmtree(candidate, ignore_errors=True)
     digest = render(TEMPLATES, candidate, context(settings, book, keys, folders))
     digest += instance.installation.version
+    write_numbers(PromptBook(settings.config / "prompts"), instance.home / "data/sounds/zh")
     proof = instance.home / "etc.proved"
     if not (proof.exists() and proof.read_text() == digest and (instance.home / "etc").exists()):
         progress("proving the Asterisk configuration in a throwaway instance")
@@ -154,6 +187,7 @@ def prepare(
 def render_pieces(settings: Settings, book: HotlineBook, keys: Keys) -> Path:
     """Render what a city's own Asterisk includes; return the folder."""
     target = settings.asterisk_home / "etc"
+    write_numbers(PromptBook(settings.config / "prompts"), settings.asterisk_home / "data/sounds/zh")
     render(TEMPLATES, target, context(settings, book, keys, {}), pieces_only=True)
     write_away_script(settings)
     return target / "ivr12345"
@@ -162,7 +196,10 @@ def render_pieces(settings: Settings, book: HotlineBook, keys: Keys) -> Path:
 def _folders(instance: Instance) -> dict[str, object]:
     modules = instance.installation.modules
     present = [name for name in MODULES if (modules / f"{name}.so").exists()]  # older versions have fewer
-    return {"home": instance.home, "run": instance.run, "modules": modules, "module_names": present}
+    # before version 21 Queue had one more argument, the macro
+    gap = "," if installations.major(instance.installation.version) < 21 else ""
+    folders = {"home": instance.home, "run": instance.run, "modules": modules, "module_names": present}
+    return {**folders, "queue_gap": gap}
 
 
 def prove(

@@ -17,7 +17,7 @@ from typing import Any
 
 from ivr import deployment
 from ivr.asterisk import members, requirements
-from ivr.asterisk.fastagi import FastAgiServer
+from ivr.asterisk.fastagi import FastAgiServer, Handler
 from ivr.asterisk.manager import Link, LinkState
 from ivr.asterisk.record_files import RecordFiles
 from ivr.calls.aftercall import AfterCall
@@ -33,15 +33,19 @@ from ivr.hotline.book import HotlineBook
 from ivr.keys import Keys
 from ivr.listening import Listener
 from ivr.memory import Memory
+from ivr.routes.callback import CallbackRoute
 from ivr.routes.guard import guarded
 from ivr.routes.reception import reception_route
 from ivr.routes.seat import SeatRoute
+from ivr.routes.survey import SurveyRoute
 from ivr.settings import Settings
 from ivr.speech.models import find_model, sha256
 from ivr.speech.prompts import PromptBook
 from ivr.speech.recording import checked_wav, raw_to_wav
 from ivr.speech.transcriber import Transcriber
 from ivr.tickets.masking import mask_number
+from ivr.waiting.desk import CallbackDesk, Secrets
+from ivr.waiting.unattended import Unattended
 
 log = logging.getLogger(__name__)
 
@@ -83,10 +87,6 @@ class Engine:
         reception = reception_route(
             lambda: self.book, self.calls, self.sound, self.identify, time.time, deployment.PRIORITY_110
         )
-        self.fastagi = FastAgiServer(
-            {"reception": guarded(reception, keys.agi), "seat": guarded(seat_route, keys.agi)},
-            port=settings.agi_port,
-        )
         self.link = Link(
             settings.ami_host or "127.0.0.1",
             settings.ami_port,
@@ -95,6 +95,12 @@ class Engine:
             on_event=self.listener.hear,
             synchronise=self._synchronise,
             on_state=lambda state: log.info("asterisk link: %s", state),
+        )
+        self._wait_on_callers()
+        self.fastagi = FastAgiServer(
+            {"reception": guarded(reception, keys.agi), "seat": guarded(seat_route, keys.agi)}
+            | self._waiting_routes(),
+            port=settings.agi_port,
         )
         self.reconciler = Reconciler(
             self.calls,
@@ -109,6 +115,26 @@ class Engine:
         self._recording: set[asyncio.Task[None]] = set()
         self._align_lock = asyncio.Lock()
         self._reconcile_lock = asyncio.Lock()
+
+    def _wait_on_callers(self) -> None:
+        """Build what serves those who wait: callbacks, and a message where nobody is logged in."""
+        secrets = Secrets(self.identify, self.keys.decrypt)
+        retry_s = self.settings.callback_retry_s
+        self.desk = CallbackDesk(lambda: self.book, self.calls, self.link, secrets, time.time, retry_s)
+        self.unattended = Unattended(
+            lambda: self.book, self.calls, self.seating, self.link, time.time, self.settings.unattended_s
+        )
+        self.listener.on_placeholder = self.desk.hear
+        self.listener.before_hang_up = self.desk.missed
+        self.listener.words |= {
+            "IvrCallback": self.desk.hear_word,
+            "IvrVoicemail": self.unattended.hear_word,
+        }
+
+    def _waiting_routes(self) -> dict[str, Handler]:
+        survey = SurveyRoute(self.calls, self.sound, _checked_remark, self.settings.recordings, time.time)
+        callback = CallbackRoute(self.desk, self.sound)
+        return {"callback": guarded(callback, self.keys.agi), "survey": guarded(survey, self.keys.agi)}
 
     # -- life ----------------------------------------------------------------------------------
     async def start(self) -> None:
@@ -154,6 +180,8 @@ class Engine:
         """Take up what was remembered; then who sits where, and recordings that are not settled."""
         await self.memory.open(lambda: self._recording.add(self._spawn(self.recorder.run())), self.calls)
         self.seating.known = True
+        for work in (self.desk.run(), self.unattended.run()):
+            self._spawn(work)
         with contextlib.suppress(HotlineError):
             await self.align()
         for call in await self.memory.unfinished_recordings():
@@ -164,17 +192,19 @@ class Engine:
         log.info("speech: %s %s", status.state, status.reason)
 
     def _on_event(self, event: Event, call: CallRecord | None) -> None:
+        self.desk.on_event(event, call)
         told_late = event.kind is Kind.ANSWERED and call is not None and call.state is CallState.ENDED
-        if call is not None and (event.kind is Kind.HUNG_UP or told_late):
+        talked = event.kind is Kind.OPERATOR_LEFT and event.data.get("reason") != "transfer"
+        if call is not None and (event.kind is Kind.HUNG_UP or told_late or talked):
             self.aftercall.ended(call)
 
     # -- Asterisk ------------------------------------------------------------------------------
     def _describe(self, arrival: Arrival) -> dict[str, Any]:
         return started(arrival, self.book, self.identify)
 
-    def sound(self, prompt: str) -> str:
+    def sound(self, prompt: str, **slots: str | int) -> str:
         """Return a prompt's recordings as Asterisk plays them, the city's own before the shipped ones."""
-        return "&".join(str(path) for path in self.prompts.files(prompt, for_asterisk=True))
+        return "&".join(str(path) for path in self.prompts.files(prompt, for_asterisk=True, **slots))
 
     def identify(self, number: str) -> dict[str, str]:
         """Return what may be stored of a caller's number: mask, ciphertext, fingerprint."""
@@ -255,6 +285,11 @@ async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
     for task in (tasks := list(tasks)):
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _checked_remark(wav: Path) -> tuple[float, str]:
+    wav.chmod(0o600)
+    return checked_wav(wav)[0], sha256(wav)
 
 
 def _close_recording(raw: Path, wav: Path) -> tuple[float, str]:

@@ -35,6 +35,13 @@ class Kind(enum.StrEnum):
     LOGGED_OUT = "logged_out"
     PAUSED = "paused"
     RESUMED = "resumed"
+    CALLBACK_CLAIMED = "callback_claimed"
+    CALLBACK_TRIED = "callback_tried"
+    CALLBACK_ANSWERED = "callback_answered"
+    CALLBACK_UNREACHED = "callback_unreached"
+    CALLBACK_FAILED = "callback_failed"
+    VOICEMAIL_LEFT = "voicemail_left"
+    SURVEYED = "surveyed"
     NOTED = "noted"
 
 

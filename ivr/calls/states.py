@@ -2,7 +2,8 @@
 
 A row reads: in this state, when this happens, the next state is that.  What is not in the table
 does not change the state.  Every state of a call has ``hung_up`` as its exit, and Asterisk always
-says when a channel ends (reconciliation says it when Asterisk could not).
+says when a channel ends (reconciliation says it when Asterisk could not).  Only a call that waits
+for its callback outlives that: its exits are the callback itself (``ivr/calls/callbacks.py``).
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ class CallState(enum.StrEnum):
     RINGING = "ringing"
     TALKING = "talking"
     SURVEYING = "surveying"
+    VOICEMAIL = "voicemail"
+    CALLBACK = "callback"
     ENDED = "ended"
 
 
@@ -35,6 +38,8 @@ CALL_TRANSITIONS: Mapping[CallState, Mapping[Kind, CallState]] = {
         Kind.QUEUED: CallState.WAITING,
         Kind.SEAT_RINGING: CallState.RINGING,
         Kind.ANSWERED: CallState.TALKING,
+        Kind.VOICEMAIL_LEFT: CallState.VOICEMAIL,
+        Kind.CALLBACK_CLAIMED: CallState.CALLBACK,
         Kind.HUNG_UP: CallState.ENDED,
     },
     CallState.RINGING: {
@@ -42,6 +47,8 @@ CALL_TRANSITIONS: Mapping[CallState, Mapping[Kind, CallState]] = {
         Kind.SEAT_NO_ANSWER: CallState.WAITING,
         Kind.ANSWERED: CallState.TALKING,
         Kind.QUEUED: CallState.WAITING,
+        Kind.VOICEMAIL_LEFT: CallState.VOICEMAIL,
+        Kind.CALLBACK_CLAIMED: CallState.CALLBACK,
         Kind.HUNG_UP: CallState.ENDED,
     },
     CallState.TALKING: {
@@ -52,6 +59,17 @@ CALL_TRANSITIONS: Mapping[CallState, Mapping[Kind, CallState]] = {
     CallState.SURVEYING: {
         Kind.QUEUED: CallState.WAITING,
         Kind.HUNG_UP: CallState.ENDED,
+    },
+    CallState.VOICEMAIL: {
+        Kind.QUEUED: CallState.WAITING,
+        Kind.HUNG_UP: CallState.ENDED,
+    },
+    CallState.CALLBACK: {
+        Kind.HUNG_UP: CallState.CALLBACK,
+        Kind.CALLBACK_TRIED: CallState.CALLBACK,
+        Kind.CALLBACK_UNREACHED: CallState.CALLBACK,
+        Kind.CALLBACK_ANSWERED: CallState.TALKING,
+        Kind.CALLBACK_FAILED: CallState.ENDED,
     },
     CallState.ENDED: {},
 }

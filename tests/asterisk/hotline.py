@@ -21,8 +21,9 @@ from zoneinfo import ZoneInfo
 
 import psutil
 
-from ivr import control
+from ivr import control, deployment
 from ivr.asterisk.lint import free_port
+from ivr.settings import load as load_settings
 from ivr.store.store import Store
 from ivr.tickets.numbers import take
 from ivr.views import Views
@@ -92,6 +93,7 @@ class Hotline:
             "IVR_AGI_PORT": str(free_tcp_port()),
             "IVR_RTP_PORTS": rtp_range(),
             "IVR_LANGUAGE": "en",
+            "IVR_SURVEY": "no",  # most tests end a call when the operator does
             **extra,
         }
         self.phones = Phones(self.sip_port, folder / "phones")
@@ -140,6 +142,12 @@ class Hotline:
                 ):
                     found.append(process)
         return found
+
+    def cli(self, line: str) -> str:
+        """Run a command of this instance's Asterisk."""
+        settings = load_settings(home=self.home)
+        installation = deployment.find_asterisk(settings, print)
+        return deployment.instance_of(settings, installation).command(line)
 
     def logs(self) -> str:
         """Return the ends of all logs."""
