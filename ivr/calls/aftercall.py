@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 from ivr.calls.events import Event, Kind
 from ivr.calls.record import CallRecord
+from ivr.calls.states import CallState
 from ivr.errors import HotlineError
 
 log = logging.getLogger(__name__)
@@ -89,8 +90,8 @@ class AfterCall:
         if path in self._under_way or call.transcript.get("status") in ("done", "failed"):
             return
         self._under_way.add(path)
-        # what happens to the call from here on is told to us too, but by us only once
-        call = replace(call, recordings=list(call.recordings), transcript=dict(call.transcript))
+        if call.state is not CallState.ENDED:  # the book goes on with it; what we tell it, it must fold once
+            call = replace(call, recordings=list(call.recordings), transcript=dict(call.transcript))
         if call.recording_settled:
             if call.recordings:
                 self._queue.put_nowait(call)
@@ -114,6 +115,7 @@ class AfterCall:
             await self._settled(raw if call.answered_at is not None else wav)
             closed = ClosedRecording(*await asyncio.to_thread(self._close, raw, wav))
         except HotlineError as error:
+            self._under_way.discard(_path_of(call))
             if error.retry:  # a full disk: the raw recording stays, the next start tries again
                 self._tell(call, Kind.RECORDING_FAILED, {"reason": error.sentence, "postponed": True})
                 return
@@ -156,6 +158,7 @@ class AfterCall:
         try:
             words = await self._transcribe(self._root / told["path"], _sides(call))
         except HotlineError as error:
+            self._under_way.discard(_path_of(call))
             if error.retry:  # the engine is stopping, or the disk is full: the next start tries again
                 log.warning("call %s: transcript postponed: %s", call.call_id, error.sentence)
                 return

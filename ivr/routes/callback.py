@@ -7,6 +7,7 @@ from collections.abc import Callable
 from ivr.asterisk.fastagi import AgiSession
 from ivr.calls.callbacks import PROMISED_S, diallable
 from ivr.errors import HotlineError
+from ivr.routes.dialogue import one_key
 from ivr.waiting.desk import CallbackDesk
 
 Sound = Callable[..., str]
@@ -64,7 +65,7 @@ class CallbackRoute:
                     return ""
                 continue
             sound = self._sound("P024", last4=number[-4:])
-            key, _late = await session.get_data(sound, KEY_WAIT_S, 1)
+            key = await one_key(session, sound, KEY_WAIT_S)
             if key == "1":
                 return number
             if key != "2":

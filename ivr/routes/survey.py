@@ -11,6 +11,7 @@ from ivr.asterisk.fastagi import AgiSession
 from ivr.calls.book import CallBook
 from ivr.calls.events import Event, Kind
 from ivr.errors import HotlineError
+from ivr.routes.dialogue import one_key
 from ivr.routes.guard import PromptPath
 
 log = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ class SurveyRoute:
 
     async def _key(self, session: AgiSession) -> str:
         for prompt in ("P060", "P063"):
-            key, _late = await session.get_data(self._sound(prompt), KEY_WAIT_S, 1)
+            key = await one_key(session, self._sound(prompt), KEY_WAIT_S)
             if key in ("0", "1", "2", "3", "4", "5"):
                 return key
         return ""

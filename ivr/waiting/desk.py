@@ -69,6 +69,7 @@ class CallbackDesk:
         self._clock = clock
         self._retry_after_s = retry_after_s
         self._asked: dict[str, float] = {}
+        self._settled: set[str] = set()
         self._claims: list[tuple[float, str]] = []
         self._lock = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -99,8 +100,8 @@ class CallbackDesk:
         if earlier is not None:
             self._tell(call_id, Kind.NOTED, what="callback already open", call=earlier.call_id)
             return True
-        missed = by != "caller"
-        priority = self._book().priorities.callback if missed else call.priority
+        # who gave up without a wish stands behind those who wait now
+        since = (call.queued_at or self._clock()) if by == "caller" else self._clock()
         self._tell(
             call_id,
             Kind.CALLBACK_CLAIMED,
@@ -108,8 +109,8 @@ class CallbackDesk:
             number=sealed["mask"],
             by=by,
             queue=call.queue or self._book().general_queue.id,
-            priority=priority,
-            since=call.queued_at or self._clock(),
+            priority=call.priority,
+            since=since,
             recording=call.recording,
         )
         self._claims = [*self._claims[-999:], (self._clock(), sealed["hash"])]
@@ -169,6 +170,7 @@ class CallbackDesk:
         elif what == "callback_hung_up":
             if callback.state is CallbackState.TALKING:
                 self._tell(call_id, Kind.HUNG_UP, at, **data)
+                self._settled.add(call_id)
             self._wake.set()
 
     def hear_word(self, message: Message) -> None:
@@ -202,6 +204,8 @@ class CallbackDesk:
             return
         async with self._lock:
             there = await members.placeholders(self._link)
+            while self._settled:
+                await self._forget(self._settled.pop())
             for callback in list(self.all()):
                 if callback.open and callback.call_id not in self._asked:
                     word = await self._word(callback.call_id)
@@ -284,6 +288,8 @@ class CallbackDesk:
         return ""
 
     async def _forget(self, call_id: str) -> None:
+        if not await self._word(call_id):
+            return  # Asterisk complains of what is not there
         with contextlib.suppress(AmiRefused):
             await self._link.action("DBDel", {"Family": FAMILY, "Key": call_id})
 

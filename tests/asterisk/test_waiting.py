@@ -86,29 +86,58 @@ def kinds(ticket: dict[str, Any]) -> list[str]:
     return [event["kind"] for event in ticket["events"]]
 
 
-def test_probe(place: tuple[Hotline, int]) -> None:
-    hotline, port = place
-    import time
+def busy_operator(hotline: Hotline, number: str, talk_ms: int) -> None:
+    """Let the only operator talk to somebody for a while."""
+    hotline.phones.caller(number=number, stays=True)
+    wait_for(lambda: hotline.call_state(number) == "talking", 15, "the operator is busy")
 
-    print((hotline.home / "asterisk/etc/ivr12345/queues.conf").read_text()[-1200:])
-    hotline.man("01", "1001", talk_ms=6000)
-    blocker = hotline.phones.caller(number="15400003001", after_ms=9000)
-    wait_for(lambda: hotline.call_state("15400003001") == "talking", 15, "the first talks")
-    wish = hotline.phones.caller(number="15400003002", stays=True, before_ms=2500, keys="11", key_gap_ms=900)
-    wait_for(lambda: hotline.call_state("15400003002") == "waiting", 15, "the second waits")
-    time.sleep(4)
-    print(hotline.cli("queue show q_general"))
-    citizen = hotline.phones.seat(port, talk_ms=4000)
-    wish.wait()
-    print(hotline.call_state("15400003002"))
-    time.sleep(15)
-    print(hotline.cli("core show channels concise"))
-    print(hotline.cli("database show ivr-callback"))
-    for t in hotline.tickets():
-        print(t["caller"], t["outcome"], t["seat"], t["recordings"])
-        for e in t["events"]:
-            print("   ", e)
-    time.sleep(20)
-    for t in hotline.tickets():
-        print(t["caller"], t["outcome"], t["seat"], t["recordings"], kinds(t)[-6:])
-    print(hotline.logs()[-6000:])
+
+def wish(hotline: Hotline, number: str, keys: str = "11") -> None:
+    """Call, wait, and ask for a callback."""
+    hotline.phones.caller(number=number, stays=True, before_ms=1200, keys=keys, key_gap_ms=700)
+    wait_for(lambda: hotline.call_state(number) == "callback", 15, f"the wish is noted {hotline.logs()}")
+
+
+def test_a_caller_hears_their_place_once_and_again_only_when_it_is_better(place: tuple[Hotline, int]) -> None:
+    hotline, _ = place
+    first = hotline.phones.caller(number="95540003001", after_ms=7000)
+    wait_for(lambda: hotline.call_state("95540003001") == "waiting", 15, "the first waits")
+    hotline.phones.caller(number="95540003002", after_ms=20_500)
+    name = channel_of(hotline, "95540003002")
+    hotline.cli(f"mixmonitor start {name} {hotline.folder}/early.wav")
+    wait_for(lambda: hotline.waiting() == 2, 10, "both wait")
+    assert first.wait() == 0
+    hotline.cli(f"mixmonitor stop {name}")
+    hotline.cli(f"mixmonitor start {name} {hotline.folder}/late.wav")
+    wait_for(lambda: hotline.ticket_of("95540003002"), 30, "the second gives up")
+    early, late = hotline.folder / "early.wav", hotline.folder / "late.wav"
+    assert [times_heard(early, prompt) for prompt in ("S020", "n_2", "S021", "P021")] == [1, 1, 1, 0]
+    assert [times_heard(late, prompt) for prompt in ("S020", "P021")] == [0, 1], "now the next one"
+
+
+def test_a_wished_callback_keeps_the_place_and_brings_citizen_and_operator_together(
+    place: tuple[Hotline, int],
+) -> None:
+    hotline, port = place
+    citizen = hotline.phones.seat(port, sound=SPEECH / "power_cut.wav")
+    hotline.man("01", "1001", talk_ms=13_000, sound=SPEECH / "social_card.wav")
+    busy_operator(hotline, "15400003010", 6000)
+    wish(hotline, "15400003011")
+    late = hotline.phones.caller(number="15400003012", stays=True)
+    wait_for(lambda: hotline.waiting() == 2, 10, "the late one stands behind the placeholder")
+    ticket = hotline.transcribed("15400003011", 60)
+    late.stop()
+    citizen.stop()
+    assert ticket["outcome"] == "answered"
+    assert (ticket["seat"], ticket["operator"]) == ("01", "1001")
+    told = kinds(ticket)
+    assert [kind for kind in told if kind.startswith("callback")] == [
+        "callback_claimed",
+        "callback_tried",
+        "callback_answered",
+    ]
+    assert ticket["transcript"]["status"] == "done"
+    [recording] = ticket["recordings"]
+    assert hashlib.sha256(Path(recording["path"]).read_bytes()).hexdigest() == recording["sha256"]
+    assert sum(t["caller"].endswith("3011") for t in hotline.tickets()) == 1, "one call, one ticket"
+    print(kinds(ticket), ticket["transcript"])
