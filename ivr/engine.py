@@ -45,6 +45,7 @@ from ivr.speech.recording import checked_wav, raw_to_wav
 from ivr.speech.transcriber import Transcriber
 from ivr.tickets.masking import mask_number
 from ivr.waiting.desk import CallbackDesk, Secrets
+from ivr.waiting.hurry import Hurry
 from ivr.waiting.unattended import Unattended
 
 log = logging.getLogger(__name__)
@@ -124,6 +125,7 @@ class Engine:
         self.unattended = Unattended(
             lambda: self.book, self.calls, self.seating, self.link, time.time, self.settings.unattended_s
         )
+        self.hurry = Hurry(self.calls, self.link, time.time)
         self.listener.on_placeholder = self.desk.hear
         self.listener.before_hang_up = self.desk.missed
         self.listener.words |= {
@@ -180,7 +182,7 @@ class Engine:
         """Take up what was remembered; then who sits where, and recordings that are not settled."""
         await self.memory.open(lambda: self._recording.add(self._spawn(self.recorder.run())), self.calls)
         self.seating.known = True
-        for work in (self.desk.run(), self.unattended.run()):
+        for work in (self.desk.run(), self.unattended.run(), self.hurry.run()):
             self._spawn(work)
         with contextlib.suppress(HotlineError):
             await self.align()
@@ -193,6 +195,7 @@ class Engine:
 
     def _on_event(self, event: Event, call: CallRecord | None) -> None:
         self.desk.on_event(event, call)
+        self.hurry.on_event(event)
         told_late = event.kind is Kind.ANSWERED and call is not None and call.state is CallState.ENDED
         talked = event.kind is Kind.OPERATOR_LEFT and event.data.get("reason") != "transfer"
         if call is not None and (event.kind is Kind.HUNG_UP or told_late or talked):
