@@ -147,8 +147,9 @@ def test_a_wished_callback_keeps_the_place_and_brings_citizen_and_operator_toget
     ticket = hotline.transcribed("15400003011", 60)
     assert hotline.call_state("95540003012") in ("waiting", "ringing"), "who came later was not served before"
     citizen.stop()
-    late.stop()
     hotline.unman("01")
+    hotline.cli(f"channel request hangup {channel_of(hotline, '95540003012')}")
+    assert late.wait(10) == 0
     assert ticket["outcome"] == "answered"
     assert (ticket["seat"], ticket["operator"]) == ("01", "1001")
     assert callback_events(ticket) == ["claimed", "tried", "answered"]
@@ -175,24 +176,6 @@ def test_a_callback_survives_the_engine_and_a_busy_citizen_gets_two_tries_and_a_
     assert ticket["outcome"] == "callback"
     assert callback_events(ticket) == ["claimed", "tried", "unreached", "tried", "unreached", "failed"]
     assert sum(t["caller"].endswith("3021") for t in hotline.tickets()) == 1
-
-
-def test_callbacks_are_put_back_in_order_when_asterisk_starts_again(place: tuple[Hotline, int]) -> None:
-    hotline, _ = place
-    wish(hotline, "15400003031")
-    wish(hotline, "15400003032")
-    hotline.kill("asterisk")
-    hotline.wait_live()
-
-    def both() -> list[str] | None:
-        waiting = [
-            line for line in hotline.cli("queue show q_general").splitlines() if "ivr-callback" in line
-        ]
-        return waiting if len(waiting) == 2 else None
-
-    first, second = (line.split("Local/")[1].split("@")[0] for line in wait_for(both, 20, "both are back"))
-    begun = {row["call_id"]: row["caller"][-4:] for row in hotline.tickets()}
-    assert (begun[first], begun[second]) == ("3031", "3032")
 
 
 def test_the_score_a_caller_keys_in_stands_in_the_ticket(place: tuple[Hotline, int]) -> None:
@@ -225,6 +208,24 @@ def test_a_survey_without_the_engine_just_ends_the_call(place: tuple[Hotline, in
     hotline.wait_live()
     ticket = hotline.ticket_of(number)
     assert (ticket["outcome"], ticket["satisfaction"]) == ("answered", None)
+
+
+def test_callbacks_are_put_back_in_order_when_asterisk_starts_again(place: tuple[Hotline, int]) -> None:
+    hotline, _ = place
+    wish(hotline, "15400003031")
+    wish(hotline, "15400003032")
+    hotline.kill("asterisk")
+    hotline.wait_live()
+
+    def both() -> list[str] | None:
+        waiting = [
+            line for line in hotline.cli("queue show q_general").splitlines() if "ivr-callback" in line
+        ]
+        return waiting if len(waiting) == 2 else None
+
+    first, second = (line.split("Local/")[1].split("@")[0] for line in wait_for(both, 20, "both are back"))
+    begun = {row["call_id"]: row["caller"][-4:] for row in hotline.tickets()}
+    assert (begun[first], begun[second]) == ("3031", "3032")
 
 
 def test_where_nobody_is_logged_in_a_caller_leaves_a_message(tmp_path: Path) -> None:
