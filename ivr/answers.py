@@ -45,6 +45,7 @@ class Answers:
             "mode": self.mode,
             "set_mode": self.set_mode,
             "alarms": self.alarms,
+            "alarm_done": self.alarm_done,
             "reconcile": self.reconcile,
             "audit": self.audit,
             "prompts": self.prompts,
@@ -206,6 +207,16 @@ class Answers:
         text = {name: str(request.get(name, "")) for name in ("event", "fact")}
         self._engine.people.modes.set(str(request["mode"]), str(request["by"]), **text)
         return await self.mode({})
+
+    async def alarm_done(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Take an alarm off the board that nothing else clears, for instance a message somebody called back."""
+        alarm, about = str(request["alarm"]), str(request["about"])
+        if not self._engine.people.alarms.clear(alarm, about):
+            raise HotlineError(
+                f"there is no alarm {alarm} about {about!r}; `ivr alarms` lists them.",
+                f"没有告警 {alarm}({about});可用 ivr alarms 查看。",
+            )
+        return {}
 
     async def alarms(self, _: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return the alarms that are up, the oldest first."""

@@ -17,6 +17,7 @@ from ivr.asterisk import installation as installations
 from ivr.asterisk import lint
 from ivr.asterisk.instance import Instance
 from ivr.asterisk.rendering import AMI_EVENTS, MODULES, render
+from ivr.calls import callbacks, queue_announcements
 from ivr.calls.overflow import OVERFLOW_PENALTY, helper_of
 from ivr.calls.reception import OUTSIDE_CITY
 from ivr.hotline.book import HotlineBook
@@ -24,6 +25,8 @@ from ivr.hotline.files import load as load_book
 from ivr.keys import Keys
 from ivr.pointers import PointerError, named_by, point, sync_folder
 from ivr.settings import Settings
+from ivr.speech.numbers import write_numbers
+from ivr.speech.prompts import PromptBook
 
 PACKAGE = Path(__file__).resolve().parent
 PROJECT = PACKAGE.parent
@@ -41,8 +44,37 @@ Progress = Callable[[str], None]
 
 def greeting_path(settings: Settings, book: HotlineBook) -> Path:
     """Return the greeting without extension: the city's own recording, else the shipped one."""
-    own = settings.config / "prompts" / f"{book.greeting}.wav"
-    return (own if own.exists() else PROMPTS / "zh" / f"{book.greeting}.wav").with_suffix("")
+    return prompt_path(settings, book.greeting)
+
+
+def prompt_path(settings: Settings, name: str) -> Path:
+    """Return a recording without extension: the city's own, else the shipped one."""
+    own = settings.config / "prompts" / f"{name}.wav"
+    return (own if own.exists() else PROMPTS / "zh" / f"{name}.wav").with_suffix("")
+
+
+WAITING_PROMPTS = ("P012", "P021", "P022", "P023", "P042", "P062", "beep", *(f"S02{n}" for n in range(8)))
+"""What Asterisk plays by itself to those who wait."""
+
+
+def _waiting(settings: Settings, book: HotlineBook) -> dict[str, object]:
+    """Return the values of what a caller lives through in a queue."""
+    sounds = settings.asterisk_home / "data/sounds/zh"
+    prompt = {name: prompt_path(settings, name) for name in WAITING_PROMPTS}
+    prompt[queue_announcements.SILENCE] = sounds / "silence"
+    offered = callbacks.offered(book.trunks)
+    return {
+        "prompt": prompt,
+        "callback_offered": offered,
+        "survey": settings.survey,
+        "priorities": book.priorities,
+        "announce_every_s": queue_announcements.EVERY_S,
+        "queue_announcements": {
+            queue.id: queue_announcements.slots(queue.callback_after_s, offered=offered)
+            for queue in book.queues
+        },
+        "queue_gap": "",
+    }
 
 
 def announcements(book: HotlineBook) -> list[str]:
@@ -106,6 +138,7 @@ def context(
         "reception_limit_s": RECEPTION_LIMIT_S,
         "menu_limit_s": MENU_LIMIT_S,
         "away_script": settings.asterisk_home / "agi-bin/reception-away",
+        **_waiting(settings, book),
         **instance,
     }
 
@@ -162,6 +195,7 @@ def stage(
     """
     folders = _folders(instance) if instance else {}
     candidate = rendered(settings, f".{os.getpid()}.new")
+    write_numbers(PromptBook(settings.config / "prompts"), settings.asterisk_home / "data/sounds/zh")
     shutil.rmtree(candidate, ignore_errors=True)
     try:
         digest = render(
@@ -226,7 +260,10 @@ def _forget_old(settings: Settings) -> None:
 def _folders(instance: Instance) -> dict[str, object]:
     modules = instance.installation.modules
     present = [name for name in MODULES if (modules / f"{name}.so").exists()]  # older versions have fewer
-    return {"home": instance.home, "run": instance.run, "modules": modules, "module_names": present}
+    # before version 21 Queue had one more argument, the macro
+    gap = "," if installations.major(instance.installation.version) < 21 else ""
+    folders = {"home": instance.home, "run": instance.run, "modules": modules, "module_names": present}
+    return {**folders, "queue_gap": gap}
 
 
 def prove(

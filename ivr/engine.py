@@ -36,9 +36,11 @@ from ivr.keys import Keys
 from ivr.listening import Listener
 from ivr.memory import Memory
 from ivr.people import People
+from ivr.routes.callback import CallbackRoute
 from ivr.routes.guard import guarded
 from ivr.routes.reception import menu_route, reception_route
 from ivr.routes.seat import SeatRoute
+from ivr.routes.survey import SurveyRoute
 from ivr.settings import Settings
 from ivr.speech import announcements
 from ivr.speech.models import find_model, sha256
@@ -47,6 +49,9 @@ from ivr.speech.recording import checked_wav, raw_to_wav
 from ivr.speech.transcriber import Transcriber
 from ivr.speech.utterance import Utterances
 from ivr.tickets.masking import mask_number
+from ivr.waiting.desk import CallbackDesk, Secrets
+from ivr.waiting.hurry import Hurry
+from ivr.waiting.unattended import Unattended
 
 log = logging.getLogger(__name__)
 
@@ -101,9 +106,6 @@ class Engine:
             "menu": menu_route(reception, self.sound, self.utterances, Matcher),
             "seat": seat_route,
         }
-        self.fastagi = FastAgiServer(
-            {name: guarded(route, keys.agi) for name, route in routes.items()}, port=settings.agi_port
-        )
         self.link = Link(
             settings.ami_host or "127.0.0.1",
             settings.ami_port,
@@ -112,6 +114,11 @@ class Engine:
             on_event=self.listener.hear,
             synchronise=self._synchronise,
             on_state=lambda state: log.info("asterisk link: %s", state),
+        )
+        self._wait_on_callers()
+        routes |= self._waiting_routes()
+        self.fastagi = FastAgiServer(
+            {name: guarded(route, keys.agi) for name, route in routes.items()}, port=settings.agi_port
         )
         self.reconciler = Reconciler(
             self.calls,
@@ -129,6 +136,28 @@ class Engine:
         self._recording: set[asyncio.Task[None]] = set()
         self._align_lock = asyncio.Lock()
         self._reconcile_lock = asyncio.Lock()
+
+    def _wait_on_callers(self) -> None:
+        """Build what serves those who wait: callbacks, and a message where nobody is logged in."""
+        secrets = Secrets(self.identify, self.keys.decrypt)
+        retry_s = self.settings.callback_retry_s
+        self.desk = CallbackDesk(lambda: self.book, self.calls, self.link, secrets, time.time, retry_s)
+        self.unattended = Unattended(
+            lambda: self.book, self.calls, self.seating, self.link, time.time, self.settings.unattended_s
+        )
+        self.unattended.alarm, self.unattended.over = self.people.alarms.raise_, self.people.alarms.clear
+        self.hurry = Hurry(self.calls, self.link, time.time)
+        self.listener.on_placeholder = self.desk.hear
+        self.listener.before_hang_up = self.desk.missed
+        self.listener.words |= {
+            "IvrCallback": self.desk.hear_word,
+            "IvrVoicemail": self.unattended.hear_word,
+        }
+
+    def _waiting_routes(self) -> dict[str, Handler]:
+        survey = SurveyRoute(self.calls, self.sound, _checked_remark, self.settings.recordings, time.time)
+        callback = CallbackRoute(self.desk, self.sound)
+        return {"callback": callback, "survey": survey}
 
     # -- life ----------------------------------------------------------------------------------
     async def start(self) -> None:
@@ -181,6 +210,8 @@ class Engine:
         record = lambda: self._recording.add(self._spawn(self.recorder.run()))  # noqa: E731
         await self.memory.open(record, self.calls, self.people.restore)
         self.seating.known = True
+        for work in (self.desk.run(), self.unattended.run(), self.hurry.run()):
+            self._spawn(work)
         with contextlib.suppress(HotlineError):
             await self.align()
         for call in await self.memory.unfinished_recordings():
@@ -207,8 +238,11 @@ class Engine:
 
     def _on_event(self, event: Event, call: CallRecord | None) -> None:
         self.people.hear(event, call)
+        self.desk.on_event(event, call)
+        self.hurry.on_event(event)
         told_late = event.kind is Kind.ANSWERED and call is not None and call.state is CallState.ENDED
-        if call is not None and (event.kind is Kind.HUNG_UP or told_late):
+        talked = event.kind is Kind.OPERATOR_LEFT and event.data.get("reason") != "transfer"
+        if call is not None and (event.kind is Kind.HUNG_UP or told_late or talked):
             self.aftercall.ended(call)
         if event.kind in (Kind.HUNG_UP, Kind.OPERATOR_LEFT):
             self.service.retire()
@@ -315,6 +349,11 @@ async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
     for task in (tasks := list(tasks)):
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _checked_remark(wav: Path) -> tuple[float, str]:
+    wav.chmod(0o600)
+    return checked_wav(wav)[0], sha256(wav)
 
 
 def _close_recording(raw: Path, wav: Path) -> tuple[float, str]:

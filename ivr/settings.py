@@ -87,6 +87,9 @@ class Settings(BaseSettings):
     ami_secret: str = ""
     asterisk_logs: str = ""
     language: str = ""
+    survey: bool = True
+    callback_retry_s: Annotated[float, Field(ge=1, le=3600)] = 120.0
+    unattended_s: Annotated[float, Field(ge=1, le=3600)] = 20.0
 
     @classmethod
     def settings_customise_sources(  # type: ignore[override]

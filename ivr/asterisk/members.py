@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ivr.asterisk.manager import AmiRefused, Link, Message
+from ivr.asterisk.records import called_back
 
 
 class Member(NamedTuple):
@@ -34,6 +35,7 @@ class Caller(NamedTuple):
     queue: str
     channel: str
     wait_s: int
+    position: int = 0
     priority: int = 0
 
 
@@ -61,10 +63,10 @@ async def status(link: Link) -> QueueStatus:
             states[item.get("StateInterface")] = int(item.get("Status") or 0)
         elif item.name == "QueueEntry":
             wait = int(item.get("Wait") or 0)
-            priority = int(item.get("Priority") or 0)
-            callers.append(
-                Caller(item.get("Uniqueid"), item.get("Queue"), item.get("Channel"), wait, priority)
-            )
+            channel = item.get("Channel")
+            call_id = called_back(channel) or item.get("Uniqueid")
+            place = int(item.get("Position") or 0), int(item.get("Priority") or 0)
+            callers.append(Caller(call_id, item.get("Queue"), channel, wait, *place))
     return QueueStatus(members, callers, queues, states)
 
 
@@ -161,9 +163,17 @@ async def _ignoring_refusal(link: Link, action: str, headers: dict[str, str]) ->
 
 
 async def live_calls(link: Link) -> set[str]:
-    """Return the ids of all calls that have a channel now."""
+    """Return the ids of all calls that have a channel now, a placeholder's for the call it stands for."""
     channels = await link.list_action("CoreShowChannels", {})
-    return {item.get("Linkedid") for item in channels if item.name == "CoreShowChannel"}
+    shown = [item for item in channels if item.name == "CoreShowChannel"]
+    return {called_back(item.get("Channel")) or item.get("Linkedid") for item in shown}
+
+
+async def placeholders(link: Link) -> dict[str, str]:
+    """Return the channels that stand in a queue for somebody to be called back, by call id."""
+    channels = await link.list_action("CoreShowChannels", {})
+    names = (item.get("Channel") for item in channels if item.name == "CoreShowChannel")
+    return {call_id: name for name in names if (call_id := called_back(name)) and name.endswith(";2")}
 
 
 async def registered(link: Link) -> set[str]:

@@ -9,16 +9,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from ivr.calls.events import Event, Kind
 from ivr.calls.record import CallRecord
+from ivr.calls.states import CallState
 from ivr.errors import HotlineError
 
 log = logging.getLogger(__name__)
 
 SIDES = ("caller", "operator")
+MESSAGE_SIDES = ("caller",)
 _SETTLE_S = 0.2
 _SETTLE_TRIES = 25
 _SHORT_BY_S = 3.0
@@ -29,6 +32,15 @@ class ClosedRecording(NamedTuple):
 
     seconds: float
     sha256: str
+
+
+def _path_of(call: CallRecord) -> str:
+    """Return what was recorded of a call, without extension: the talk, else the caller's message."""
+    return call.recording if call.answered_at is not None else call.message
+
+
+def _sides(call: CallRecord) -> tuple[str, ...]:
+    return SIDES if call.answered_at is not None else MESSAGE_SIDES
 
 
 CloseRecording = Callable[[Path, Path], tuple[float, str]]
@@ -68,11 +80,18 @@ class AfterCall:
         self._clock = clock
         self._queue: asyncio.Queue[CallRecord] = asyncio.Queue()
         self._closing: set[asyncio.Task[None]] = set()
+        self._under_way: set[str] = set()
 
     def ended(self, call: CallRecord) -> None:
-        """Take over a call that has ended."""
-        if call.answered_at is None or call.transcript.get("status") in ("done", "failed"):
+        """Take over a call whose talk has ended, once, also while the caller is still asked how it was."""
+        if call.answered_at is None and not call.message:
             return
+        path = _path_of(call)
+        if path in self._under_way or call.transcript.get("status") in ("done", "failed"):
+            return
+        self._under_way.add(path)
+        if call.state is not CallState.ENDED:  # the book goes on with it; what we tell it, it must fold once
+            call = replace(call, recordings=list(call.recordings), transcript=dict(call.transcript))
         if call.recording_settled:
             if call.recordings:
                 self._queue.put_nowait(call)
@@ -87,15 +106,16 @@ class AfterCall:
             await self._transcribe_one(await self._queue.get())
 
     async def _close_one(self, call: CallRecord) -> None:
-        if not call.recording:
+        if not _path_of(call):
             self._fail(call, "the call was not recorded: no recording was begun")
             return
-        raw = Path(call.recording + ".raw")
-        wav = Path(call.recording + ".wav")
+        raw = Path(_path_of(call) + ".raw")
+        wav = Path(_path_of(call) + ".wav")
         try:
-            await self._settled(raw)
+            await self._settled(raw if call.answered_at is not None else wav)
             closed = ClosedRecording(*await asyncio.to_thread(self._close, raw, wav))
         except HotlineError as error:
+            self._under_way.discard(_path_of(call))
             if error.retry:  # a full disk: the raw recording stays, the next start tries again
                 self._tell(call, Kind.RECORDING_FAILED, {"reason": error.sentence, "postponed": True})
                 return
@@ -112,7 +132,7 @@ class AfterCall:
         data = {
             "path": path,
             "sha256": closed.sha256,
-            "sides": list(SIDES),
+            "sides": list(_sides(call)),
             "seconds": round(closed.seconds, 3),
         }
         self._tell(call, Kind.RECORDING_CLOSED, data)
@@ -134,10 +154,11 @@ class AfterCall:
             size = now
 
     async def _transcribe_one(self, call: CallRecord) -> None:
-        wav = self._root / call.recordings[-1]["path"]
+        told = next(one for one in reversed(call.recordings) if one["sides"] == list(_sides(call)))
         try:
-            words = await self._transcribe(wav, SIDES)
+            words = await self._transcribe(self._root / told["path"], _sides(call))
         except HotlineError as error:
+            self._under_way.discard(_path_of(call))
             if error.retry:  # the engine is stopping, or the disk is full: the next start tries again
                 log.warning("call %s: transcript postponed: %s", call.call_id, error.sentence)
                 return

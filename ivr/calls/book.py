@@ -23,6 +23,7 @@ _AFTERWARDS = frozenset(
         Kind.TRANSCRIPT_PENDING,
         Kind.TRANSCRIPT_DONE,
         Kind.TRANSCRIPT_FAILED,
+        Kind.SURVEYED,
         Kind.NOTED,
     }
 )

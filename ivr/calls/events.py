@@ -43,6 +43,13 @@ class Kind(enum.StrEnum):
     ALARM_RAISED = "alarm_raised"
     ALARM_CLEARED = "alarm_cleared"
     APPLIED = "applied"
+    CALLBACK_CLAIMED = "callback_claimed"
+    CALLBACK_TRIED = "callback_tried"
+    CALLBACK_ANSWERED = "callback_answered"
+    CALLBACK_UNREACHED = "callback_unreached"
+    CALLBACK_FAILED = "callback_failed"
+    VOICEMAIL_LEFT = "voicemail_left"
+    SURVEYED = "surveyed"
     NOTED = "noted"
 
 

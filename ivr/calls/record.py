@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ivr.calls.callbacks import Callback
 from ivr.calls.events import Event, Kind
 from ivr.calls.states import CALL_TRANSITIONS, SEAT_TRANSITIONS, CallState, SeatState
 
@@ -36,6 +37,11 @@ class CallRecord:
     seat: str | None = None
     operator: str | None = None
     recording: str = ""
+    message: str = ""
+    """Path of the caller's own message, without extension, where one was begun."""
+    priority: int = 0
+    satisfaction: int | None = None
+    callback: Callback | None = None
     started_at: float | None = None
     queued_at: float | None = None
     answered_at: float | None = None
@@ -111,10 +117,12 @@ def _line_chosen(call: CallRecord, event: Event) -> None:
 
 def _placed(call: CallRecord, event: Event) -> None:
     call.queue = event.data.get("queue", call.queue)
+    call.priority = int(event.data.get("priority", call.priority))
 
 
 def _queued(call: CallRecord, event: Event) -> None:
     call.queue = event.data.get("queue", call.queue)
+    call.message = ""
     if call.queued_at is None:
         call.queued_at = event.at
 
@@ -136,12 +144,17 @@ def _operator_left(call: CallRecord, event: Event) -> None:
 
 
 def _hung_up(call: CallRecord, event: Event) -> None:
+    if call.callback is not None and not call.callback.apply(event):
+        _close_legs(call, "caller", event.at)
+        return  # the caller has hung up to be called back: the call goes on
     if call.ended_at is not None:
         return
     call.ended_at = event.at
     _close_legs(call, None, event.at)
     if call.answered_at is not None:
         call.outcome = "answered"
+    elif call.message:
+        call.outcome = "voicemail"
     else:
         call.outcome = "failed" if event.data.get("failed") else "abandoned"
 
@@ -152,9 +165,43 @@ def _close_legs(call: CallRecord, role: str | None, at: float) -> None:
             leg.left_at = at
 
 
+def _callback(call: CallRecord, event: Event) -> None:
+    if event.kind is Kind.CALLBACK_CLAIMED:
+        if call.callback is None and call.ended_at is None:
+            call.callback = Callback.claimed(event)
+        return
+    if call.callback is None or not call.callback.apply(event):
+        return
+    if event.kind is Kind.CALLBACK_TRIED:
+        call.seat = event.data.get("seat")
+        call.operator = event.data.get("operator")
+    elif event.kind is Kind.CALLBACK_ANSWERED:
+        call.answered_at = event.at
+        call.recording = event.data.get("recording", call.recording)
+        call.legs.append(Leg("caller", event.data.get("channel", ""), event.at))
+        call.legs.append(Leg("operator", event.data.get("seat_channel", ""), event.at))
+    elif event.kind is Kind.CALLBACK_FAILED:
+        call.ended_at = event.at
+        call.outcome = "callback"
+        _close_legs(call, None, event.at)
+
+
+def _voicemail(call: CallRecord, event: Event) -> None:
+    if call.answered_at is None:
+        call.message = str(event.data.get("message", ""))
+    if call.ended_at is not None and call.outcome in ("abandoned", "failed") and call.message:
+        call.outcome = "voicemail"
+
+
+def _surveyed(call: CallRecord, event: Event) -> None:
+    score = event.data.get("score")
+    call.satisfaction = score if isinstance(score, int) and 1 <= score <= 5 else None
+
+
 def _recording_closed(call: CallRecord, event: Event) -> None:
     call.recordings.append({key: event.data[key] for key in ("path", "sha256", "sides")})
-    call.recording_settled = True
+    if not event.data.get("remark"):
+        call.recording_settled = True
 
 
 def _recording_failed(call: CallRecord, event: Event) -> None:
@@ -178,6 +225,13 @@ _CHANGES = {
     Kind.ANSWERED: _answered,
     Kind.OPERATOR_LEFT: _operator_left,
     Kind.HUNG_UP: _hung_up,
+    Kind.CALLBACK_CLAIMED: _callback,
+    Kind.CALLBACK_TRIED: _callback,
+    Kind.CALLBACK_ANSWERED: _callback,
+    Kind.CALLBACK_UNREACHED: _callback,
+    Kind.CALLBACK_FAILED: _callback,
+    Kind.VOICEMAIL_LEFT: _voicemail,
+    Kind.SURVEYED: _surveyed,
     Kind.RECORDING_CLOSED: _recording_closed,
     Kind.RECORDING_FAILED: _recording_failed,
     Kind.TRANSCRIPT_PENDING: _transcript,

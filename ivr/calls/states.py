@@ -2,8 +2,9 @@
 
 A row reads: in this state, when this happens, the next state is that.  What is not in the table
 does not change the state.  Every state of a call has ``hung_up`` as its exit, and Asterisk always
-says when a channel ends (reconciliation says it when Asterisk could not).  A seat's wrap-up has a
-deadline, and ends when that is over.
+says when a channel ends (reconciliation says it when Asterisk could not).  Only a call that waits
+for its callback outlives that: its exits are the callback itself (``ivr/calls/callbacks.py``).  A
+seat's wrap-up has a deadline, and ends when that is over.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ class CallState(enum.StrEnum):
     RINGING = "ringing"
     TALKING = "talking"
     SURVEYING = "surveying"
+    VOICEMAIL = "voicemail"
+    CALLBACK = "callback"
     ENDED = "ended"
 
 
@@ -36,6 +39,8 @@ CALL_TRANSITIONS: Mapping[CallState, Mapping[Kind, CallState]] = {
         Kind.QUEUED: CallState.WAITING,
         Kind.SEAT_RINGING: CallState.RINGING,
         Kind.ANSWERED: CallState.TALKING,
+        Kind.VOICEMAIL_LEFT: CallState.VOICEMAIL,
+        Kind.CALLBACK_CLAIMED: CallState.CALLBACK,
         Kind.HUNG_UP: CallState.ENDED,
     },
     CallState.RINGING: {
@@ -43,6 +48,8 @@ CALL_TRANSITIONS: Mapping[CallState, Mapping[Kind, CallState]] = {
         Kind.SEAT_NO_ANSWER: CallState.WAITING,
         Kind.ANSWERED: CallState.TALKING,
         Kind.QUEUED: CallState.WAITING,
+        Kind.VOICEMAIL_LEFT: CallState.VOICEMAIL,
+        Kind.CALLBACK_CLAIMED: CallState.CALLBACK,
         Kind.HUNG_UP: CallState.ENDED,
     },
     CallState.TALKING: {
@@ -53,6 +60,17 @@ CALL_TRANSITIONS: Mapping[CallState, Mapping[Kind, CallState]] = {
     CallState.SURVEYING: {
         Kind.QUEUED: CallState.WAITING,
         Kind.HUNG_UP: CallState.ENDED,
+    },
+    CallState.VOICEMAIL: {
+        Kind.QUEUED: CallState.WAITING,
+        Kind.HUNG_UP: CallState.ENDED,
+    },
+    CallState.CALLBACK: {
+        Kind.HUNG_UP: CallState.CALLBACK,
+        Kind.CALLBACK_TRIED: CallState.CALLBACK,
+        Kind.CALLBACK_UNREACHED: CallState.CALLBACK,
+        Kind.CALLBACK_ANSWERED: CallState.TALKING,
+        Kind.CALLBACK_FAILED: CallState.ENDED,
     },
     CallState.ENDED: {},
 }

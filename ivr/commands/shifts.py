@@ -114,10 +114,20 @@ def set_mode(name: str, by: str, event: str, fact: str, as_json: bool) -> None:
 
 
 @click.command()
+@click.option(
+    "--done",
+    nargs=2,
+    metavar="ALARM ABOUT",
+    help="Take an alarm off the board: somebody saw to it. 告警已处理。",
+)
 @json_option
 @plain_errors
-def alarms(as_json: bool) -> None:
+def alarms(done: tuple[str, str] | None, as_json: bool) -> None:
     """Show what needs a person now. 查看告警。"""
+    if done is not None:
+        ask(load().run, "alarm_done", alarm=done[0], about=done[1])
+        say("the alarm is off the board.", "告警已处理。")
+        return
     rows: list[dict[str, Any]] = ask(load().run, "alarms")
     if as_json:
         print_json(rows)

@@ -220,14 +220,14 @@ class PromptBook:
             PromptSlotWrong: a slot is missing or its value cannot be spoken.
             PromptMissing: a fragment or number word has no recording.
         """
-        found = [self._recording(name) for name in self._names(prompt_id, slots)]
+        found = [self.recording(name) for name in self._names(prompt_id, slots)]
         return [path.with_suffix("") for path in found] if for_asterisk else found
 
     def seconds(self, prompt_id: str, **slots: str | int) -> float:
         """Tell how long a prompt plays, in seconds. Raises as ``files`` does."""
         names = self._names(prompt_id, slots)
         for name in names:
-            self._recording(name)
+            self.recording(name)
         return sum(self._seconds[name] for name in names)
 
     def check(self) -> list[str]:
@@ -274,7 +274,12 @@ class PromptBook:
             self._paths[path.stem] = path
             self._seconds[path.stem] = seconds
 
-    def _recording(self, name: str) -> Path:
+    def recording(self, name: str) -> Path:
+        """Return one recording by name: a prompt, fragment, piece or word.
+
+        Raises:
+            PromptMissing: nobody recorded it.
+        """
         if name not in self._paths:
             raise PromptMissing(
                 f"The prompt recording '{name}' is missing; put {name}.wav into the prompts folder "

@@ -222,13 +222,13 @@ class Store:
             )
 
     async def unfinished_recordings(self) -> list[str]:
-        """Return the ids of ended, answered calls whose recording or transcript is still to be made."""
+        """Return the ids of ended calls with words in them whose recording or transcript is still to be made."""
         async with self._reading() as connection:
             status = t.tickets.c.transcript["status"].as_string()
             return list(
                 await connection.scalars(
                     sa.select(t.tickets.c.call_id).where(
-                        t.tickets.c.outcome == "answered", status.in_(("none", "pending"))
+                        t.tickets.c.outcome.in_(("answered", "voicemail")), status.in_(("none", "pending"))
                     )
                 )
             )

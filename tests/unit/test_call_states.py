@@ -18,17 +18,28 @@ CALL_ROWS = [
     (S.WAITING, K.QUEUED, S.WAITING),
     (S.WAITING, K.SEAT_RINGING, S.RINGING),
     (S.WAITING, K.ANSWERED, S.TALKING),
+    (S.WAITING, K.VOICEMAIL_LEFT, S.VOICEMAIL),
+    (S.WAITING, K.CALLBACK_CLAIMED, S.CALLBACK),
     (S.WAITING, K.HUNG_UP, S.ENDED),
     (S.RINGING, K.SEAT_RINGING, S.RINGING),
     (S.RINGING, K.SEAT_NO_ANSWER, S.WAITING),
     (S.RINGING, K.ANSWERED, S.TALKING),
     (S.RINGING, K.QUEUED, S.WAITING),
+    (S.RINGING, K.VOICEMAIL_LEFT, S.VOICEMAIL),
+    (S.RINGING, K.CALLBACK_CLAIMED, S.CALLBACK),
     (S.RINGING, K.HUNG_UP, S.ENDED),
     (S.TALKING, K.OPERATOR_LEFT, S.SURVEYING),
     (S.TALKING, K.QUEUED, S.WAITING),
     (S.TALKING, K.HUNG_UP, S.ENDED),
     (S.SURVEYING, K.QUEUED, S.WAITING),
     (S.SURVEYING, K.HUNG_UP, S.ENDED),
+    (S.VOICEMAIL, K.QUEUED, S.WAITING),
+    (S.VOICEMAIL, K.HUNG_UP, S.ENDED),
+    (S.CALLBACK, K.HUNG_UP, S.CALLBACK),
+    (S.CALLBACK, K.CALLBACK_TRIED, S.CALLBACK),
+    (S.CALLBACK, K.CALLBACK_UNREACHED, S.CALLBACK),
+    (S.CALLBACK, K.CALLBACK_ANSWERED, S.TALKING),
+    (S.CALLBACK, K.CALLBACK_FAILED, S.ENDED),
 ]
 SEAT_ROWS = [
     (SeatState.LOGGED_OUT, K.LOGGED_IN, SeatState.READY),
@@ -94,7 +105,7 @@ def test_what_is_only_told_of_a_call_never_moves_it(state: CallState, kind: Kind
     assert call.state is state
 
 
-@pytest.mark.parametrize("state", [state for state in CallState if state is not S.ENDED])
+@pytest.mark.parametrize("state", [state for state in CallState if state not in (S.ENDED, S.CALLBACK)])
 def test_a_hangup_ends_a_call_in_any_state(state: CallState) -> None:
     call = call_in(state)
     call.apply(an_event(K.HUNG_UP))

@@ -191,7 +191,7 @@ async def test_the_queues_of_this_moment_are_read() -> None:
         Member("q_general", "PJSIP/seat01", "1001", True, "meal", 10, 1_795_296_848),
         Member("q_general", "PJSIP/seat02", "1002", False, ""),
     ]
-    assert status.callers == [members.Caller(CALL, "q_general", "PJSIP/trunk-1", 12, 30)]
+    assert status.callers == [members.Caller(CALL, "q_general", "PJSIP/trunk-1", 12, priority=30)]
     assert status.states["PJSIP/seat01"] == members.NOT_IN_USE
 
 

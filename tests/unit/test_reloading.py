@@ -80,7 +80,7 @@ async def differ(link: FakeLink, wanted: Path, gone: Path) -> list[str]:
 def test_what_the_files_ask_for_is_read_from_them(pieces: Path) -> None:
     wanted = expected(pieces)
     assert wanted.queues == {"q_general": "random", "q_market": "rrmemory"}
-    assert wanted.endpoints == {"trunk", "from-110", "seat01", "seat02", "seat03"}
+    assert wanted.endpoints == {"trunk", "from-110", "ivr-callback", "seat01", "seat02", "seat03"}
     assert "12315,1,NoOp()" in wanted.dialplan["ivr-numbers"]
     assert "*10,2,Goto(ivr-seat,s,1)" in wanted.dialplan["ivr-from-seat"]
     assert "T,1,Goto(${IVR_DIALLED},placed)" in wanted.dialplan["ivr-reception"]
