@@ -6,10 +6,13 @@ What comes and goes quickly raises none: a fault must last, and so must its abse
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from ivr.calls.events import HOTLINE, Event, Kind
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class Alarms:
         if (alarm, about) in self._up:
             return False
         data = {"alarm": alarm, "about": about, "sentence": sentence, "sentence_zh": sentence_zh}
+        log.warning("alarm %s (%s): %s", alarm, about, sentence)
         event = Event(HOTLINE, self._clock(), Kind.ALARM_RAISED, data)
         self._record(event)
         self.fold(event)

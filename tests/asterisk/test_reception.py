@@ -161,7 +161,7 @@ def spoken(city: Hotline, name: str) -> Path:
 @pytest.fixture(scope="module")
 def asked(city: Hotline, dialled: dict[str, Said]) -> dict[str, Said]:
     """Callers of 12345 who are asked, all at once; experts are away."""
-    city.unman("02")
+    city.engine("pause", seat="02", reason="rest")
     before_ms = int(3 * SHORT_S * 1000) + 700  # the beep is over by then
     calls = {
         **{keys: call(city, f"1540002000{n}", keys=keys, after_ms=6000) for n, keys in enumerate(KEYS)},

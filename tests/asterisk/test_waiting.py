@@ -30,7 +30,7 @@ def waiting_hotline(folder: Path, **extra: str) -> Iterator[tuple[Hotline, int]]
     hotline = Hotline(folder, quick=True, **settings)
     trunks = folder / "queues/trunks.yaml"
     text = trunks.read_text(encoding="utf-8").replace(
-        "destinations: {}", f"destinations: {{callback: ['sip:127.0.0.1:{port}']}}"
+        "\ndestinations:", f"\ndestinations:\n  callback: ['sip:127.0.0.1:{port}']  #"
     )
     trunks.write_text(text, encoding="utf-8")
     try:
