@@ -188,6 +188,6 @@ def test_a_change_reaches_the_city_s_asterisk_without_a_restart(
         file.write("  - {id: q_later, name: 新队列}\n")
     done = hotline.run("apply")
     assert done.returncode == 1
-    assert "q_general is absent" in done.stderr or "q_later is absent" in done.stderr
+    assert "is absent" in done.stderr
     queues.write_text(text)
     assert city.pid() == pid
