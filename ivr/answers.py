@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from ivr.applying.states import ApplyRefused
+from ivr.applying.taking import place_fingerprint
 from ivr.asterisk import members
 from ivr.asterisk.manager import LinkState
 from ivr.calls.states import SeatState
@@ -39,6 +43,10 @@ class Answers:
             "logout": self.logout,
             "pause": self.pause,
             "resume": self.resume,
+            "mode": self.mode,
+            "set_mode": self.set_mode,
+            "alarms": self.alarms,
+            "alarm_done": self.alarm_done,
             "reconcile": self.reconcile,
             "audit": self.audit,
             "prompts": self.prompts,
@@ -47,6 +55,8 @@ class Answers:
             "transfer_state": self.transfer_state,
             "transfer_targets": self.transfer_targets,
             "open_calls": self.open_calls,
+            "can_apply": self.can_apply,
+            "apply": self.apply,
         }
 
     async def status(self, _: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,9 +108,21 @@ class Answers:
                     "operator": record.operator,
                     "state": state,
                     "reason": record.reason,
+                    **self._duty(seat.id, record.operator),
                 }
             )
         return seats
+
+    def _duty(self, seat_id: str | None, operator: str | None) -> dict[str, Any]:
+        """Return what shifts and wrap-up say of a seat and its operator."""
+        people = self._engine.people
+        left = people.seating.wrap_up_left_s(seat_id) if seat_id else None
+        seen = people.watched
+        return {
+            "wrap_up_left_s": None if left is None else round(left, 1),
+            "rostered": people.seating.is_rostered(operator) if operator else None,
+            "may_leave": bool(seat_id and operator and seen and operator in seen.may_leave),
+        }
 
     async def operators(self, _: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return every operator with the seat they sit on."""
@@ -118,6 +140,8 @@ class Answers:
                     "state": record.state.value if record else SeatState.LOGGED_OUT.value,
                     "reason": record.reason if record else "",
                     "queues": list(person.queues),
+                    "leads": person.leads,
+                    **self._duty(seat_id, person.number),
                 }
             )
         return rows
@@ -168,6 +192,51 @@ class Answers:
         await self._engine.seating.resume(self._seat(request), by="administrator")
         return {"note": self._note()}
 
+    async def mode(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the mode in force and who may change it."""
+        modes, zone = self._engine.people.modes, ZoneInfo(self._engine.book.timezone)
+        now, leader = modes.set_to, modes.leader()
+        return {
+            "mode": now.mode.value,
+            "by": now.by or None,
+            "at": None if now.at is None else _moment(now.at, zone),
+            "event": now.event,
+            "fact": now.fact,
+            "leader": leader.operator if leader else None,
+            "acting": leader.acting if leader else False,
+        }
+
+    async def set_mode(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Set the mode; it is in force for the next caller."""
+        self._require_restored()
+        text = {name: str(request.get(name, "")) for name in ("event", "fact")}
+        self._engine.people.modes.set(str(request["mode"]), str(request["by"]), **text)
+        return await self.mode({})
+
+    async def alarm_done(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Take an alarm off the board that nothing else clears, for instance a message somebody called back."""
+        alarm, about = str(request["alarm"]), str(request["about"])
+        if not self._engine.people.alarms.clear(alarm, about):
+            raise HotlineError(
+                f"there is no alarm {alarm} about {about!r}; `ivr alarms` lists them.",
+                f"没有告警 {alarm}({about});可用 ivr alarms 查看。",
+            )
+        return {}
+
+    async def alarms(self, _: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return the alarms that are up, the oldest first."""
+        zone = ZoneInfo(self._engine.book.timezone)
+        return [
+            {
+                "alarm": alarm.alarm,
+                "about": alarm.about,
+                "since": _moment(alarm.since, zone),
+                "sentence": alarm.sentence,
+                "sentence_zh": alarm.sentence_zh,
+            }
+            for alarm in self._engine.people.alarms.active
+        ]
+
     async def reconcile(self, _: Mapping[str, Any]) -> dict[str, Any]:
         """Reconcile now rather than within the minute."""
         return {"added": await self._engine.reconcile_now()}
@@ -181,8 +250,28 @@ class Answers:
 
     async def prompts(self, _: Mapping[str, Any]) -> dict[str, Any]:
         """Look at the prompts again; the next caller hears them."""
-        self._engine.prompts.reload()
-        return {"faults": self._engine.prompts.check()}
+        return {"faults": self._engine.look_at_prompts()}
+
+    async def can_apply(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Tell, before the work of proving, whether a change could be taken over now."""
+        if request.get("place") != place_fingerprint(self._engine.settings):
+            raise ApplyRefused(
+                "this command and the hotline have different settings (IVR_…): run it with the same ones.",
+                "本命令与正在运行的热线使用的设置(IVR_…)不同:请使用相同的设置运行。",
+            )
+        if self._engine.link.state is not LinkState.LIVE:
+            link = self._engine.link
+            raise ApplyRefused(
+                f"Asterisk cannot be asked now: {link.reason}.",
+                f"现在无法查询 Asterisk:{link.reason_zh}。",
+                retry=True,
+            )
+        return {}
+
+    async def apply(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Take a prepared change over; refused whole if Asterisk does not have it as it should."""
+        await self.can_apply(request)
+        return (await self._engine.switch.change(int(request["change"]))).as_row()
 
     async def end_calls(self, _: Mapping[str, Any]) -> dict[str, Any]:
         """End every call: everything is about to stop."""
@@ -249,3 +338,8 @@ class Answers:
         if self._engine.link.state is not LinkState.LIVE:
             return None
         return await members.status(self._engine.link)
+
+
+def _moment(at: float, zone: ZoneInfo) -> str:
+    """Return a moment (seconds since the epoch) as ISO 8601."""
+    return datetime.fromtimestamp(at, zone).isoformat(timespec="milliseconds")

@@ -14,9 +14,15 @@ COMMANDS = {
     "status": "process",
     "setup": "process",
     "asterisk": "process",
-    "check": "look",
+    "check": "configuration",
+    "profile": "configuration",
+    "due": "configuration",
+    "apply": "apply",
     "seats": "people",
     "operators": "people",
+    "roster": "shifts",
+    "mode": "shifts",
+    "alarms": "shifts",
     "queues": "look",
     "lines": "look",
     "calls": "look",
@@ -24,6 +30,8 @@ COMMANDS = {
     "transfer": "transfer",
     "transcribe": "words",
     "prompts": "announcements",
+    "staffing": "planning",
+    "simulate": "planning",
 }
 """The module of ``ivr.commands`` in which each command is."""
 

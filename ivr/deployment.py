@@ -6,6 +6,8 @@ sees it.  What was proved once is known by its hash and not proved again.
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping
@@ -15,10 +17,15 @@ from ivr.asterisk import installation as installations
 from ivr.asterisk import lint
 from ivr.asterisk.instance import Instance
 from ivr.asterisk.rendering import AMI_EVENTS, MODULES, render
+from ivr.calls import callbacks, queue_announcements
+from ivr.calls.overflow import OVERFLOW_PENALTY, helper_of
+from ivr.calls.reception import OUTSIDE_CITY
 from ivr.hotline.book import HotlineBook
 from ivr.hotline.files import load as load_book
 from ivr.keys import Keys
+from ivr.pointers import PointerError, named_by, point, sync_folder
 from ivr.settings import Settings
+from ivr.speech.numbers import write_numbers
 from ivr.speech.prompts import PromptBook
 from ivr.transfers.targets import Own
 from ivr.transfers.values import transfer_values
@@ -28,16 +35,58 @@ PROJECT = PACKAGE.parent
 TEMPLATES = PROJECT / "asterisk_conf"
 PROMPTS = PACKAGE / "speech/prompts"
 AWAY_SCRIPT = PROJECT / "agi_scripts/reception_away.py"
-PRIORITY_110 = 30
 RECEPTION_LIMIT_S = 8
+MENU_LIMIT_S = 75  # the menu itself gives up earlier (ivr.calls.menu.MENU_S)
+ANNOUNCEMENT_ROUNDS = 3  # of hold music, some 30 s each, until the announcement comes again
+_PROVED = ".proved"
+_REMEMBERED = 6
 
 Progress = Callable[[str], None]
 
 
 def greeting_path(settings: Settings, book: HotlineBook) -> Path:
     """Return the greeting without extension: the city's own recording, else the shipped one."""
-    own = settings.config / "prompts" / f"{book.greeting}.wav"
-    return (own if own.exists() else PROMPTS / "zh" / f"{book.greeting}.wav").with_suffix("")
+    return prompt_path(settings, book.greeting)
+
+
+def prompt_path(settings: Settings, name: str) -> Path:
+    """Return a recording without extension: the city's own, else the shipped one."""
+    own = settings.config / "prompts" / f"{name}.wav"
+    return (own if own.exists() else PROMPTS / "zh" / f"{name}.wav").with_suffix("")
+
+
+WAITING_PROMPTS = ("P012", "P021", "P022", "P023", "P042", "P062", "beep", *(f"S02{n}" for n in range(8)))
+"""What Asterisk plays by itself to those who wait."""
+
+
+def _waiting(settings: Settings, book: HotlineBook) -> dict[str, object]:
+    """Return the values of what a caller lives through in a queue."""
+    sounds = settings.asterisk_home / "data/sounds/zh"
+    prompt = {name: prompt_path(settings, name) for name in WAITING_PROMPTS}
+    prompt[queue_announcements.SILENCE] = sounds / "silence"
+    offered = callbacks.offered(book.trunks)
+    return {
+        "prompt": prompt,
+        "callback_offered": offered,
+        "survey": settings.survey,
+        "priorities": book.priorities,
+        "announce_every_s": queue_announcements.EVERY_S,
+        "queue_announcements": {
+            queue.id: queue_announcements.slots(queue.callback_after_s, offered=offered)
+            for queue in book.queues
+        },
+        "queue_gap": "",
+    }
+
+
+def announcements(book: HotlineBook) -> list[str]:
+    """Return the prompts that callers may be told in the queue."""
+    return sorted({OUTSIDE_CITY, *(spec.prompt for spec in book.modes.values() if spec.prompt)})
+
+
+def announcement_folder(settings: Settings) -> Path:
+    """Return where those prompts lie, one file each."""
+    return settings.asterisk_home / "announcements"
 
 
 def context(
@@ -63,7 +112,7 @@ def context(
         "trunk_addresses": book.trunks.addresses,
         "from_110_username": book.trunks.from_110_username,
         "from_110_password": keys.sip[book.trunks.from_110_username],
-        "priority_110": PRIORITY_110,
+        "priority_110": book.priorities.diversion_110,
         "seats": [
             {
                 "username": seat.username,
@@ -74,17 +123,25 @@ def context(
             for seat in book.seats
         ],
         "queues": book.queues,
+        "helped": [queue.id for queue in book.queues if helper_of(book, queue)],
+        "overflow_penalty": OVERFLOW_PENALTY,
         "general_queue": book.general_queue.id,
         "number": book.number,
         "numbers": book.answered,
         "timezone": book.timezone,
         "recordings": settings.recordings,
         "moh": PROMPTS / "moh",
+        "hold_music": PROMPTS / "moh/hold",
+        "announcements": announcements(book),
+        "announcement_folder": announcement_folder(settings),
+        "announcement_rounds": ANNOUNCEMENT_ROUNDS,
         "greeting": greeting_path(settings, book),
         "seat_failed": PROMPTS / "zh/S010",
         "reception_limit_s": RECEPTION_LIMIT_S,
+        "menu_limit_s": MENU_LIMIT_S,
         "away_script": settings.asterisk_home / "agi-bin/reception-away",
         **transfer_values(book, PromptBook(settings.config / "prompts").files, own_address(settings)),
+        **_waiting(settings, book),
         **instance,
     }
 
@@ -97,26 +154,6 @@ def own_address(settings: Settings) -> Own:
 def sip_users(book: HotlineBook) -> list[str]:
     """Return every SIP user that needs a password."""
     return [*(seat.username for seat in book.seats), book.trunks.from_110_username]
-
-
-def adopt(settings: Settings) -> HotlineBook:
-    """Check what administrators wrote and make it the running configuration.
-
-    The engine only ever reads the copy made here: a file that is broken while the hotline runs
-    cannot break it, whatever has to be started again.
-
-    Raises:
-        ConfigurationError: nothing was changed.
-    """
-    book = load_book(settings.config)
-    fresh = settings.running_config.with_name("running.new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    for path in settings.config.glob("*.yaml"):
-        shutil.copyfile(path, fresh / path.name)
-    shutil.rmtree(settings.running_config, ignore_errors=True)
-    fresh.rename(settings.running_config)
-    return book
 
 
 def running_book(settings: Settings) -> HotlineBook:
@@ -136,42 +173,105 @@ def instance_of(settings: Settings, installation: installations.Installation) ->
     return Instance(installation, settings.asterisk_home, settings.run)
 
 
-def prepare(
-    settings: Settings, book: HotlineBook, keys: Keys, instance: Instance, progress: Progress
-) -> None:
-    """Render the files of ``instance``, proving them first if they are new.
+def etc(settings: Settings) -> Path:
+    """Return the link by which Asterisk, ours or the city's, finds the files that run."""
+    return settings.asterisk_home / "etc"
+
+
+def rendered(settings: Settings, name: str) -> Path:
+    """Return the folder that :func:`stage` called ``name``."""
+    return settings.asterisk_home / "rendered" / name
+
+
+def stage(
+    settings: Settings, book: HotlineBook, keys: Keys, instance: Instance | None, progress: Progress
+) -> str:
+    """Render Asterisk's files into a folder of their own, proving them first if they are new.
+
+    Args:
+        settings: where things are.
+        book: the configuration.
+        keys: the secrets.
+        instance: our Asterisk; None: the pieces for a city's own, which cannot be proved here.
+        progress: told of the proof.
+
+    Returns:
+        The folder's name; nothing that runs has changed.
 
     Raises:
-        HotlineError: rendering, lint or the throwaway boot found a fault; nothing was changed.
+        HotlineError: rendering, lint or the throwaway boot found a fault.
     """
-    folders = _folders(instance)
-    candidate = instance.home / "etc.new"
+    folders = _folders(instance) if instance else {}
+    candidate = rendered(settings, f".{os.getpid()}.new")
+    write_numbers(PromptBook(settings.config / "prompts"), settings.asterisk_home / "data/sounds/zh")
     shutil.rmtree(candidate, ignore_errors=True)
-    digest = render(TEMPLATES, candidate, context(settings, book, keys, folders))
-    digest += instance.installation.version
-    proof = instance.home / "etc.proved"
-    if not (proof.exists() and proof.read_text() == digest and (instance.home / "etc").exists()):
-        progress("proving the Asterisk configuration in a throwaway instance")
-        prove(settings, book, keys, instance.installation)
-        shutil.rmtree(instance.home / "etc", ignore_errors=True)
-        candidate.rename(instance.home / "etc")
-        proof.write_text(digest)
-    shutil.rmtree(candidate, ignore_errors=True)
+    try:
+        digest = render(
+            TEMPLATES, candidate, context(settings, book, keys, folders), pieces_only=instance is None
+        )
+        digest += instance.installation.version if instance else ""
+        name = hashlib.sha256(digest.encode()).hexdigest()[:16]
+        target = rendered(settings, name)
+        if not ((target / _PROVED).exists() and _same_files(candidate, target)):
+            if instance is not None:
+                progress("proving the Asterisk configuration in a throwaway instance")
+                prove(settings, book, keys, instance.installation)
+            (candidate / _PROVED).touch()
+            shutil.rmtree(target, ignore_errors=True)
+            candidate.rename(target)
+            sync_folder(target.parent)
+        os.utime(target)
+        _forget_old(settings)
+    except OSError as error:
+        raise PointerError(
+            f"{error.filename} cannot be written ({error.strerror}); mend its folder's owner or mode.",
+            f"无法写入 {error.filename}({error.strerror});请检查目录的属主和权限。",
+        ) from error
+    finally:
+        shutil.rmtree(candidate, ignore_errors=True)
+    return name
+
+
+def prepare(
+    settings: Settings, book: HotlineBook, keys: Keys, instance: Instance | None, progress: Progress
+) -> None:
+    """Stage Asterisk's files and let them be those that run; for a start, when nothing runs.
+
+    Raises:
+        HotlineError: as :func:`stage`; nothing was changed.
+    """
+    name = stage(settings, book, keys, instance, progress)
+    point(etc(settings), rendered(settings, name))
     write_away_script(settings)
 
 
 def render_pieces(settings: Settings, book: HotlineBook, keys: Keys) -> Path:
     """Render what a city's own Asterisk includes; return the folder."""
-    target = settings.asterisk_home / "etc"
-    render(TEMPLATES, target, context(settings, book, keys, {}), pieces_only=True)
-    write_away_script(settings)
-    return target / "ivr12345"
+    prepare(settings, book, keys, None, lambda _: None)
+    return etc(settings) / "ivr12345"
+
+
+def _same_files(one: Path, other: Path) -> bool:
+    """Tell whether nobody edited what was rendered."""
+    names = [path.relative_to(one) for path in one.rglob("*.conf")]
+    return all((other / n).is_file() and (one / n).read_bytes() == (other / n).read_bytes() for n in names)
+
+
+def _forget_old(settings: Settings) -> None:
+    """Keep the newest rendered folders and the one that runs."""
+    running = named_by(etc(settings))
+    folders = [path for path in rendered(settings, "").glob("[0-9a-f]*") if path.name != running]
+    for path in sorted(folders, key=lambda path: path.stat().st_mtime)[:-_REMEMBERED]:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _folders(instance: Instance) -> dict[str, object]:
     modules = instance.installation.modules
     present = [name for name in MODULES if (modules / f"{name}.so").exists()]  # older versions have fewer
-    return {"home": instance.home, "run": instance.run, "modules": modules, "module_names": present}
+    # before version 21 Queue had one more argument, the macro
+    gap = "," if installations.major(instance.installation.version) < 21 else ""
+    folders = {"home": instance.home, "run": instance.run, "modules": modules, "module_names": present}
+    return {**folders, "queue_gap": gap}
 
 
 def prove(
@@ -184,7 +284,7 @@ def prove(
     """
     home = settings.asterisk_home.with_name("asterisk-proof")
     throwaway = Instance(installation, home, settings.run.with_name(settings.run.name + "-proof"))
-    throwaway.stop()
+    throwaway.stop(at_once=True)
     throwaway.remove()
     ports = {"sip_port": lint.free_port(), "ami_port": lint.free_port(), **_folders(throwaway)}
     render(TEMPLATES, home / "etc", context(settings, book, keys, ports))
@@ -193,7 +293,7 @@ def prove(
         throwaway.wait_booted()
         lint.inspect(throwaway)
     finally:
-        throwaway.stop()
+        throwaway.stop(at_once=True)
     throwaway.remove()
 
 

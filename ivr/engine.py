@@ -16,34 +16,44 @@ from pathlib import Path
 from typing import Any
 
 from ivr import deployment
-from ivr.asterisk import members, requirements
-from ivr.asterisk.fastagi import FastAgiServer
+from ivr.applying.service import Attached, Service
+from ivr.applying.switch import Switch
+from ivr.asterisk import log_files, members, requirements
+from ivr.asterisk.fastagi import FastAgiServer, Handler
 from ivr.asterisk.manager import Link, LinkState, Message
 from ivr.asterisk.record_files import RecordFiles
 from ivr.calls.aftercall import AfterCall
 from ivr.calls.book import CallBook
 from ivr.calls.events import Event, Kind
-from ivr.calls.reception import Arrival, started
+from ivr.calls.reception import Arrival, Reception, started
 from ivr.calls.reconciler import Reconciler
 from ivr.calls.record import CallRecord
-from ivr.calls.seating import Seating
 from ivr.calls.states import CallState
 from ivr.errors import HotlineError
 from ivr.hotline.book import HotlineBook
+from ivr.hotline.matching import Matcher
 from ivr.keys import Keys
 from ivr.listening import Listener
 from ivr.memory import Memory
+from ivr.people import People
+from ivr.routes.callback import CallbackRoute
 from ivr.routes.guard import guarded
 from ivr.routes.leader import LeaderRoute
-from ivr.routes.reception import reception_route
+from ivr.routes.reception import menu_route, reception_route
 from ivr.routes.seat import SeatRoute
+from ivr.routes.survey import SurveyRoute
 from ivr.settings import Settings
+from ivr.speech import announcements
 from ivr.speech.models import find_model, sha256
 from ivr.speech.prompts import PromptBook
 from ivr.speech.recording import checked_wav, raw_to_wav
 from ivr.speech.transcriber import Transcriber
+from ivr.speech.utterance import Utterances
 from ivr.third_parties import ThirdParties
 from ivr.tickets.masking import mask_number
+from ivr.waiting.desk import CallbackDesk, Secrets
+from ivr.waiting.hurry import Hurry
+from ivr.waiting.unattended import Unattended
 
 log = logging.getLogger(__name__)
 
@@ -69,8 +79,11 @@ class Engine:
         self.store, self.recorder = self.memory.store, self.memory.recorder
         self.calls = CallBook(self.memory.append, self._on_event)
         self.listener = Listener(lambda: self.book, self.calls)
-        self.seating = Seating(lambda: self.book, self.calls, self.align, time.time)
-        self.transcriber = Transcriber(find_model(Path(settings.vosk_model) if settings.vosk_model else None))
+        self.people = People(lambda: self.book, self.calls, self.align, self._audit, time.time)
+        self.seating = self.people.seating
+        model = find_model(Path(settings.vosk_model) if settings.vosk_model else None)
+        self.transcriber = Transcriber(model)
+        self.utterances = Utterances(Transcriber(model, job_timeout_s=20.0), settings.home / "utterances")
         self.aftercall = AfterCall(
             settings.recordings,
             self.calls.record,
@@ -86,14 +99,20 @@ class Engine:
             pins=keys.pins,
             sound=self.sound,
             clock=time.time,
+            set_mode=self.people.modes.set,
         )
-        reception = reception_route(
-            lambda: self.book, self.calls, self.sound, self.identify, time.time, deployment.PRIORITY_110
+        reception = Reception(
+            lambda: self.book,
+            self.calls.record,
+            self.identify,
+            time.time,
+            mode=lambda: self.people.modes.current,
         )
-        self.fastagi = FastAgiServer(
-            {"reception": guarded(reception, keys.agi), "seat": guarded(seat_route, keys.agi)},
-            port=settings.agi_port,
-        )
+        routes: dict[str, Handler] = {
+            "reception": reception_route(reception, self.sound),
+            "menu": menu_route(reception, self.sound, self.utterances, Matcher),
+            "seat": seat_route,
+        }
         self.link = Link(
             settings.ami_host or "127.0.0.1",
             settings.ami_port,
@@ -103,6 +122,7 @@ class Engine:
             synchronise=self._synchronise,
             on_state=lambda state: log.info("asterisk link: %s", state),
         )
+        self._wait_on_callers()
         self.third_parties = ThirdParties(
             book=lambda: self.book,
             calls=self.calls,
@@ -112,9 +132,14 @@ class Engine:
             number=lambda call: keys.decrypt(call.caller_enc) if call.caller_enc else "",
             clock=time.time,
             own=deployment.own_address(settings),
+            alarm=self.people.alarms.raise_,
+            leader_seat=self._leader_seat,
         )
-        leader = LeaderRoute(lambda: self.book, self.calls, self.third_parties.wishes, time.time)
-        self.fastagi.routes = {**self.fastagi.routes, "leader": guarded(leader, keys.agi)}
+        routes |= self._waiting_routes()
+        routes["leader"] = LeaderRoute(lambda: self.book, self.calls, self.third_parties.wishes, time.time)
+        self.fastagi = FastAgiServer(
+            {name: guarded(route, keys.agi) for name, route in routes.items()}, port=settings.agi_port
+        )
         self.reconciler = Reconciler(
             self.calls,
             RecordFiles(asterisk_logs, settings.spool, settings.home / "reconcile.json"),
@@ -123,11 +148,36 @@ class Engine:
             self.listener.name_seat,
             time.time,
         )
+        self.service = Service(settings, self, self.calls, keys, self.align, time.time)
+        self.switch = Switch(settings, self.service, Attached(self.link))
         self.asterisk_version = ""
+        self._asterisk_logs = asterisk_logs
         self._tasks: set[asyncio.Task[None]] = set()
         self._recording: set[asyncio.Task[None]] = set()
         self._align_lock = asyncio.Lock()
         self._reconcile_lock = asyncio.Lock()
+
+    def _wait_on_callers(self) -> None:
+        """Build what serves those who wait: callbacks, and a message where nobody is logged in."""
+        secrets = Secrets(self.identify, self.keys.decrypt)
+        retry_s = self.settings.callback_retry_s
+        self.desk = CallbackDesk(lambda: self.book, self.calls, self.link, secrets, time.time, retry_s)
+        self.unattended = Unattended(
+            lambda: self.book, self.calls, self.seating, self.link, time.time, self.settings.unattended_s
+        )
+        self.unattended.alarm, self.unattended.over = self.people.alarms.raise_, self.people.alarms.clear
+        self.hurry = Hurry(self.calls, self.link, time.time)
+        self.listener.on_placeholder = self.desk.hear
+        self.listener.before_hang_up = self.desk.missed
+        self.listener.words |= {
+            "IvrCallback": self.desk.hear_word,
+            "IvrVoicemail": self.unattended.hear_word,
+        }
+
+    def _waiting_routes(self) -> dict[str, Handler]:
+        survey = SurveyRoute(self.calls, self.sound, _checked_remark, self.settings.recordings, time.time)
+        callback = CallbackRoute(self.desk, self.sound)
+        return {"callback": callback, "survey": survey}
 
     # -- life ----------------------------------------------------------------------------------
     async def start(self) -> None:
@@ -138,8 +188,7 @@ class Engine:
         """
         self.settings.spool.mkdir(parents=True, exist_ok=True)
         self.settings.recordings.mkdir(parents=True, exist_ok=True)
-        for fault in self.prompts.check():
-            log.warning("prompts: %s", fault)
+        self.look_at_prompts()
         await self.fastagi.start()
         await self.link.start()
         for work in (
@@ -148,6 +197,7 @@ class Engine:
             self.aftercall.run(),
             self._start_speech(),
             self.third_parties.run(),
+            self.people.run(self.link),
         ):
             self._spawn(work)
 
@@ -158,6 +208,7 @@ class Engine:
         # the transcripts first: what waits for the recogniser stays pending and is taken up at the next start
         await _cancel(self._tasks - self._recording)
         await self.transcriber.close()
+        await self.utterances.close()
         await self.memory.close()
         await _cancel(self._recording)
         await self.store.close()
@@ -177,27 +228,59 @@ class Engine:
 
     async def _restore(self) -> None:
         """Take up what was remembered; then who sits where, and recordings that are not settled."""
-        await self.memory.open(lambda: self._recording.add(self._spawn(self.recorder.run())), self.calls)
+        record = lambda: self._recording.add(self._spawn(self.recorder.run()))  # noqa: E731
+        await self.memory.open(record, self.calls, self.people.restore)
         self.seating.known = True
+        for work in (self.desk.run(), self.unattended.run(), self.hurry.run()):
+            self._spawn(work)
         with contextlib.suppress(HotlineError):
             await self.align()
         await self.third_parties.restore(self.memory.known)
         for call in await self.memory.unfinished_recordings():
             self.aftercall.ended(call)
 
+    def look_at_prompts(self) -> list[str]:
+        """Look at the recordings again; return what is wrong with them."""
+        self.prompts.reload()
+        folder = deployment.announcement_folder(self.settings)
+        announcements.write(self.prompts, deployment.announcements(self.book), folder)
+        for fault in (faults := self.prompts.check()):
+            log.warning("prompts: %s", fault)
+        return faults
+
     async def _start_speech(self) -> None:
+        if self.book.reception.speech:
+            self.utterances.start()
         status = await self.transcriber.start()
         log.info("speech: %s %s", status.state, status.reason)
 
+    async def _audit(self, at: float, actor: str, action: str, data: Mapping[str, Any]) -> None:
+        with contextlib.suppress(HotlineError):  # the journal has it in any case
+            await self.store.audit(at, actor, action, data)
+
     def _on_event(self, event: Event, call: CallRecord | None) -> None:
+        self.people.hear(event, call)
+        self.desk.on_event(event, call)
+        self.hurry.on_event(event)
         told_late = event.kind is Kind.ANSWERED and call is not None and call.state is CallState.ENDED
-        if call is not None and (event.kind is Kind.HUNG_UP or told_late):
+        left = event.kind is Kind.OPERATOR_LEFT and event.data.get("reason") != "transfer"
+        talked = (
+            left and call is not None and call.state is not CallState.HANDED_OFF
+        )  # with a third party it goes on
+        if call is not None and (event.kind is Kind.HUNG_UP or told_late or talked):
             self.aftercall.ended(call)
+        if event.kind in (Kind.HUNG_UP, Kind.OPERATOR_LEFT):
+            self.service.retire()
         self.third_parties.desk.hear(event, call)
 
     def _hear(self, message: Message) -> None:
         self.listener.hear(message)
         self.third_parties.hear(message)
+
+    def _leader_seat(self) -> str | None:
+        """Return the seat of the shift leader, None when nobody leads."""
+        leader = self.people.modes.leader()
+        return self.calls.seat_of(leader.operator) if leader else None
 
     def _manned(self, queue_id: str) -> bool:
         """Tell whether a queue has somebody logged in who is not paused."""
@@ -207,7 +290,7 @@ class Engine:
     def _describe(self, arrival: Arrival) -> dict[str, Any]:
         return started(arrival, self.book, self.identify)
 
-    def sound(self, prompt: str, **slots: str) -> str:
+    def sound(self, prompt: str, **slots: str | int) -> str:
         """Return a prompt's recordings as Asterisk plays them, the city's own before the shipped ones."""
         return "&".join(str(path) for path in self.prompts.files(prompt, for_asterisk=True, **slots))
 
@@ -225,6 +308,7 @@ class Engine:
     async def _synchronise(self, link: Link) -> None:
         """After each log-in: members as they should be, and what happened meanwhile into the journal."""
         self.asterisk_version = await requirements.check(link)
+        await self.switch.settle()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(3.0):  # without the database Asterisk's own members stay
                 await self.memory.restored.wait()
@@ -242,7 +326,16 @@ class Engine:
         """Compare members with who sits where; also in every reconciliation, whoever changed them."""
         async with self._align_lock:
             wanted = [
-                members.Member(seat.queue, f"PJSIP/{seat.username}", seat.name, seat.paused, seat.reason)
+                members.Member(
+                    seat.queue,
+                    f"PJSIP/{seat.username}",
+                    seat.name,
+                    seat.paused,
+                    seat.reason,
+                    seat.penalty,
+                    free_since=seat.free_since,
+                    wrap_up_s=seat.wrap_up_s,
+                )
                 for seat in self.seating.memberships()
             ]
             present = (await members.status(link)).members
@@ -255,8 +348,13 @@ class Engine:
         await self.memory.restored.wait()
         while True:
             try:
+                self.service.retire()
+                if self.link.state is LinkState.LIVE:
+                    await self.switch.settle()
                 await self.align()
                 await self.reconcile_now()
+                if self.link.state is LinkState.LIVE and not self.settings.external_asterisk:
+                    await log_files.rotate_when_large(self.link, self._asterisk_logs)
             except HotlineError as error:
                 log.warning("reconciliation waits: %s", error.sentence)
             except Exception:  # one thing we did not foresee must not end the engine, again and again
@@ -291,6 +389,11 @@ async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
     for task in (tasks := list(tasks)):
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _checked_remark(wav: Path) -> tuple[float, str]:
+    wav.chmod(0o600)
+    return checked_wav(wav)[0], sha256(wav)
 
 
 def _close_track(raw: Path, wav: Path) -> tuple[float, str]:

@@ -29,20 +29,34 @@ class Listener:
     def __init__(self, book: Callable[[], HotlineBook], calls: CallBook) -> None:
         self._book = book
         self._calls = calls
+        self.on_placeholder: Callable[[str, float, str, dict[str, Any]], None] = lambda *_: None
+        """Told what a callback's placeholder lived through: call, moment, what, values."""
+        self.before_hang_up: Callable[[str, float], None] = lambda *_: None
+        """Told that a caller has hung up, just before it is journalled: call, moment."""
+        self.words: dict[str, Callable[[Message], None]] = {}
+        """Who hears which UserEvent of our dialplan."""
 
     def hear(self, message: Message) -> None:
         """Journal what Asterisk tells of a caller; log what it tells of intruders."""
         told = translate(message)
         if told is None:
+            if message.name == "UserEvent" and message.get("UserEvent") in self.words:
+                self.words[message.get("UserEvent")](message)
             _tell_intruders(message)
             return
-        if "queue" in told.data and self._book().queue(told.data["queue"]) is None:
+        strange = "queue" in told.data and self._book().queue(told.data["queue"]) is None
+        if strange and told.call_id not in self._calls.calls:
             return  # a city's own Asterisk has queues that are not ours
         if told.call_id not in self._calls.calls and told.what == "hung_up":
             return  # a channel that never was in reception, or one that is over
         data = dict(told.data)
         if "seat_user" in data:
             data |= self.seat_facts(data.pop("seat_user"))
+        if told.what.startswith("callback_"):
+            self.on_placeholder(told.call_id, told.at, told.what, data)
+            return
+        if told.what == "hung_up":
+            self.before_hang_up(told.call_id, told.at)
         self._calls.record(Event(told.call_id, told.at, Kind(told.what), data))
 
     def seat_facts(self, username: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from zoneinfo import ZoneInfo
 
 from ivr.calls.book import CallBook
-from ivr.calls.events import Event, Kind
+from ivr.calls.events import HOTLINE, Event, Kind, seat_stream
 from ivr.calls.record import CallRecord, SeatRecord, fold_call
 from ivr.calls.recorder import Recorder, local_day
 from ivr.calls.states import CallState, SeatState
@@ -22,6 +22,9 @@ from ivr.tickets.numbers import take
 from ivr.tickets.ticket import call_row, call_ticket
 
 log = logging.getLogger(__name__)
+
+_ALARMS = 500
+"""Events of alarms to read after a start; an older alarm that still holds is raised again."""
 
 
 class Memory:
@@ -54,12 +57,18 @@ class Memory:
     def _grew(self) -> None:
         self.recorder.wake()
 
-    async def open(self, record: Callable[[], object], calls: CallBook) -> None:
+    async def open(
+        self,
+        record: Callable[[], object],
+        calls: CallBook,
+        hotline: Callable[[Sequence[Event]], object] = lambda _: None,
+    ) -> None:
         """Open the database, however long that takes, and remember open calls and seats.
 
         Args:
             record: starts the recorder once the database is open.
             calls: what is remembered goes here.
+            hotline: what is remembered of the whole hotline (the mode, the alarms) goes here.
         """
         wait_s = 0.2
         recording = False
@@ -70,6 +79,7 @@ class Memory:
                     record()
                     recording = True
                 await self._remember(calls)
+                hotline(await self._hotline())
                 break
             except HotlineError as error:
                 self.recorder.reason = error.sentence
@@ -108,9 +118,23 @@ class Memory:
             SeatRecord(row["seat"], SeatState(row["state"]), row["operator"], row["reason"], row["since"])
             for row in await self.store.seats()
         ]
+        for seat in seats:
+            if seat.state is SeatState.WRAP_UP:
+                seat.until = await self._wrap_up_until(seat.seat_id)
         known = await self.known(await self.store.open_calls())
         told = [fold_call(call_id, events) for call_id, events in known.items()]
         calls.restore([call for call in told if call.state is not CallState.ENDED], seats)
+
+    async def _wrap_up_until(self, seat_id: str) -> float | None:
+        """Return the deadline of a seat's wrap-up, as the journal has it."""
+        rows = await self.store.last_events(seat_stream(seat_id), [Kind.WRAP_UP_STARTED], 1)
+        return rows[0]["data"].get("until") if rows else None
+
+    async def _hotline(self) -> list[Event]:
+        """Return the last mode that was set, and the alarms of late."""
+        rows = await self.store.last_events(HOTLINE, [Kind.MODE_SET], 1)
+        rows += await self.store.last_events(HOTLINE, [Kind.ALARM_RAISED, Kind.ALARM_CLEARED], _ALARMS)
+        return [Event(HOTLINE, row["at"], Kind(row["kind"]), row["data"]) for row in rows]
 
     async def _write(
         self,

@@ -17,6 +17,7 @@ from typing import Any
 
 from ivr import deployment
 from ivr.answers import Answers
+from ivr.applying.switch import resume
 from ivr.control import ControlServer
 from ivr.engine import Engine
 from ivr.errors import HotlineError
@@ -41,6 +42,7 @@ async def serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    resume(settings)
     book = deployment.running_book(settings)
     keys = open_keys(settings.home, deployment.sip_users(book), [person.number for person in book.operators])
     engine = Engine(settings, book, keys, asterisk_logs(settings))

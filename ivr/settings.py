@@ -87,6 +87,9 @@ class Settings(BaseSettings):
     ami_secret: str = ""
     asterisk_logs: str = ""
     language: str = ""
+    survey: bool = True
+    callback_retry_s: Annotated[float, Field(ge=1, le=3600)] = 120.0
+    unattended_s: Annotated[float, Field(ge=1, le=3600)] = 20.0
 
     @classmethod
     def settings_customise_sources(  # type: ignore[override]
@@ -118,6 +121,11 @@ class Settings(BaseSettings):
     def running_config(self) -> Path:
         """The copy of the configuration that runs."""
         return self.home / "running"
+
+    @property
+    def versions(self) -> Path:
+        """Every configuration that ever ran, and the history of changes."""
+        return self.home / "versions"
 
     @property
     def logs(self) -> Path:

@@ -21,9 +21,10 @@ from typing import IO
 import psutil
 
 from ivr import control, deployment
+from ivr.applying.starting import bring_in, take_up
+from ivr.applying.taking import keys_for
 from ivr.asterisk.instance import Instance, port_owner
 from ivr.errors import HotlineError
-from ivr.keys import open_keys
 from ivr.logs import start_logging
 from ivr.settings import Settings
 from ivr.settings import load as load_settings
@@ -206,17 +207,13 @@ class Supervisor:
             and Instance.laid_out(settings.asterisk_home, settings.run).pid() is not None
         )
         self._admitted = kept
-        book = deployment.running_book(settings) if kept else deployment.adopt(settings)
-        keys = open_keys(
-            settings.home, deployment.sip_users(book), [person.number for person in book.operators]
-        )
-        if settings.external_asterisk:
-            deployment.render_pieces(settings, book, keys)
-            check_free([("IVR_AGI_PORT", "tcp", settings.agi_port)])
-            return
-        installation = deployment.find_asterisk(settings, self._progress)
-        instance = deployment.instance_of(settings, installation)
         ports = [("IVR_AGI_PORT", "tcp", settings.agi_port)]
+        if settings.external_asterisk:
+            book = take_up(settings, None, self._progress)
+            deployment.render_pieces(settings, book, keys_for(settings, book))
+            check_free(ports)
+            return
+        instance = deployment.instance_of(settings, deployment.find_asterisk(settings, self._progress))
         if not kept:
             ports += [
                 ("IVR_SIP_PORT", "udp", settings.sip_port),
@@ -224,13 +221,16 @@ class Supervisor:
                 ("IVR_AMI_PORT", "tcp", settings.ami_port),
             ]
         check_free(ports)
+        if kept:
+            bring_in(settings)
+        book = deployment.running_book(settings) if kept else take_up(settings, instance, self._progress)
         self._instance = instance
         self._engine.start()  # it boots beside Asterisk and waits for it
         if kept:
             log.info("an Asterisk of ours is running and is kept")
         else:
-            deployment.prepare(settings, book, keys, instance, self._progress)
-            self._progress(f"starting Asterisk {installation.version}")
+            deployment.prepare(settings, book, keys_for(settings, book), instance, self._progress)
+            self._progress(f"starting Asterisk {instance.installation.version}")
             instance.start()
         self._admit()
 

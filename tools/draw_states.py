@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from ivr.calls.callbacks import CALLBACK_TRANSITIONS, CallbackState
 from ivr.calls.events import Kind
 from ivr.calls.states import CALL_TRANSITIONS, SEAT_TRANSITIONS, CallState, SeatState
 from ivr.transfers.states import DEADLINES, EMERGENCY_TRANSITIONS, TRANSITIONS, TransferState
@@ -52,6 +53,7 @@ def drawn(page: str) -> str:
         {
             "call": draw(CALL_TRANSITIONS, CallState.GREETING),
             "seat": draw(SEAT_TRANSITIONS, SeatState.LOGGED_OUT),
+            "callback": draw(CALLBACK_TRANSITIONS, CallbackState.WAITING),
         },
     )
 

@@ -17,6 +17,7 @@ _FILES = (
     "extensions.conf",
     "pjsip.conf",
     "queues.conf",
+    "queuerules.conf",
     "musiconhold.conf",
     "confbridge.conf",
     "features.conf",

@@ -206,7 +206,7 @@ class AgiSession:
         """
         reply = await self.command("STREAM", "FILE", path, escape_digits, timeout_s=timeout_s)
         await self._check_done(reply, f"cannot play {path!r}")
-        return chr(int(reply.result)) if reply.result.isdigit() and int(reply.result) > 0 else ""
+        return _key(reply)
 
     async def get_data(self, path: str, timeout_s: float, max_digits: int) -> tuple[str, bool]:
         """Play a file and collect keys until ``#``, ``max_digits`` of them, or a pause.
@@ -224,6 +224,33 @@ class AgiSession:
         reply = await self.command("GET", "DATA", path, milliseconds, str(max_digits), timeout_s=limit_s)
         await self._check_done(reply, f"cannot play {path!r}")
         return reply.result, reply.data == "timeout"
+
+    async def wait_for_digit(self, timeout_s: float) -> str:
+        """Wait for one key; return it, or ``''`` after ``timeout_s`` seconds."""
+        reply = await self.command("WAIT", "FOR", "DIGIT", str(max(1, round(timeout_s * 1000))))
+        await self._check_done(reply, "cannot wait for a key")
+        return _key(reply)
+
+    async def record_file(self, path: str, *, limit_s: float, silence_s: int) -> str:
+        """Record the caller as 8 kHz 16-bit mono wav until a key, a silence or the limit.
+
+        Args:
+            path: file without extension; ``.wav`` is added.
+            limit_s: longest recording in seconds.
+            silence_s: seconds of silence that end it, whole ones: Asterisk reads no fractions.
+
+        Returns:
+            The key that ended it, or ``''``.
+
+        Raises:
+            AgiCommandError: the file cannot be written.
+        """
+        milliseconds = str(max(1, round(limit_s * 1000)))
+        reply = await self.command(
+            "RECORD", "FILE", path, "wav", "0123456789*#", milliseconds, f"s={silence_s}"
+        )
+        await self._check_done(reply, f"cannot record {path!r}")
+        return _key(reply) if reply.data == "dtmf" else ""
 
     async def get_variable(self, name: str) -> str | None:
         """Return a channel variable or ``FUNCTION(...)``, None if it is not set.
@@ -355,6 +382,11 @@ class AgiSession:
         if self._pending is not None and not self._pending.done():
             self._pending.set_exception(AgiTimeout("Asterisk did not answer an AGI command in time"))
         self._transport.abort()
+
+
+def _key(reply: AgiReply) -> str:
+    """Return the key that a reply names by its ASCII code."""
+    return chr(int(reply.result)) if reply.result.isdigit() and int(reply.result) > 0 else ""
 
 
 def _fitting(name: str, value: str) -> str:

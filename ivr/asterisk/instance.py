@@ -190,12 +190,17 @@ class Instance:
                 f"Asterisk 未能占用 {kind} 端口 {port}(占用者:{owner}):请结束该程序或更换端口。",
             )
 
-    def stop(self, timeout_s: float = 5.0) -> None:
-        """End the process; calls in progress end with it."""
+    def stop(self, timeout_s: float = 5.0, *, at_once: bool = False) -> None:
+        """End the process; calls in progress end with it.
+
+        Args:
+            timeout_s: how long it may take to end by itself.
+            at_once: it has nothing to save: a throwaway one.
+        """
         pid = self.pid()
         if pid is None:
             return
-        os.kill(pid, signal.SIGTERM)
+        os.kill(pid, signal.SIGKILL if at_once else signal.SIGTERM)
         if not _gone(pid, timeout_s):
             os.kill(pid, signal.SIGKILL)
             _gone(pid, timeout_s)

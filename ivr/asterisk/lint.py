@@ -31,13 +31,14 @@ class LintError(HotlineError):
 
 
 class Step:
-    """One priority of the dialplan with where it stands."""
+    """One priority of the dialplan with where it stands; ``first`` begins an extension."""
 
-    def __init__(self, where: str, context: str, exten: str, application: str) -> None:
+    def __init__(self, where: str, context: str, exten: str, application: str, *, first: bool = True) -> None:
         self.where = where
         self.context = context
         self.exten = exten
         self.application = application
+        self.first = first
 
 
 def free_port() -> int:
@@ -81,7 +82,8 @@ def parse(path: Path) -> Iterator[Step]:
             context = match.group(1)
         elif match := _STEP.match(line):
             exten = match.group(1) or exten
-            yield Step(f"{path.name}:{number}", context, exten, match.group(5))
+            first = match.group(2) is not None and match.group(2).strip() == "1"
+            yield Step(f"{path.name}:{number}", context, exten, match.group(5), first=first)
 
 
 def labels(path_steps: list[Step]) -> dict[str, set[str]]:

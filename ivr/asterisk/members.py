@@ -6,16 +6,26 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ivr.asterisk.manager import AmiRefused, Link, Message
+from ivr.asterisk.records import called_back
 
 
 class Member(NamedTuple):
-    """A seat in a queue."""
+    """A seat in a queue.
+
+    ``last_call``: when its last talk ended, as Asterisk counts its own wrap-up from.  Of a wanted
+    member, ``free_since`` says that a wrap-up of at most ``wrap_up_s`` was over at that moment, so
+    that Asterisk must not go on with it.  Seconds since the epoch, 0 for never.
+    """
 
     queue: str
     interface: str
     name: str
     paused: bool
     reason: str
+    penalty: int = 0
+    last_call: int = 0
+    free_since: float = 0.0
+    wrap_up_s: int = 0
 
 
 class Caller(NamedTuple):
@@ -25,6 +35,8 @@ class Caller(NamedTuple):
     queue: str
     channel: str
     wait_s: int
+    position: int = 0
+    priority: int = 0
 
 
 class QueueStatus(NamedTuple):
@@ -51,7 +63,10 @@ async def status(link: Link) -> QueueStatus:
             states[item.get("StateInterface")] = int(item.get("Status") or 0)
         elif item.name == "QueueEntry":
             wait = int(item.get("Wait") or 0)
-            callers.append(Caller(item.get("Uniqueid"), item.get("Queue"), item.get("Channel"), wait))
+            channel = item.get("Channel")
+            call_id = called_back(channel) or item.get("Uniqueid")
+            place = int(item.get("Position") or 0), int(item.get("Priority") or 0)
+            callers.append(Caller(call_id, item.get("Queue"), channel, wait, *place))
     return QueueStatus(members, callers, queues, states)
 
 
@@ -63,6 +78,8 @@ def _member(item: Message) -> Member:
         item.get("Name"),
         paused,
         item.get("PausedReason") if paused else "",
+        int(item.get("Penalty") or 0),
+        int(item.get("LastCall") or 0),
     )
 
 
@@ -80,16 +97,26 @@ async def align(link: Link, wanted: Iterable[Member], present: Iterable[Member])
         changes.append(f"{key[1]} left {key[0]}")
     for key, member in sorted(target.items()):
         there = found.get(key)
-        if there is not None and there.name != member.name:
+        if there is not None and (there.name != member.name or _still_wraps_up(there, member)):
             await _ignoring_refusal(link, "QueueRemove", {"Queue": key[0], "Interface": key[1]})
             there = None
         if there is None:
             await link.action("QueueAdd", _addition(member))
             changes.append(f"{member.interface} joined {member.queue} for {member.name}")
-        elif (there.paused, there.reason) != (member.paused, member.reason):
+            continue
+        if (there.paused, there.reason) != (member.paused, member.reason):
             await link.action("QueuePause", _pause(member))
             changes.append(f"{member.interface} {'paused' if member.paused else 'resumed'} in {member.queue}")
+        if there.penalty != member.penalty:
+            await link.action("QueuePenalty", _penalty(member))
+            changes.append(f"{member.interface} has penalty {member.penalty} in {member.queue}")
     return changes
+
+
+def _still_wraps_up(there: Member, wanted: Member) -> bool:
+    """Tell whether Asterisk keeps calls away for a wrap-up that is over; only a new member forgets it."""
+    asterisk_ends = there.last_call + wanted.wrap_up_s
+    return not wanted.paused and 0 < there.last_call <= wanted.free_since < asterisk_ends
 
 
 def _addition(member: Member) -> dict[str, str]:
@@ -98,6 +125,7 @@ def _addition(member: Member) -> dict[str, str]:
         "Interface": member.interface,
         "StateInterface": member.interface,
         "MemberName": member.name,
+        "Penalty": str(member.penalty),
         "Paused": "true" if member.paused else "false",
     }
     return headers | ({"Reason": member.reason} if member.reason else {})
@@ -112,6 +140,20 @@ def _pause(member: Member) -> dict[str, str]:
     }
 
 
+def _penalty(member: Member) -> dict[str, str]:
+    return {"Queue": member.queue, "Interface": member.interface, "Penalty": str(member.penalty)}
+
+
+async def redirect(link: Link, channel: str, context: str, extension: str) -> bool:
+    """Send a channel elsewhere in the dialplan; False when it has just gone."""
+    headers = {"Channel": channel, "Context": context, "Exten": extension, "Priority": "1"}
+    try:
+        await link.action("Redirect", headers)
+    except AmiRefused:
+        return False
+    return True
+
+
 async def _ignoring_refusal(link: Link, action: str, headers: dict[str, str]) -> None:
     """Removing what is already gone is no fault."""
     try:
@@ -121,9 +163,17 @@ async def _ignoring_refusal(link: Link, action: str, headers: dict[str, str]) ->
 
 
 async def live_calls(link: Link) -> set[str]:
-    """Return the ids of all calls that have a channel now."""
+    """Return the ids of all calls that have a channel now, a placeholder's for the call it stands for."""
     channels = await link.list_action("CoreShowChannels", {})
-    return {item.get("Linkedid") for item in channels if item.name == "CoreShowChannel"}
+    shown = [item for item in channels if item.name == "CoreShowChannel"]
+    return {called_back(item.get("Channel")) or item.get("Linkedid") for item in shown}
+
+
+async def placeholders(link: Link) -> dict[str, str]:
+    """Return the channels that stand in a queue for somebody to be called back, by call id."""
+    channels = await link.list_action("CoreShowChannels", {})
+    names = (item.get("Channel") for item in channels if item.name == "CoreShowChannel")
+    return {call_id: name for name in names if (call_id := called_back(name)) and name.endswith(";2")}
 
 
 async def registered(link: Link) -> set[str]:

@@ -10,11 +10,14 @@ import time
 from typing import Any, NamedTuple
 
 from ivr.asterisk.ami_codec import Message
-from ivr.asterisk.records import seat_user
+from ivr.asterisk.records import called_back, seat_user
 
 
 class QueueEvent(NamedTuple):
-    """What happened to a caller: (call id, seconds since the epoch, what, plain values)."""
+    """What happened to a caller: (call id, seconds since the epoch, what, plain values).
+
+    What a callback's placeholder lives through is told of the call it stands for, as ``callback_…``.
+    """
 
     call_id: str
     at: float
@@ -85,6 +88,11 @@ def translate(message: Message) -> QueueEvent | None:
     known = _TRANSLATIONS.get(message.name)
     if known is None:
         return None
+    original = called_back(message.get("Channel"))
+    if original is not None:
+        if not message.get("Channel").endswith(";2"):
+            return None  # the other end of the same placeholder
+        return QueueEvent(original, _moment(message), f"callback_{known[0]}", known[1](message))
     call_id = message.get("Linkedid")
     if not call_id or message.get("Uniqueid") != call_id:
         return None  # the seat's own channel; the caller's tells the same

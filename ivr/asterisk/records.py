@@ -22,7 +22,17 @@ _CEL_FIELDS = 10
 _CDR_FIELDS = 10
 _SEAT = re.compile(r"^PJSIP/(seat\w+)-")
 RECEPTION = "IVR_RECEPTION"
-_OURS = ("ivr-reception", "ivr-away")
+_DEFINED = {RECEPTION: "reception", "IVR_VOICEMAIL": "voicemail"}
+"""What our dialplan tells by CELGenUserEvent."""
+_OURS = (
+    "ivr-reception",
+    "ivr-away",
+    "ivr-queue",
+    "ivr-after-queue",
+    "ivr-in-queue",
+    "ivr-voicemail",
+    "ivr-survey",
+)
 
 
 class RecordRow(NamedTuple):
@@ -86,6 +96,15 @@ def seat_user(channel: str) -> str | None:
     return match.group(1) if match else None
 
 
+_PLACEHOLDER = re.compile(r"^Local/([\w.-]{1,64})@ivr-callback-[0-9a-f]+;([12])$", re.ASCII)
+
+
+def called_back(channel: str) -> str | None:
+    """Return the call that a placeholder's channel keeps the place of, None for other channels."""
+    match = _PLACEHOLDER.match(channel)
+    return match.group(1) if match else None
+
+
 def read_cel(data: bytes) -> Iterator[RecordRow]:
     """Tell the facts of channel event lines."""
     for kind, at, call_id, unique_id, channel, caller, _context, peer, defined, extra in _lines(
@@ -95,9 +114,9 @@ def read_cel(data: bytes) -> Iterator[RecordRow]:
         if not call_id or not moment:
             continue
         caller_leg = unique_id == call_id
-        if defined == RECEPTION:
+        if defined in _DEFINED:
             told = {"caller": caller, "channel": channel, "extra": _told(extra)}
-            yield RecordRow(call_id, moment, "reception", told)
+            yield RecordRow(call_id, moment, _DEFINED[defined], told)
         elif kind == "APP_START" and caller_leg:
             yield RecordRow(call_id, moment, "queued", {})
         elif kind == "BRIDGE_ENTER" and caller_leg and seat_user(peer.split(",")[0]):

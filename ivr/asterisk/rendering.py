@@ -59,7 +59,8 @@ MODULES = (
     "bridge_builtin_features",
     # dialplan
     "pbx_config", "app_queue", "app_playback", "app_mixmonitor", "app_celgenuserevent", "app_userevent",
-    "app_chanspy", "app_verbose", "app_stack", "app_exec", "app_read", "app_dial", "res_speech", "res_agi",
+    "app_chanspy", "app_verbose", "app_stack", "app_exec", "app_read", "app_dial",
+    "app_record", "app_senddtmf", "func_db", "res_speech", "res_agi",
     "func_callerid", "func_cdr",
     "func_channel", "func_cut", "func_dialplan", "func_groupcount", "func_logic", "func_strings", "func_timeout", "func_uri",
     "func_periodic_hook", "func_volume", "res_clioriginate",

@@ -9,17 +9,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from ivr.calls import tracks
 from ivr.calls.events import Event, Kind
 from ivr.calls.record import CallRecord
+from ivr.calls.states import CallState
 from ivr.errors import HotlineError
 
 log = logging.getLogger(__name__)
 
 SIDES = ("caller", "operator")
+MESSAGE_SIDES = ("caller",)
 _SETTLE_S = 0.2
 _SETTLE_TRIES = 25
 _SHORT_BY_S = 3.0
@@ -30,6 +33,15 @@ class ClosedRecording(NamedTuple):
 
     seconds: float
     sha256: str
+
+
+def _path_of(call: CallRecord) -> str:
+    """Return what was recorded of a call, without extension: the talk, else the caller's message."""
+    return call.recording if call.answered_at is not None else call.message
+
+
+def _sides(call: CallRecord) -> tuple[str, ...]:
+    return SIDES if call.answered_at is not None else MESSAGE_SIDES
 
 
 CloseRecording = Callable[[Path, Path], tuple[float, str]]
@@ -72,14 +84,18 @@ class AfterCall:
         self._clock = clock
         self._queue: asyncio.Queue[CallRecord] = asyncio.Queue()
         self._closing: set[asyncio.Task[None]] = set()
+        self._under_way: set[str] = set()
 
     def ended(self, call: CallRecord) -> None:
-        """Take over a call that has ended."""
-        if (call.answered_at is None and not call.tracks) or call.transcript.get("status") in (
-            "done",
-            "failed",
-        ):
+        """Take over a call whose talk has ended, once, also while the caller is still asked how it was."""
+        if call.answered_at is None and not call.message and not call.tracks:
             return
+        path = _path_of(call)
+        if path in self._under_way or call.transcript.get("status") in ("done", "failed"):
+            return
+        self._under_way.add(path)
+        if call.state is not CallState.ENDED:  # the book goes on with it; what we tell it, it must fold once
+            call = replace(call, recordings=list(call.recordings), transcript=dict(call.transcript))
         if call.recording_settled:
             if call.recordings:
                 self._queue.put_nowait(call)
@@ -94,20 +110,22 @@ class AfterCall:
             await self._transcribe_one(await self._queue.get())
 
     async def _close_one(self, call: CallRecord) -> None:
-        if not call.recording:
+        if not _path_of(call):
             self._fail(call, "the call was not recorded: no recording was begun")
             return
         await self._close_tracks(call)
-        raw = Path(call.recording + ".raw")
-        wav = Path(call.recording + ".wav")
+        raw = Path(_path_of(call) + ".raw")
+        wav = Path(_path_of(call) + ".wav")
+        message_only = call.answered_at is None and bool(call.message)
         try:
-            await self._settled(raw)
-            if call.answered_at is None and not raw.exists():  # nobody of ours answered: only help did
+            await self._settled(wav if message_only else raw)
+            if call.answered_at is None and not message_only and not raw.exists():  # only help answered
                 self._tell(call, Kind.TRANSCRIPT_PENDING, {})
                 self._queue.put_nowait(call)
                 return
             closed = ClosedRecording(*await asyncio.to_thread(self._close, raw, wav))
         except HotlineError as error:
+            self._under_way.discard(_path_of(call))
             if error.retry:  # a full disk: the raw recording stays, the next start tries again
                 self._tell(call, Kind.RECORDING_FAILED, {"reason": error.sentence, "postponed": True})
                 return
@@ -124,7 +142,7 @@ class AfterCall:
         data = {
             "path": path,
             "sha256": closed.sha256,
-            "sides": list(SIDES),
+            "sides": list(_sides(call)),
             "seconds": round(closed.seconds, 3),
         }
         self._tell(call, Kind.RECORDING_CLOSED, data)
@@ -166,8 +184,9 @@ class AfterCall:
 
     async def _transcribe_one(self, call: CallRecord) -> None:
         try:
-            words = await tracks.transcribe_all(self._root, call.recordings, self._transcribe)
+            words = await tracks.transcribe_all(self._root, _to_write_down(call), self._transcribe)
         except HotlineError as error:
+            self._under_way.discard(_path_of(call))
             if error.retry:  # the engine is stopping, or the disk is full: the next start tries again
                 log.warning("call %s: transcript postponed: %s", call.call_id, error.sentence)
                 return
@@ -187,3 +206,9 @@ class AfterCall:
         event = Event(call.call_id, self._clock(), kind, data)
         call.apply(event)
         self._record(event)
+
+
+def _to_write_down(call: CallRecord) -> list[dict[str, Any]]:
+    """Return the newest main recording and the tracks beside it; a remark to the survey is none of them."""
+    main = [one for one in call.recordings if "from_s" not in one and one["sides"] == list(_sides(call))]
+    return main[-1:] + [one for one in call.recordings if "from_s" in one]

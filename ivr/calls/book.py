@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from ivr.calls.events import Event, Kind, is_call
+from ivr.calls.events import Event, Kind, is_call, is_seat
 from ivr.calls.record import CallRecord, SeatRecord
 from ivr.calls.states import CallState, SeatState
 
@@ -23,6 +23,7 @@ _AFTERWARDS = frozenset(
         Kind.TRANSCRIPT_PENDING,
         Kind.TRANSCRIPT_DONE,
         Kind.TRANSCRIPT_FAILED,
+        Kind.SURVEYED,
         Kind.NOTED,
     }
 )
@@ -68,7 +69,8 @@ class CallBook:
                 self.calls.pop(event.stream, None)
                 self._settle(call)
         else:
-            call = None
+            call, allowed = None, True
+        if is_seat(event.stream):
             seat_id = event.stream.removeprefix("seat:")
             allowed = self.seats.setdefault(seat_id, SeatRecord(seat_id)).apply(event)
         if not allowed and not event.data.get("reconciled"):
@@ -115,6 +117,14 @@ class CallBook:
             if seat.operator == operator and seat.state is not SeatState.LOGGED_OUT:
                 return seat.seat_id
         return None
+
+    def logged_in(self) -> set[str]:
+        """Return the operators who are logged in."""
+        return {
+            seat.operator
+            for seat in self.seats.values()
+            if seat.operator is not None and seat.state is not SeatState.LOGGED_OUT
+        }
 
     def busy_seats(self) -> Mapping[str, CallRecord]:
         """Return the calls that are being talked on, by seat."""

@@ -1,7 +1,8 @@
-"""What happened to a call or a seat, as one line of the journal.
+"""What happened to a call, a seat or the hotline, as one line of the journal.
 
-An event never changes once written.  Its ``stream`` is the call's id (Asterisk's ``linkedid``) or
-``seat:<id>``; ``at`` is in seconds since the epoch (UTC).
+An event never changes once written.  Its ``stream`` is the call's id (Asterisk's ``linkedid``),
+``seat:<id>``, or ``hotline`` for what concerns the whole hotline; ``at`` is in seconds since the
+epoch (UTC).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ class Kind(enum.StrEnum):
 
     CALL_STARTED = "call_started"
     GREETED = "greeted"
+    LINE_CHOSEN = "line_chosen"
     PLACED = "placed"
     QUEUED = "queued"
     SEAT_RINGING = "seat_ringing"
@@ -55,6 +57,19 @@ class Kind(enum.StrEnum):
     LOGGED_OUT = "logged_out"
     PAUSED = "paused"
     RESUMED = "resumed"
+    WRAP_UP_STARTED = "wrap_up_started"
+    WRAP_UP_ENDED = "wrap_up_ended"
+    MODE_SET = "mode_set"
+    ALARM_RAISED = "alarm_raised"
+    ALARM_CLEARED = "alarm_cleared"
+    APPLIED = "applied"
+    CALLBACK_CLAIMED = "callback_claimed"
+    CALLBACK_TRIED = "callback_tried"
+    CALLBACK_ANSWERED = "callback_answered"
+    CALLBACK_UNREACHED = "callback_unreached"
+    CALLBACK_FAILED = "callback_failed"
+    VOICEMAIL_LEFT = "voicemail_left"
+    SURVEYED = "surveyed"
     NOTED = "noted"
 
 
@@ -63,7 +78,7 @@ class Event:
     """One thing that happened.
 
     Attributes:
-        stream: a call's id or ``seat:<id>``.
+        stream: a call's id, ``seat:<id>`` or ``hotline``.
         at: seconds since the epoch.
         kind: one of :class:`Kind`.
         data: plain JSON values.
@@ -100,6 +115,15 @@ def seat_stream(seat_id: str) -> str:
     return f"seat:{seat_id}"
 
 
+HOTLINE = "hotline"
+"""The stream of what concerns the whole hotline: modes, alarms."""
+
+
+def is_seat(stream: str) -> bool:
+    """Tell a seat's stream from others."""
+    return stream.startswith("seat:")
+
+
 def is_call(stream: str) -> bool:
-    """Tell a call's stream from a seat's."""
-    return not stream.startswith("seat:")
+    """Tell a call's stream from a seat's and from the hotline's own."""
+    return not is_seat(stream) and stream != HOTLINE

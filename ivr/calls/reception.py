@@ -7,13 +7,19 @@ a kill of the engine in mid-greeting changes nothing for the caller.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
 from ivr.calls.events import Event, Kind
-from ivr.hotline.book import HotlineBook, diverted_numbers
+from ivr.hotline.book import HotlineBook, Line, MergeMode, QueueKind, diverted_numbers
+from ivr.hotline.modes import ModeName, ModeSpec, ReceptionStyle
+from ivr.hotline.workdays import CalendarMissing
 
 DIVERSION_110 = "110_diversion"
+OUTSIDE_CITY = "P007"
+LINE_CHOSEN_PROMPT = "S032"
 
 
 @dataclass(frozen=True)
@@ -40,12 +46,53 @@ class Arrival:
 
 
 @dataclass(frozen=True)
+class Said:
+    """One prompt with the values of its slots."""
+
+    prompt: str
+    slots: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a caller chose in the menu, by keys or by words.
+
+    Attributes:
+        by: ``keys``, ``speech``, or ``nothing`` when nobody chose.
+        line: the line chosen; None goes to a person.
+        keyed: the keys that were pressed.
+        heard: the words that were recognised.
+        emergency: 110, 119, 120, 122, or ``*`` where the caller did not say which; empty for none.
+        facts: what the operator should know besides: candidates and the question that tells them
+            apart, another service's number, a wish.
+    """
+
+    by: str
+    line: Line | None = None
+    keyed: str = ""
+    heard: str = ""
+    emergency: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Placement:
-    """Where a call goes: a queue, with what priority, after which prompts."""
+    """Where a call goes: a queue, with what priority, after which prompts.
+
+    Attributes:
+        queue: the queue's id.
+        priority: the higher the sooner.
+        prompts: played before the queue, at most 6 s in all.
+        announcement: a prompt that is told in the queue before the music; whoever is answered
+            at once does not wait for its end.
+        facts: why, for the journal.
+    """
 
     queue: str
     priority: int
-    prompts: tuple[str, ...]
+    prompts: tuple[Said, ...]
+    announcement: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Conversation(Protocol):
@@ -53,6 +100,19 @@ class Conversation(Protocol):
 
     async def place(self, placement: Placement) -> None:
         """Hand the decision to whatever carries the voice."""
+
+    async def open_menu(self) -> None:
+        """Have the caller answered and asked what it is about."""
+
+
+def _forwarded_from(arrival: Arrival) -> tuple[str, ...]:
+    plain = tuple(value for value in arrival.diverted if value.isdigit())
+    return (*diverted_numbers(value for value in arrival.diverted if not value.isdigit()), *plain)
+
+
+def line_of(arrival: Arrival, book: HotlineBook) -> Line | None:
+    """Return the line that was dialled, or that the call was forwarded from."""
+    return book.find_line(arrival.dialled, _forwarded_from(arrival))
 
 
 def started(
@@ -65,8 +125,7 @@ def started(
         book: what the city configured.
         identify: turns a caller's number into its mask, ciphertext and fingerprint.
     """
-    plain = tuple(value for value in arrival.diverted if value.isdigit())
-    numbers = (*diverted_numbers(value for value in arrival.diverted if not value.isdigit()), *plain)
+    numbers = _forwarded_from(arrival)
     line = book.find_line(arrival.dialled, numbers)
     return {
         "source": arrival.source,
@@ -82,43 +141,161 @@ def started(
     }
 
 
-def place(arrival: Arrival, book: HotlineBook, priority_110: int) -> Placement:
+def wants_menu(arrival: Arrival, book: HotlineBook) -> bool:
+    """Tell whether the caller is asked: only in style ``menu``, and only who dialled no line."""
+    return (
+        book.reception.style is ReceptionStyle.MENU
+        and arrival.source != DIVERSION_110
+        and line_of(arrival, book) is None
+    )
+
+
+def place(
+    arrival: Arrival,
+    book: HotlineBook,
+    now: float,
+    mode: ModeName = ModeName.REGULAR,
+    choice: Choice | None = None,
+) -> Placement:
     """Decide where a call goes.
 
     A diversion from 110 waits for no prompt and goes before ordinary callers
-    (国办发〔2022〕12号); everybody else hears the greeting with the recording notice.
-    """
-    queue = book.general_queue.id
-    if arrival.source == DIVERSION_110:
-        return Placement(queue, priority_110, ())
-    return Placement(queue, 0, (book.greeting,))
-
-
-async def receive(
-    arrival: Arrival,
-    caller: Conversation,
-    book: HotlineBook,
-    record: Callable[[Event], object],
-    *,
-    now: float,
-    identify: Callable[[str], Mapping[str, str]],
-    priority_110: int,
-) -> Placement:
-    """Open the call and its ticket, and place the caller.
+    (国办发〔2022〕12号); everybody else hears a recording notice within 6 s (GB/T 33358).
 
     Args:
         arrival: the call.
-        caller: who is on the line.
         book: what the city configured.
-        record: journals an event.
         now: seconds since the epoch.
-        identify: turns a caller's number into what may be stored.
-        priority_110: the queue priority of a diversion from 110.
+        mode: the mode of dispatch of this moment.
+        choice: what the caller chose in the menu; None for a call that was not asked.
     """
-    record(Event(arrival.call_id, now, Kind.CALL_STARTED, started(arrival, book, identify)))
-    placement = place(arrival, book, priority_110)
-    await caller.place(placement)
-    record(
-        Event(arrival.call_id, now, Kind.PLACED, {"queue": placement.queue, "priority": placement.priority})
+    spec = book.modes.get(mode) or ModeSpec(mode)
+    if arrival.source == DIVERSION_110:
+        return Placement(book.general_queue.id, book.priorities.diversion_110, ())
+    if choice is not None and choice.emergency:
+        facts = {"emergency": choice.emergency}
+        return Placement(book.general_queue.id, book.priorities.emergency, (), facts=facts)
+    line = choice.line if choice is not None else line_of(arrival, book)
+    queue, facts = _queue_for(line, book, now, spec)
+    priority = book.priorities.ordinary + (spec.priority.get(line.id, 0) if line else 0)
+    if spec.prompt:
+        facts = {**facts, "mode": mode.value}
+    return Placement(
+        queue,
+        priority,
+        (_words(line, book) if choice is None else _words_after_menu(line),),
+        spec.prompt or (OUTSIDE_CITY if calls_from_elsewhere(arrival.caller, book) else ""),
+        facts,
     )
-    return placement
+
+
+def _queue_for(
+    line: Line | None, book: HotlineBook, now: float, spec: ModeSpec
+) -> tuple[str, dict[str, Any]]:
+    """Return the queue of a line and why: its experts while they take calls, else the general one."""
+    general = book.general_queue.id
+    if line is None:
+        return general, {}
+    facts: dict[str, Any] = {}
+    if line.merge_mode is MergeMode.SUBCENTER:
+        return general, {"passed_on": f"subcenter:{line.id}"}  # the operator may pass it on
+    queue = book.queue_of(line)
+    if queue.id == general:
+        gone = bool(line.queue) and book.queue(line.queue) is None
+        return general, {"missing": line.queue} if gone else {}
+    if spec.experts_closed and queue.kind is QueueKind.EXPERT:
+        return general, {"closed": queue.id}
+    try:
+        if queue.is_open(datetime.fromtimestamp(now, ZoneInfo(book.timezone)), book.calendar):
+            return queue.id, facts
+    except CalendarMissing as error:  # nobody is turned away because of a file: a person answers
+        facts = {"alarm": error.code, "sentence": error.sentence, "sentence_zh": error.zh}
+    return general, {"closed": queue.id, **facts}
+
+
+def _words(line: Line | None, book: HotlineBook) -> Said:
+    """Return the greeting, recording notice included."""
+    if line is None:
+        return Said(book.greeting)
+    merged = line.merge_mode is MergeMode.WHOLE
+    prompt = book.reception.merged_prompt if merged else book.reception.parallel_prompt
+    return Said(prompt, {"line_name": line.id})
+
+
+def _words_after_menu(line: Line | None) -> Said:
+    """Return what follows the menu, which told of the recording already."""
+    return Said("P004") if line is None else Said(LINE_CHOSEN_PROMPT, {"line_name": line.id})
+
+
+def calls_from_elsewhere(caller: str, book: HotlineBook) -> bool:
+    """Tell whether a land line has another city's area code; mobile numbers tell nothing.
+
+    A land line outside the own area comes as 0, area code and 7 or 8 digits (YD/T 1079: 10 to 12 in all).
+    """
+    if not (caller.isascii() and caller.isdigit() and book.area_code):
+        return False
+    return caller.startswith("0") and 10 <= len(caller) <= 12 and not caller.startswith(book.area_code)
+
+
+class Reception:
+    """Receives callers.
+
+    Args:
+        book: gives the present configuration.
+        record: journals an event.
+        identify: turns a caller's number into what may be stored.
+        clock: seconds since the epoch.
+        mode: gives the mode of this moment.
+    """
+
+    def __init__(
+        self,
+        book: Callable[[], HotlineBook],
+        record: Callable[[Event], object],
+        identify: Callable[[str], Mapping[str, str]],
+        clock: Callable[[], float],
+        mode: Callable[[], ModeName] = lambda: ModeName.REGULAR,
+    ) -> None:
+        self.book = book
+        self._record = record
+        self._identify = identify
+        self._clock = clock
+        self._mode = mode
+
+    async def receive(self, arrival: Arrival, caller: Conversation) -> Placement | None:
+        """Open the call and its ticket, and place the caller; None when the menu asks first."""
+        book, now = self.book(), self._clock()
+        data = started(arrival, book, self._identify)
+        self._tell(arrival, now, Kind.CALL_STARTED, data)
+        if data["line_id"] is not None:
+            dialled = book.line_by_number(arrival.dialled) is not None
+            chosen = {"line_id": data["line_id"], "by": "dialled" if dialled else "diverted"}
+            self._tell(arrival, now, Kind.LINE_CHOSEN, chosen)
+        if wants_menu(arrival, book):
+            await caller.open_menu()
+            return None
+        return await self._place(arrival, caller, book, now, None)
+
+    async def chosen(self, arrival: Arrival, caller: Conversation, choice: Choice) -> Placement:
+        """Place a caller who was asked in the menu."""
+        now = self._clock()
+        self._tell(arrival, now, Kind.LINE_CHOSEN, _told(choice))
+        return await self._place(arrival, caller, self.book(), now, choice)
+
+    async def _place(
+        self, arrival: Arrival, caller: Conversation, book: HotlineBook, now: float, choice: Choice | None
+    ) -> Placement:
+        placement = place(arrival, book, now, self._mode(), choice)
+        await caller.place(placement)
+        data = {"queue": placement.queue, "priority": placement.priority, **placement.facts}
+        self._tell(arrival, now, Kind.PLACED, data)
+        return placement
+
+    def _tell(self, arrival: Arrival, now: float, kind: Kind, data: dict[str, Any]) -> None:
+        self._record(Event(arrival.call_id, now, kind, data))
+
+
+def _told(choice: Choice) -> dict[str, Any]:
+    told: dict[str, Any] = {"line_id": choice.line.id if choice.line else None, "by": choice.by}
+    told |= {name: value for name in ("keyed", "heard", "emergency") if (value := getattr(choice, name))}
+    return told | dict(choice.facts)

@@ -18,6 +18,7 @@ from ivr.calls.events import Event, Kind
 from ivr.calls.reception import Arrival
 from ivr.calls.reconciliation import CallTrace, Fact, gather, lost, missing_events
 from ivr.calls.record import CallRecord, fold_call
+from ivr.calls.states import CallState
 
 log = logging.getLogger(__name__)
 
@@ -178,6 +179,8 @@ class Reconciler:
             record = self._calls.calls.get(call_id)
             if record is None or _newest(record) > asked_at - QUIET_S:
                 continue
+            if record.state is CallState.CALLBACK:
+                continue  # it has no channel: the caller waits to be called
             trace = self._traces.get(call_id)
             if trace is not None and trace.ended is not None:
                 continue  # Asterisk has just told its end; if we do not hear it, the next run tells it

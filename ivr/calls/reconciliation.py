@@ -18,7 +18,7 @@ from ivr.calls.record import CallRecord
 class Fact(Protocol):
     """One thing Asterisk wrote down; ``at`` in seconds since the epoch.
 
-    ``what`` is one of ``reception``, ``queued``, ``answered``, ``left``, ``ended``.
+    ``what`` is one of ``reception``, ``queued``, ``answered``, ``left``, ``voicemail``, ``ended``.
     """
 
     @property
@@ -47,6 +47,7 @@ class CallTrace:
     queued: Fact | None = None
     answered: Fact | None = None
     left: Fact | None = None
+    voicemail: Fact | None = None
     ended: Fact | None = None
     last_at: float = 0.0
 
@@ -90,6 +91,11 @@ def missing_events(record: CallRecord | None, trace: CallTrace) -> list[Event]:
     answered = trace.answered is not None or (record is not None and record.answered_at is not None)
     if trace.left and answered and (record is None or record.left_at is None) and trace.ended:
         tell(trace.left, Kind.OPERATOR_LEFT)
+    if trace.voicemail and (record is None or not record.message) and not answered and trace.ended:
+        left = {"message": trace.voicemail.data.get("extra", ""), "reconciled": True}
+        events.append(Event(trace.call_id, trace.voicemail.at, Kind.VOICEMAIL_LEFT, left))
+    if record is not None and record.callback is not None:
+        return events  # the caller's own channel has ended, and the call goes on
     if trace.ended and (record is None or record.ended_at is None):
         tell(trace.ended, Kind.HUNG_UP)
     return events

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ivr.calls.callbacks import Callback
 from ivr.calls.events import Event, Kind
 from ivr.calls.states import CALL_TRANSITIONS, SEAT_TRANSITIONS, CallState, SeatState
 
@@ -46,6 +47,11 @@ class CallRecord:
     seat: str | None = None
     operator: str | None = None
     recording: str = ""
+    message: str = ""
+    """Path of the caller's own message, without extension, where one was begun."""
+    priority: int = 0
+    satisfaction: int | None = None
+    callback: Callback | None = None
     started_at: float | None = None
     queued_at: float | None = None
     answered_at: float | None = None
@@ -115,7 +121,7 @@ def _started(call: CallRecord, event: Event) -> None:
     call.started_at = event.at
     call.source = data.get("source", "live")
     call.dialled = data.get("dialled", "")
-    call.line_id = data.get("line_id")
+    call.line_id = call.line_id or data.get("line_id")
     call.recording = data.get("recording", "")
     call.diverted = tuple(data.get("diverted") or ())
     caller = data.get("caller") or {}
@@ -125,13 +131,19 @@ def _started(call: CallRecord, event: Event) -> None:
     call.legs.insert(0, Leg("caller", data.get("channel", ""), event.at, call.ended_at))
 
 
+def _line_chosen(call: CallRecord, event: Event) -> None:
+    call.line_id = event.data.get("line_id") or call.line_id
+
+
 def _placed(call: CallRecord, event: Event) -> None:
     call.queue = event.data.get("queue", call.queue)
+    call.priority = int(event.data.get("priority", call.priority))
 
 
 def _queued(call: CallRecord, event: Event) -> None:
     _off_hold(call, event)
     call.queue = event.data.get("queue", call.queue)
+    call.message = ""
     if call.queued_at is None:
         call.queued_at = event.at
 
@@ -156,6 +168,9 @@ def _operator_left(call: CallRecord, event: Event) -> None:
 
 
 def _hung_up(call: CallRecord, event: Event) -> None:
+    if call.callback is not None and not call.callback.apply(event):
+        _close_legs(call, "caller", event.at)
+        return  # the caller has hung up to be called back: the call goes on
     if call.ended_at is not None:
         return
     call.ended_at = event.at
@@ -165,6 +180,8 @@ def _hung_up(call: CallRecord, event: Event) -> None:
         call.outcome = "handed_off"
     elif call.answered_at is not None:
         call.outcome = "answered"
+    elif call.message:
+        call.outcome = "voicemail"
     else:
         call.outcome = "failed" if event.data.get("failed") else "abandoned"
 
@@ -213,13 +230,47 @@ def _close_legs(call: CallRecord, role: str | None, at: float) -> None:
             leg.left_at = at
 
 
+def _callback(call: CallRecord, event: Event) -> None:
+    if event.kind is Kind.CALLBACK_CLAIMED:
+        if call.callback is None and call.ended_at is None:
+            call.callback = Callback.claimed(event)
+        return
+    if call.callback is None or not call.callback.apply(event):
+        return
+    if event.kind is Kind.CALLBACK_TRIED:
+        call.seat = event.data.get("seat")
+        call.operator = event.data.get("operator")
+    elif event.kind is Kind.CALLBACK_ANSWERED:
+        call.answered_at = event.at
+        call.recording = event.data.get("recording", call.recording)
+        call.legs.append(Leg("caller", event.data.get("channel", ""), event.at))
+        call.legs.append(Leg("operator", event.data.get("seat_channel", ""), event.at))
+    elif event.kind is Kind.CALLBACK_FAILED:
+        call.ended_at = event.at
+        call.outcome = "callback"
+        _close_legs(call, None, event.at)
+
+
+def _voicemail(call: CallRecord, event: Event) -> None:
+    if call.answered_at is None:
+        call.message = str(event.data.get("message", ""))
+    if call.ended_at is not None and call.outcome in ("abandoned", "failed") and call.message:
+        call.outcome = "voicemail"
+
+
+def _surveyed(call: CallRecord, event: Event) -> None:
+    score = event.data.get("score")
+    call.satisfaction = score if isinstance(score, int) and 1 <= score <= 5 else None
+
+
 def _recording_closed(call: CallRecord, event: Event) -> None:
     kept = ("path", "sha256", "sides", "from_s")
     recording = {key: event.data[key] for key in kept if key in event.data}
+    beside = bool(event.data.get("track") or event.data.get("remark"))
     if all(known["path"] != recording["path"] for known in call.recordings):
-        call.recordings.insert(len(call.recordings) if event.data.get("track") else 0, recording)
+        call.recordings.insert(len(call.recordings) if beside else 0, recording)
     # tracks are closed before the main recording, which settles all
-    call.recording_settled = call.recording_settled or not event.data.get("track", False)
+    call.recording_settled = call.recording_settled or not beside
 
 
 def _recording_failed(call: CallRecord, event: Event) -> None:
@@ -237,6 +288,7 @@ def _transcript(call: CallRecord, event: Event) -> None:
 
 _CHANGES = {
     Kind.CALL_STARTED: _started,
+    Kind.LINE_CHOSEN: _line_chosen,
     Kind.PLACED: _placed,
     Kind.QUEUED: _queued,
     Kind.ANSWERED: _answered,
@@ -253,6 +305,13 @@ _CHANGES = {
     Kind.TAKEN_OVER: _taken_over,
     Kind.TRACK_BEGUN: _track,
     Kind.HUNG_UP: _hung_up,
+    Kind.CALLBACK_CLAIMED: _callback,
+    Kind.CALLBACK_TRIED: _callback,
+    Kind.CALLBACK_ANSWERED: _callback,
+    Kind.CALLBACK_UNREACHED: _callback,
+    Kind.CALLBACK_FAILED: _callback,
+    Kind.VOICEMAIL_LEFT: _voicemail,
+    Kind.SURVEYED: _surveyed,
     Kind.RECORDING_CLOSED: _recording_closed,
     Kind.RECORDING_FAILED: _recording_failed,
     Kind.TRANSCRIPT_PENDING: _transcript,
@@ -263,13 +322,17 @@ _CHANGES = {
 
 @dataclass(slots=True)
 class SeatRecord:
-    """Who sits on a seat and whether calls may come; ``since`` in seconds since the epoch."""
+    """Who sits on a seat and whether calls may come.
+
+    ``since``, and ``until`` (the end of a wrap-up), are seconds since the epoch.
+    """
 
     seat_id: str
     state: SeatState = SeatState.LOGGED_OUT
     operator: str | None = None
     reason: str = ""
     since: float = 0.0
+    until: float | None = None
 
     def apply(self, event: Event) -> bool:
         """Fold one event in; return whether the table allows it, or it changes no state."""
@@ -281,6 +344,7 @@ class SeatRecord:
         self.state = following
         self.since = event.at
         self.reason = str(event.data.get("reason", "")) if event.kind is Kind.PAUSED else ""
+        self.until = event.data.get("until") if event.kind is Kind.WRAP_UP_STARTED else None
         if event.kind is Kind.LOGGED_IN:
             self.operator = event.data.get("operator")
         elif event.kind is Kind.LOGGED_OUT:

@@ -15,7 +15,7 @@ from datetime import date, datetime
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
-from ivr.calls.events import Event, Kind, is_call
+from ivr.calls.events import Event, Kind, is_call, is_seat
 from ivr.calls.record import CallRecord, SeatRecord
 from ivr.errors import HotlineError
 
@@ -147,9 +147,10 @@ class Recorder:
     async def _gather(self, position: str) -> tuple[str, list[Event], list[CallRecord], list[SeatRecord]]:
         lines, after = self._journal.read(position)
         events = [event for line in lines if line.strip() and (event := _parse(line))]
-        await self._load([event.stream for event in events])
+        told = [event for event in events if is_call(event.stream) or is_seat(event.stream)]
+        await self._load([event.stream for event in told])
         touched: OrderedDict[str, CallRecord | SeatRecord] = OrderedDict()
-        for event in events:
+        for event in told:  # the hotline's own events are kept and tell no record
             record = self._records[event.stream]
             record.apply(event)
             touched[event.stream] = record

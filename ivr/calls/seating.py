@@ -1,4 +1,4 @@
-"""Who sits where: log in, log out, pause, resume.
+"""Who sits where: log in, log out, pause, resume, and the wrap-up after a call.
 
 What is decided here is journalled first; Asterisk's queue members are then brought in line, now
 or when it is back.
@@ -8,15 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from ivr.calls.book import CallBook
 from ivr.calls.events import Event, Kind, seat_stream
+from ivr.calls.overflow import OVERFLOW_PENALTY, helped_queues
+from ivr.calls.record import SeatRecord
 from ivr.calls.states import SeatState
 from ivr.errors import HotlineError
 from ivr.hotline.book import HotlineBook, Operator, Seat
+from ivr.hotline.modes import ModeName
 
 PAUSE_REASONS: Mapping[str, str] = {"1": "rest", "2": "meal", "3": "training", "4": "ticket", "9": "other"}
 """Digit after ``*12`` to reason (小休、用餐、培训、填单、其他)."""
+
+
+WRAP_UP = "wrap_up"
+"""The reason of a wrap-up (话后处理) where Asterisk wants one."""
+
+MOST_LOGGED_IN = 24
+"""People who may be logged in at once: a hotline of this kind has 24 seats."""
+
+EARLY_LOG_IN_S = 1800.0
+"""Seconds before a shift from which on its people count as rostered."""
 
 
 class SeatingRefused(HotlineError):
@@ -27,7 +41,11 @@ class SeatingRefused(HotlineError):
 
 @dataclass(frozen=True)
 class Membership:
-    """That a seat should be a member of a queue, and whether calls may come."""
+    """That a seat should be a member of a queue, and whether calls may come.
+
+    ``penalty``: above 0 the seat only helps out.  ``free_since``: what the seat had to wrap up was
+    over at that moment (seconds since the epoch).  ``wrap_up_s``: the longest wrap-up of its queues.
+    """
 
     queue: str
     seat: str
@@ -35,6 +53,9 @@ class Membership:
     name: str
     paused: bool
     reason: str
+    penalty: int = 0
+    free_since: float = 0.0
+    wrap_up_s: int = 30
 
 
 class Seating:
@@ -45,6 +66,8 @@ class Seating:
         calls: where seats are remembered.
         align: brings Asterisk's queue members in line with :meth:`memberships`.
         clock: seconds since the epoch.
+        mode: the present mode.
+        most: people who may be logged in at once.
     """
 
     def __init__(
@@ -53,11 +76,15 @@ class Seating:
         calls: CallBook,
         align: Callable[[], Awaitable[None]],
         clock: Callable[[], float],
+        mode: Callable[[], ModeName] = lambda: ModeName.REGULAR,
+        most: int = MOST_LOGGED_IN,
     ) -> None:
         self._book = book
         self._calls = calls
         self._align = align
         self._clock = clock
+        self._mode = mode
+        self._most = most
         self.known = False
         """Whether it is known who sits where: not before the database was read after a start."""
 
@@ -70,12 +97,25 @@ class Seating:
             person = book.operator(record.operator or "")
             if record.state is SeatState.LOGGED_OUT or person is None:
                 continue
-            paused = record.state is SeatState.PAUSED
-            wanted += [
-                Membership(queue, seat.id, seat.username, person.number, paused, record.reason)
-                for queue in person.queues
-            ]
+            wanted += self._of(seat, person, record)
         return wanted
+
+    def _of(self, seat: Seat, person: Operator, record: SeatRecord) -> list[Membership]:
+        """Return the queues of one person: their own, and those they help when callers wait long."""
+        book = self._book()
+        paused = record.state in (SeatState.PAUSED, SeatState.WRAP_UP)
+        reason = WRAP_UP if record.state is SeatState.WRAP_UP else record.reason
+        at_once = book.modes[self._mode()].overflow_at_once
+        helping = 0 if at_once else OVERFLOW_PENALTY
+        queues = dict.fromkeys(person.queues, 0) | dict.fromkeys(helped_queues(book, person.queues), helping)
+        wrap_up_s = max((queue.wrap_up_s for queue in book.queues if queue.id in queues), default=0)
+        free_since = 0.0 if paused else record.since
+        return [
+            Membership(
+                queue, seat.id, seat.username, person.number, paused, reason, penalty, free_since, wrap_up_s
+            )
+            for queue, penalty in queues.items()
+        ]
 
     async def log_in(self, seat_id: str, operator: str, by: str) -> None:
         """Put an operator on a seat; whoever moves here leaves the former seat.
@@ -96,9 +136,13 @@ class Seating:
                 f"{seat.id} 号座席已有话务员 {there};请先退出。",
             )
         former = self._calls.seat_of(person.number)
-        if former is not None:
+        if former is None:
+            self._room_for_one()
+        else:
             self._tell(former, Kind.LOGGED_OUT, by)
-        self._tell(seat.id, Kind.LOGGED_IN, by, operator=person.number)
+        self._tell(
+            seat.id, Kind.LOGGED_IN, by, operator=person.number, rostered=self.is_rostered(person.number)
+        )
         await self._align()
 
     async def log_out(self, seat_id: str, by: str) -> None:
@@ -121,12 +165,38 @@ class Seating:
         await self._align()
 
     async def resume(self, seat_id: str, by: str) -> None:
-        """Let calls come to a seat again."""
+        """Let calls come to a seat again: after a pause, or before a wrap-up is over."""
         self._occupied(seat_id)
-        if self._calls.seat(seat_id).state is not SeatState.PAUSED:
-            raise SeatingRefused(f"seat {seat_id} is not paused.", f"{seat_id} 号座席未示忙。")
-        self._tell(seat_id, Kind.RESUMED, by)
+        ends = {SeatState.PAUSED: Kind.RESUMED, SeatState.WRAP_UP: Kind.WRAP_UP_ENDED}
+        kind = ends.get(self._calls.seat(seat_id).state)
+        if kind is None:
+            raise SeatingRefused(
+                f"seat {seat_id} is not paused and has no wrap-up.",
+                f"{seat_id} 号座席未示忙,也不在话后处理中。",
+            )
+        self._tell(seat_id, kind, by)
         await self._align()
+
+    def is_rostered(self, operator: str) -> bool:
+        """Tell whether the roster has an operator on duty now, or soon."""
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        return self._book().roster.is_rostered(operator, now, EARLY_LOG_IN_S)
+
+    def wrap_up_left_s(self, seat_id: str) -> float | None:
+        """Return the seconds of wrap-up a seat still has; None when it has none."""
+        seat = self._calls.seat(seat_id)
+        if seat.state is not SeatState.WRAP_UP:
+            return None
+        return max(0.0, (seat.until or 0.0) - self._clock())
+
+    def _room_for_one(self) -> None:
+        there = [seat for seat in self._calls.seats.values() if seat.state is not SeatState.LOGGED_OUT]
+        if len(there) >= self._most:
+            raise SeatingRefused(
+                f"{len(there)} operators are logged in, and no more than {self._most} may be; "
+                "log one out first.",
+                f"已有 {len(there)} 名话务员登录,最多 {self._most} 名;请先让一人退出。",
+            )
 
     def seat_for(self, seat_id: str | None, operator: str | None) -> str:
         """Return the seat meant by a seat id or by the operator who sits there."""
@@ -168,5 +238,5 @@ class Seating:
         if self._calls.seat(seat_id).state is SeatState.LOGGED_OUT:
             raise SeatingRefused(f"nobody is logged in on seat {seat_id}.", f"{seat_id} 号座席无人登录。")
 
-    def _tell(self, seat_id: str, kind: Kind, by: str, **data: str) -> None:
+    def _tell(self, seat_id: str, kind: Kind, by: str, **data: str | bool) -> None:
         self._calls.record(Event(seat_stream(seat_id), self._clock(), kind, {**data, "by": by}))

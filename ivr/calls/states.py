@@ -2,7 +2,9 @@
 
 A row reads: in this state, when this happens, the next state is that.  What is not in the table
 does not change the state.  Every state of a call has ``hung_up`` as its exit, and Asterisk always
-says when a channel ends (reconciliation says it when Asterisk could not).
+says when a channel ends (reconciliation says it when Asterisk could not).  Only a call that waits
+for its callback outlives that: its exits are the callback itself (``ivr/calls/callbacks.py``).  A
+seat's wrap-up has a deadline, and ends when that is over.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ class CallState(enum.StrEnum):
     THREE_WAY = "three_way"
     HANDED_OFF = "handed_off"
     SURVEYING = "surveying"
+    VOICEMAIL = "voicemail"
+    CALLBACK = "callback"
     ENDED = "ended"
 
 
@@ -39,6 +43,8 @@ CALL_TRANSITIONS: Mapping[CallState, Mapping[Kind, CallState]] = {
         Kind.SEAT_RINGING: CallState.RINGING,
         Kind.ANSWERED: CallState.TALKING,
         Kind.HANDED_OFF: CallState.HANDED_OFF,
+        Kind.VOICEMAIL_LEFT: CallState.VOICEMAIL,
+        Kind.CALLBACK_CLAIMED: CallState.CALLBACK,
         Kind.HUNG_UP: CallState.ENDED,
     },
     CallState.RINGING: {
@@ -47,6 +53,8 @@ CALL_TRANSITIONS: Mapping[CallState, Mapping[Kind, CallState]] = {
         Kind.ANSWERED: CallState.TALKING,
         Kind.QUEUED: CallState.WAITING,
         Kind.HANDED_OFF: CallState.HANDED_OFF,
+        Kind.VOICEMAIL_LEFT: CallState.VOICEMAIL,
+        Kind.CALLBACK_CLAIMED: CallState.CALLBACK,
         Kind.HUNG_UP: CallState.ENDED,
     },
     CallState.TALKING: {
@@ -74,21 +82,43 @@ CALL_TRANSITIONS: Mapping[CallState, Mapping[Kind, CallState]] = {
         Kind.QUEUED: CallState.WAITING,
         Kind.HUNG_UP: CallState.ENDED,
     },
+    CallState.VOICEMAIL: {
+        Kind.QUEUED: CallState.WAITING,
+        Kind.HUNG_UP: CallState.ENDED,
+    },
+    CallState.CALLBACK: {
+        Kind.HUNG_UP: CallState.CALLBACK,
+        Kind.CALLBACK_TRIED: CallState.CALLBACK,
+        Kind.CALLBACK_UNREACHED: CallState.CALLBACK,
+        Kind.CALLBACK_ANSWERED: CallState.TALKING,
+        Kind.CALLBACK_FAILED: CallState.ENDED,
+    },
     CallState.ENDED: {},
 }
 
 
 class SeatState(enum.StrEnum):
-    """What the person on a seat said about being reachable."""
+    """Whether the person on a seat can be reached."""
 
     LOGGED_OUT = "logged_out"
     READY = "ready"
+    WRAP_UP = "wrap_up"
     PAUSED = "paused"
 
 
 SEAT_TRANSITIONS: Mapping[SeatState, Mapping[Kind, SeatState]] = {
     SeatState.LOGGED_OUT: {Kind.LOGGED_IN: SeatState.READY},
-    SeatState.READY: {Kind.LOGGED_OUT: SeatState.LOGGED_OUT, Kind.PAUSED: SeatState.PAUSED},
+    SeatState.READY: {
+        Kind.LOGGED_OUT: SeatState.LOGGED_OUT,
+        Kind.PAUSED: SeatState.PAUSED,
+        Kind.WRAP_UP_STARTED: SeatState.WRAP_UP,
+    },
+    SeatState.WRAP_UP: {
+        Kind.LOGGED_OUT: SeatState.LOGGED_OUT,
+        Kind.PAUSED: SeatState.PAUSED,
+        Kind.WRAP_UP_STARTED: SeatState.WRAP_UP,
+        Kind.WRAP_UP_ENDED: SeatState.READY,
+    },
     SeatState.PAUSED: {
         Kind.LOGGED_OUT: SeatState.LOGGED_OUT,
         Kind.PAUSED: SeatState.PAUSED,

@@ -1,9 +1,8 @@
-"""Commands that look: ``ivr queues``, ``lines``, ``calls``, ``tickets``, ``check``."""
+"""Commands that look: ``ivr queues``, ``lines``, ``calls``, ``tickets``."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -19,6 +18,7 @@ from ivr.commands.common import (
     settings_and_book,
     with_store,
 )
+from ivr.commands.matching import match
 from ivr.control import ask
 from ivr.settings import load
 
@@ -74,36 +74,7 @@ def list_lines(as_json: bool) -> None:
     print_table(columns, [[row[name] for name in columns] for row in rows])
 
 
-@lines.command()
-@click.option("--dialled", default="", help="Number dialled. 被叫号码。")
-@click.option("--diverted-from", default="", help="Number the call was forwarded from. 前转号码。")
-@json_option
-@plain_errors
-def match(dialled: str, diverted_from: str, as_json: bool) -> None:
-    """Tell which line a call belongs to. 查找部门线。"""
-    if not dialled and not diverted_from:
-        raise click.UsageError("give --dialled or --diverted-from. 请指定 --dialled 或 --diverted-from。")
-    from ivr.hotline.book import EMERGENCY_NUMBERS, digits
-
-    _, book = settings_and_book()
-    line = book.find_line(dialled, [diverted_from] if diverted_from else [])
-    emergency = digits(dialled) if digits(dialled) in EMERGENCY_NUMBERS else None
-    answer: dict[str, Any] = {
-        "kind": "emergency" if emergency else "line" if line else "none",
-        "line_id": line.id if line else None,
-        "number": emergency or (line.number if line else None),
-        "candidates": [],
-        "question": None,
-        "score": 1.0 if line else 0.0,
-    }
-    if as_json:
-        print_json(answer)
-    elif emergency:
-        say(f"{emergency} is an emergency number of its own.", f"{emergency} 是独立的紧急号码。")
-    elif line:
-        say(f"{line.id} {line.number} {line.name}", f"{line.name}({line.number},{line.department})")
-    else:
-        say("no line.", "没有匹配的部门线。")
+lines.add_command(match)
 
 
 @click.group()
@@ -247,28 +218,3 @@ def _moment(text: str) -> float:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=ZoneInfo(settings_and_book()[1].timezone))
     return moment.timestamp()
-
-
-@click.command()
-@click.argument("folder", required=False, type=click.Path(path_type=Path))
-@json_option
-@plain_errors
-def check(folder: Path | None, as_json: bool) -> None:
-    """Check a configuration folder. 检查配置。"""
-    from ivr.hotline.files import ConfigurationError
-    from ivr.hotline.files import load as load_book
-
-    try:
-        book = load_book(folder or load().config)
-    except ConfigurationError as error:
-        if as_json:
-            print_json({"ok": False, "faults": [error.sentence]})
-            raise SystemExit(1) from error
-        raise
-    if as_json:
-        print_json({"ok": True, "faults": [], "lines": len(book.lines), "seats": len(book.seats)})
-        return
-    say(
-        f"no faults: {len(book.lines)} lines, {len(book.seats)} seats.",
-        f"没有错误:{len(book.lines)} 条部门线,{len(book.seats)} 个座席。",
-    )

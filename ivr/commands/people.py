@@ -50,6 +50,7 @@ def list_seats(secrets: bool, as_json: bool) -> None:
         print_json(rows)
         return
     columns = ["seat", "extension", "username", "registered", "operator", "state", "reason"]
+    columns += ["wrap_up_left_s", "rostered"]
     columns += ["password"] if secrets else []
     print_table(columns, [[row[name] for name in columns] for row in rows])
 
@@ -73,7 +74,8 @@ def list_operators(secrets: bool, as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return
-    columns = ["operator", "name", "seat", "state", "reason"] + (["pin"] if secrets else [])
+    columns = ["operator", "name", "seat", "state", "reason", "wrap_up_left_s", "rostered"]
+    columns += ["pin"] if secrets else []
     print_table(columns, [[row[name] for name in columns] for row in rows])
 
 
@@ -128,6 +130,6 @@ def pause(seat: str | None, operator: str | None, reason: str) -> None:
 @operator_option
 @plain_errors
 def resume(seat: str | None, operator: str | None) -> None:
-    """Let calls come again. 示闲。"""
+    """Let calls come again: after a pause, or before a wrap-up is over. 示闲,或提前结束话后处理。"""
     _one_of(seat, operator)
     _asked("resume", seat=seat, operator=operator)

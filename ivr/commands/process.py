@@ -39,6 +39,15 @@ def parts_of(settings: Settings) -> dict[str, dict[str, Any]]:
     return {name: parts[name] for name in PARTS}
 
 
+def alarms_of(settings: Settings) -> list[dict[str, Any]]:
+    """Return the alarms that are up; none where no engine can tell."""
+    try:
+        alarms: list[dict[str, Any]] = ask(settings.run, "alarms", timeout_s=5)
+    except EngineAway:
+        return []
+    return alarms
+
+
 def _asterisk_part(settings: Settings, ami: dict[str, Any]) -> dict[str, Any]:
     if settings.external_asterisk:
         return {"state": ami["state"], "reason": ami["reason"] or "the city's own", "pid": None}
@@ -178,14 +187,18 @@ def _wait_gone(pid: int, limit_s: float = 20.0) -> None:
 @plain_errors
 def status(as_json: bool) -> None:
     """Show every part; exit status 0 only when all are live. 查看各部分状态。"""
-    parts = parts_of(load())
+    settings = load()
+    parts = parts_of(settings)
+    alarms = alarms_of(settings)
     if as_json:
-        print_json({"parts": parts})
+        print_json({"parts": parts, "alarms": alarms})
     else:
         print_table(
             ("part", "state", "pid", "reason"),
             [(n, p["state"], p["pid"], p["reason"]) for n, p in parts.items()],
         )
+        for alarm in alarms:
+            say(f"alarm: {alarm['sentence']}", f"告警:{alarm['sentence_zh']}")
     if not all_live(parts):
         raise SystemExit(1)
 

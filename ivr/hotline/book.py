@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
-from ivr.hotline.duty import Operator, Roster, Shift
+from ivr.hotline.duty import ExpectedDemand, Operator, Roster, Shift
 from ivr.hotline.modes import DEFAULT_MODES, ModeName, ModeSpec, Priorities, ReceptionSpec
 from ivr.hotline.units import Unit
 from ivr.hotline.workdays import Calendar, OpeningHours
@@ -180,6 +180,7 @@ class HotlineBook:
     modes: Mapping[ModeName, ModeSpec] = field(default_factory=lambda: DEFAULT_MODES)
     reception: ReceptionSpec = field(default_factory=ReceptionSpec)
     priorities: Priorities = field(default_factory=Priorities)
+    demand: ExpectedDemand | None = None
 
     @cached_property
     def _line_by_number(self) -> dict[str, Line]:

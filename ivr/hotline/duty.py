@@ -24,6 +24,15 @@ class Operator:
 
 
 @dataclass(frozen=True)
+class ExpectedDemand:
+    """What a day is expected to bring: calls, seconds a call keeps a person, seconds a caller waits."""
+
+    calls_per_day: int
+    aht_s: int = 210
+    patience_s: int = 90
+
+
+@dataclass(frozen=True)
 class Shift:
     """A part of the day; an ``end`` at or before ``start`` lies on the next day."""
 

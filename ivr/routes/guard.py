@@ -10,8 +10,9 @@ from ivr.asterisk.fastagi import AgiSession, Handler
 
 log = logging.getLogger(__name__)
 
-PromptPath = Callable[[str], str]
-"""The sound of a prompt as Asterisk wants it: paths without extension, joined by ``&``."""
+PromptPath = Callable[..., str]
+"""The sound of a prompt (its id, and its slots by name) as Asterisk wants it: paths without
+extension, joined by ``&``."""
 
 
 def guarded(handler: Handler, key: str) -> Handler:

@@ -9,9 +9,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from ivr.asterisk.fastagi import AgiSession
 from ivr.calls.book import CallBook
 from ivr.calls.events import Event, Kind, seat_stream
+from ivr.calls.leadership import NotTheLeader
+from ivr.calls.modes import MODE_KEYS
 from ivr.calls.seating import Seating
 from ivr.errors import HotlineError
 from ivr.hotline.book import HotlineBook
+from ivr.hotline.modes import ModeName
 from ivr.routes.guard import PromptPath
 
 log = logging.getLogger(__name__)
@@ -22,6 +25,8 @@ PIN_DIGITS = 6
 LOCK_OUT_AFTER = 3 * PIN_TRIES
 """Wrong PINs after which a seat or an operator has to wait LOCK_OUT_S seconds."""
 LOCK_OUT_S = 900.0
+
+_MODE_PROMPTS = {ModeName.REGULAR: "S011", ModeName.HOLIDAY: "S012", ModeName.EMERGENCY: "S013"}
 
 
 class SeatRoute:
@@ -34,6 +39,7 @@ class SeatRoute:
         pins: PIN by operator number.
         sound: where prompts are.
         clock: seconds since the epoch.
+        set_mode: sets a mode for an operator; refuses whoever does not lead the shift.
     """
 
     def __init__(
@@ -45,6 +51,7 @@ class SeatRoute:
         pins: Mapping[str, str],
         sound: PromptPath,
         clock: Callable[[], float],
+        set_mode: Callable[[str, str], object] = lambda *_: None,
     ) -> None:
         self._book = book
         self._calls = calls
@@ -52,12 +59,14 @@ class SeatRoute:
         self._pins = pins
         self._sound = sound
         self._clock = clock
+        self._set_mode = set_mode
         self._failed: dict[str, list[float]] = {}
         self._verbs: Mapping[str, Callable[[AgiSession, str, str], Awaitable[str | None]]] = {
             "login": self._log_in,
             "logout": self._log_out,
             "pause": self._pause,
             "resume": self._resume,
+            "mode": self._mode,
         }
 
     async def __call__(self, session: AgiSession) -> None:
@@ -81,21 +90,39 @@ class SeatRoute:
         await session.stream_file(self._sound(prompt))
 
     async def _log_in(self, session: AgiSession, seat_id: str, operator: str) -> str | None:
+        if not await self._knows_pin(session, seat_id, operator):
+            return None
+        await self._seating.log_in(seat_id, operator, by=f"seat {seat_id}")
+        return "S002"
+
+    async def _mode(self, session: AgiSession, seat_id: str, digit: str) -> str | None:
+        operator = self._calls.operator_on(seat_id) or ""
+        mode = MODE_KEYS.get(digit)
+        if mode is None or not operator or not await self._knows_pin(session, seat_id, operator):
+            return None
+        try:
+            self._set_mode(mode.value, operator)
+        except NotTheLeader as error:
+            log.info("seat %s: %s", seat_id, error.sentence)
+            return "S014"
+        return _MODE_PROMPTS[mode]
+
+    async def _knows_pin(self, session: AgiSession, seat_id: str, operator: str) -> bool:
+        """Ask for an operator's PIN by voice; what is keyed wrong is counted and journalled."""
         expected = self._pins.get(operator, "")
         prompt = "S001"
         if self._locked_out(seat_id, operator):
-            return None
+            return False
         for _ in range(PIN_TRIES):
             keyed, _late = await session.get_data(self._sound(prompt), PIN_WAIT_S, PIN_DIGITS)
             if expected and hmac.compare_digest(keyed, expected):
-                await self._seating.log_in(seat_id, operator, by=f"seat {seat_id}")
-                return "S002"
+                return True
             prompt = "S003"
             for who in (seat_id, operator) if keyed else ():
                 self._failed.setdefault(who, []).append(self._clock())
         refused = {"what": "wrong PIN", "operator": operator}
         self._calls.record(Event(seat_stream(seat_id), self._clock(), Kind.NOTED, refused))
-        return None
+        return False
 
     def _locked_out(self, seat_id: str, operator: str) -> bool:
         """Tell whether a seat or an operator had too many wrong PINs of late."""

@@ -92,7 +92,8 @@ class Prompt:
         text: the sentence with ``{slots}``.
         parts: fragments and slots in the order they are spoken.
         without: spoken instead when a name has no recording; None where that cannot happen.
-        max_s: the longest a recording of the whole prompt may be, in seconds.
+        max_s: the longest the whole prompt may play, in seconds.
+        faster: words per minute above the usual speed of the synthesiser.
     """
 
     prompt_id: str
@@ -100,6 +101,7 @@ class Prompt:
     parts: tuple[Fragment | Slot, ...]
     without: Fragment | None = None
     max_s: float | None = None
+    faster: int = 0
 
     @property
     def fragments(self) -> tuple[Fragment, ...]:
@@ -218,14 +220,14 @@ class PromptBook:
             PromptSlotWrong: a slot is missing or its value cannot be spoken.
             PromptMissing: a fragment or number word has no recording.
         """
-        found = [self._recording(name) for name in self._names(prompt_id, slots)]
+        found = [self.recording(name) for name in self._names(prompt_id, slots)]
         return [path.with_suffix("") for path in found] if for_asterisk else found
 
     def seconds(self, prompt_id: str, **slots: str | int) -> float:
         """Tell how long a prompt plays, in seconds. Raises as ``files`` does."""
         names = self._names(prompt_id, slots)
         for name in names:
-            self._recording(name)
+            self.recording(name)
         return sum(self._seconds[name] for name in names)
 
     def check(self) -> list[str]:
@@ -272,7 +274,12 @@ class PromptBook:
             self._paths[path.stem] = path
             self._seconds[path.stem] = seconds
 
-    def _recording(self, name: str) -> Path:
+    def recording(self, name: str) -> Path:
+        """Return one recording by name: a prompt, fragment, piece or word.
+
+        Raises:
+            PromptMissing: nobody recorded it.
+        """
         if name not in self._paths:
             raise PromptMissing(
                 f"The prompt recording '{name}' is missing; put {name}.wav into the prompts folder "
@@ -299,7 +306,13 @@ class PromptBook:
             if not spoken_names and prompt.without:
                 return [prompt.without.name]
             names += spoken_names
+        if prompt.without and prompt.max_s and self._length(names) > prompt.max_s:
+            log.warning("prompt %s: with %s it takes too long; said without", prompt_id, dict(values))
+            return [prompt.without.name]
         return names
+
+    def _length(self, names: Iterable[str]) -> float:
+        return sum(self._seconds.get(name, 0.0) for name in names)
 
     def _slot(self, prompt: Prompt, slot: Slot, values: Mapping[str, str | int]) -> list[str]:
         if slot.name not in values:
@@ -342,7 +355,7 @@ def _prompt(prompt_id: str, entry: Mapping[str, Any]) -> Prompt:
             name = prompt_id if len(cut) == 1 else f"{prompt_id}_{number}"
             parts.append(Fragment(name, piece.lstrip(_PUNCTUATION)))
     without = Fragment(f"{prompt_id}_0", entry["without"]) if "without" in entry else None
-    return Prompt(prompt_id, text, tuple(parts), without, entry.get("max_s"))
+    return Prompt(prompt_id, text, tuple(parts), without, entry.get("max_s"), entry.get("faster", 0))
 
 
 def _word(entry: str | Mapping[str, str]) -> Word:

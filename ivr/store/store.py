@@ -208,6 +208,12 @@ class Store:
                     found[row["stream"]].append(dict(row))
         return found
 
+    async def last_events(self, stream: str, kinds: Sequence[str], limit: int) -> list[Row]:
+        """Return the last events of some kinds of one stream, oldest first."""
+        wanted = (t.journal.c.stream == stream) & t.journal.c.kind.in_(kinds)
+        query = sa.select(t.journal).where(wanted).order_by(t.journal.c.id.desc()).limit(limit)
+        return (await self._rows(query))[::-1]
+
     async def open_calls(self) -> list[str]:
         """Return the ids of calls that have not ended."""
         async with self._reading() as connection:
@@ -216,13 +222,13 @@ class Store:
             )
 
     async def unfinished_recordings(self) -> list[str]:
-        """Return the ids of ended, answered calls whose recording or transcript is still to be made."""
+        """Return the ids of ended calls with words in them whose recording or transcript is still to be made."""
         async with self._reading() as connection:
             status = t.tickets.c.transcript["status"].as_string()
             return list(
                 await connection.scalars(
                     sa.select(t.tickets.c.call_id).where(
-                        t.tickets.c.outcome == "answered", status.in_(("none", "pending"))
+                        t.tickets.c.outcome.in_(("answered", "voicemail")), status.in_(("none", "pending"))
                     )
                 )
             )
@@ -250,6 +256,12 @@ class Store:
         if call_id is not None:
             query = query.where(t.calls.c.call_id == call_id)
         return await self._rows(query)
+
+    async def call_starts(self, since: float = 0.0) -> list[float]:
+        """Return when calls began, seconds since the epoch, in no order."""
+        async with self._reading() as connection:
+            started = t.calls.c.started_at
+            return list(await connection.scalars(sa.select(started).where(started >= since)))
 
     async def tickets(
         self,

@@ -32,6 +32,7 @@ def call_ticket(call: CallRecord) -> dict[str, Any]:
         "operator": call.operator,
         "waited_s": call.waited_s,
         "talk_s": call.talk_s,
+        "satisfaction": call.satisfaction,
         "recordings": call.recordings,
         "transcript": {**NO_TRANSCRIPT, **call.transcript},
     }

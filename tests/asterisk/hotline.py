@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -21,8 +22,9 @@ from zoneinfo import ZoneInfo
 
 import psutil
 
-from ivr import control
+from ivr import control, deployment
 from ivr.asterisk.lint import free_port
+from ivr.settings import load as load_settings
 from ivr.store.store import Store
 from ivr.tickets.numbers import take
 from ivr.views import Views
@@ -64,6 +66,9 @@ def quick_city(folder: Path, greeting_s: float = 0.5) -> Path:
     """Return a configuration with a greeting of its own, short: tests have no time for courtesy."""
     config = folder / "queues"
     shutil.copytree(PROJECT / "queues", config)
+    queues = (config / "queues.yaml").read_text(encoding="utf-8")  # ... nor for wrapping up
+    queues = re.sub(r"(?m)^    wrap_up_s:.*$", "", queues).replace("    name:", "    wrap_up_s: 0\n    name:")
+    (config / "queues.yaml").write_text(queues, encoding="utf-8")
     (config / "prompts").mkdir(exist_ok=True)
     with wave.open(str(config / "prompts/P001.wav"), "wb") as sound:
         sound.setnchannels(1)
@@ -92,6 +97,7 @@ class Hotline:
             "IVR_AGI_PORT": str(free_tcp_port()),
             "IVR_RTP_PORTS": rtp_range(),
             "IVR_LANGUAGE": "en",
+            "IVR_SURVEY": "no",  # most tests end a call when the operator does
             **extra,
         }
         self.phones = Phones(self.sip_port, folder / "phones")
@@ -140,6 +146,12 @@ class Hotline:
                 ):
                     found.append(process)
         return found
+
+    def cli(self, line: str) -> str:
+        """Run a command of this instance's Asterisk."""
+        settings = load_settings(home=self.home)
+        installation = deployment.find_asterisk(settings, print)
+        return deployment.instance_of(settings, installation).command(line)
 
     def logs(self) -> str:
         """Return the ends of all logs."""
@@ -252,10 +264,17 @@ class Hotline:
 
 
 @contextlib.contextmanager
-def running(folder: Path, *, quick: bool = False, **extra: str) -> Iterator[Hotline]:
-    """Run a hotline and leave nothing behind."""
+def running(
+    folder: Path,
+    *,
+    quick: bool = False,
+    prepare: Callable[[Hotline], None] = lambda _: None,
+    **extra: str,
+) -> Iterator[Hotline]:
+    """Run a hotline and leave nothing behind; ``prepare`` may change its files before the start."""
     hotline = Hotline(folder, quick=quick, **extra)
     try:
+        prepare(hotline)
         hotline.up()
         yield hotline
     finally:

@@ -141,7 +141,7 @@ def test_a_minute_without_the_manager_under_load_loses_no_ticket(
     hotline, line, _ = attached
     assert hotline.parts()["asterisk"]["state"] == "live"
     hotline.man("01", "1001", ring_ms=0)
-    calls = hotline.phones.caller(number="134[call_number]0000", after_ms=4000, calls=350, rate=5)
+    calls = hotline.phones.caller(number="134[call_number]0000", after_ms=9000, calls=350, rate=5)
     time.sleep(4)
     line.cut(60)
     assert calls.wait(60) == 0, calls.errors()
@@ -154,6 +154,40 @@ def test_a_minute_without_the_manager_under_load_loses_no_ticket(
     tickets = hotline.tickets()
     assert len({ticket["call_id"] for ticket in tickets}) == 350
     answered = [ticket for ticket in tickets if ticket["outcome"] == "answered"]
-    assert len(answered) >= 15, "the seat answered all the while"
+    assert len(answered) >= 7, "the seat answered all the while"
     assert all(ticket["seat"] == "01" and ticket["operator"] == "1001" for ticket in answered)
     assert hotline.engine("seats")[0]["operator"] == "1001"
+
+
+def test_a_change_reaches_the_city_s_asterisk_without_a_restart(
+    attached: tuple[Hotline, CutLine, Instance],
+) -> None:
+    hotline, _, city = attached
+    waiting = hotline.phones.caller(number="15400008001", after_ms=60_000)
+    wait_for(lambda: hotline.waiting() == 1, 20, hotline.logs())
+    config = Path(hotline.environment["IVR_CONFIG"])
+    with (config / "queues.yaml").open("a", encoding="utf-8") as file:
+        file.write("  - {id: q_townhall, name: 新队列, strategy: random}\n")
+    done = hotline.run("apply")
+    assert done.returncode == 0, done.stderr
+    assert "'random' strategy" in city.command("queue show q_townhall")
+    assert hotline.waiting() == 1
+    assert waiting.process.poll() is None
+    pid = city.pid()
+    done = hotline.run("apply", "--undo")
+    assert done.returncode == 0, done.stderr
+    assert "q_townhall" not in city.command("queue show")
+
+    # a city's Asterisk that includes our files no more is not called changed
+    waiting.stop()
+    city.command("channel request hangup all")
+    queues = city.home / "etc/queues.conf"
+    text = queues.read_text()
+    queues.write_text("\n".join(row for row in text.splitlines() if not row.startswith("#include")) + "\n")
+    with (config / "queues.yaml").open("a", encoding="utf-8") as file:
+        file.write("  - {id: q_later, name: 新队列}\n")
+    done = hotline.run("apply")
+    assert done.returncode == 1
+    assert "is absent" in done.stderr
+    queues.write_text(text)
+    assert city.pid() == pid

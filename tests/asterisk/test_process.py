@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.asterisk.hotline import PROJECT, Hotline, running
+from tests.asterisk.hotline import PROJECT, Hotline, running, wait_for
 
 pytestmark = pytest.mark.asterisk
 
@@ -85,7 +85,7 @@ def test_a_very_long_state_folder_is_no_obstacle(tmp_path: Path) -> None:
     [
         ({"IVR_SIP_PORT": "99999"}, ["IVR_SIP_PORT", "65535"]),
         ({"IVR_ASTERISK": "/nonexistent/asterisk"}, ["IVR_ASTERISK", "/nonexistent/asterisk"]),
-        ({"IVR_CONFIG": "/nonexistent"}, ["/nonexistent", "missing"]),
+        ({"IVR_CONFIG": "/nonexistent"}, ["/nonexistent", "no such folder"]),
         ({"IVR_DATABASE_URL": "mysql://x"}, ["IVR_DATABASE_URL"]),
     ],
 )
@@ -107,7 +107,9 @@ def test_a_template_with_a_fault_is_refused_before_asterisk_sees_it(tmp_path: Pa
     shutil.copytree(
         PROJECT,
         project,
-        ignore=shutil.ignore_patterns(".git", ".venv", "var", "recordings", "tests", "*.wav", "am"),
+        ignore=shutil.ignore_patterns(
+            ".git", ".venv", "var", "recordings", "tests", "P*.wav", "loc_*.wav", "am"
+        ),
     )
     template = project / "asterisk_conf/ivr12345/extensions.conf.j2"
     text = template.read_text().replace(
@@ -119,3 +121,14 @@ def test_a_template_with_a_fault_is_refused_before_asterisk_sees_it(tmp_path: Pa
     hotline.down()
     assert done.returncode == 1
     assert "no application Gotoo" in done.stderr
+
+
+def test_asterisks_logs_never_fill_the_disk(tmp_path: Path) -> None:
+    with running(tmp_path, quick=True) as hotline:
+        log = hotline.home / "asterisk/log/messages.log"
+        with log.open("ab") as file:
+            file.truncate(17 * 1024 * 1024)
+        for number in range(7):
+            (log.parent / f"security.log.{number}").touch()
+        wait_for(lambda: log.stat().st_size < 1_000_000, 30, "a fresh messages.log")
+        wait_for(lambda: not (log.parent / "security.log.5").exists(), 5, "the oldest logs deleted")

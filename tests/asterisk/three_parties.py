@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,14 +31,14 @@ def configure(config: Path, destinations: dict[str, list[str]], experts: str = "
     (config / "trunks.yaml").write_text(yaml.safe_dump(trunks, allow_unicode=True), encoding="utf-8")
     if experts:
         queues = yaml.safe_load((config / "queues.yaml").read_text(encoding="utf-8"))
-        queues["queues"].append({"id": experts, "name": "社保专席"})
+        queues["queues"] = [queues["queues"][0], {"id": experts, "name": "社保专席", "wrap_up_s": 0}]
         (config / "queues.yaml").write_text(yaml.safe_dump(queues, allow_unicode=True), encoding="utf-8")
         people = yaml.safe_load((config / "operators.yaml").read_text(encoding="utf-8"))
-        general = people["operators"][0]["queues"]
-        people["operators"] += [
-            {"number": f"10{n}", "name": f"话务员{n}", "queues": [experts] if n == 24 else general}
-            for n in range(19, 25)
-        ]
+        people["operators"] += [{"number": f"10{n}", "name": f"话务员{n}"} for n in range(19, 25)]
+        for person in people["operators"]:
+            person |= {"leads": True, "queues": [experts if person["number"] == "1024" else "q_general"]}
+        lines = re.sub(r"(?m)^    queue:.*\n", "", (config / "lines.yaml").read_text(encoding="utf-8"))
+        (config / "lines.yaml").write_text(lines, encoding="utf-8")
         (config / "operators.yaml").write_text(yaml.safe_dump(people, allow_unicode=True), encoding="utf-8")
 
 
@@ -208,12 +209,7 @@ def hall(folder: Path, seats: int, thirds: int) -> Iterator[Hall]:
         "122": [f"sip:122@127.0.0.1:{helpers[3]}"],
     }
     configure(config, destinations, "q_social")
-    # who may lead a shift cannot be written in operators.yaml yet: everybody may
-    (folder / "sitecustomize.py").write_text(
-        "from ivr.hotline.duty import Operator\nOperator.__init__.__defaults__ = ((), True)\n"
-    )
-    settings = {"IVR_CONFIG": str(config), "IVR_RTP_PORTS": rtp_range(1200), "PYTHONPATH": str(folder)}
-    with running(folder, quick=False, **settings) as hotline:
+    with running(folder, IVR_CONFIG=str(config), IVR_RTP_PORTS=rtp_range(1200)) as hotline:
         place = Hall(hotline, parties, helping)
         try:
             place.man(seats)

@@ -99,6 +99,13 @@ async def test_batches_follow_each_other_and_an_old_one_changes_nothing(store: S
     assert len((await store.events(["a1-1.1"]))["a1-1.1"]) == 1
 
 
+async def test_when_calls_began_is_told_for_the_time_that_was_asked_for(store: Store) -> None:
+    await store.write(a_batch("1:0", "1:100", "a1-1.1", "a1-2.2"))
+    began = sorted(row["started_at"] for row in await store.calls())
+    assert sorted(await store.call_starts()) == began
+    assert await store.call_starts(began[-1] + 1) == []
+
+
 async def test_another_instance_has_a_cursor_of_its_own(store: Store) -> None:
     await store.write(a_batch("1:0", "1:100", "a1-1.1"))
     await store.write(a_batch("1:0", "1:70", "b1-1.1", cursor="journal:b1"))
@@ -411,3 +418,18 @@ async def test_a_command_may_read_while_the_engine_writes(open_store: OpenStore,
         assert await looking.cursor("x") is None
     assert await looking.cursor("x") == "1:0"
     await looking.close()
+
+
+async def test_the_last_words_of_a_stream_are_found_by_their_kind(store: Store) -> None:
+    told = [
+        an_event("hotline", "mode_set", mode="holiday"),
+        an_event("a1-1.1", "mode_set", mode="of a call"),
+        an_event("hotline", "mode_set", mode="emergency"),
+        an_event("hotline", "alarm_raised", about="01"),
+    ]
+    await store.write(Batch(CURSOR, None, "1:100", told))
+    (last,) = await store.last_events("hotline", ["mode_set"], 1)
+    assert last["data"] == {"mode": "emergency"}
+    both = await store.last_events("hotline", ["mode_set", "alarm_raised"], 2)
+    assert [row["kind"] for row in both] == ["mode_set", "alarm_raised"]
+    assert await store.last_events("seat:01", ["wrap_up_started"], 1) == []

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Mapping
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from ivr.asterisk.fastagi import AgiSession
-from ivr.asterisk.fastagi_session import AgiHangup
+from ivr.asterisk.fastagi_session import AgiCommandError, AgiHangup
 from ivr.calls.book import CallBook
-from ivr.calls.reception import Placement
+from ivr.calls.leadership import NotTheLeader
+from ivr.calls.reception import Placement, Reception, Said
 from ivr.calls.seating import Seating
 from ivr.calls.states import SeatState
+from ivr.errors import HotlineError
+from ivr.hotline.book import HotlineBook
+from ivr.hotline.modes import ReceptionSpec, ReceptionStyle
 from ivr.routes.guard import guarded
-from ivr.routes.reception import AgiCaller, arrival_of, reception_route
+from ivr.routes.reception import AgiCaller, arrival_of, menu_route, reception_route
 from ivr.routes.seat import LOCK_OUT_AFTER, LOCK_OUT_S, PIN_TRIES, SeatRoute
 from tests.unit.kit import Clock, Journal, calls_of, identify, small_book
+from tests.unit.test_menu import Meant
 
 CALL = "a1-1795296848.3"
 
@@ -35,19 +41,36 @@ class Session:
         self.keyed = list(keyed)
         self.variables: dict[str, str] = {}
         self.played: list[str] = []
+        self.recorded: list[str] = []
+        self.broken: set[str] = set()
 
     async def set_variables(self, variables: Mapping[str, str]) -> None:
         self.variables |= variables
 
-    async def stream_file(self, path: str) -> str:
+    async def stream_file(self, path: str, escape_digits: str = "") -> str:
         self.played.append(path)
-        return ""
+        if path in self.broken:
+            raise AgiCommandError(200, f"cannot play {path}")
+        return self.keyed.pop(0) if escape_digits and self.keyed else ""
+
+    async def wait_for_digit(self, timeout_s: float) -> str:
+        return self.keyed.pop(0) if self.keyed else ""
+
+    async def record_file(self, path: str, *, limit_s: float, silence_s: int) -> str:
+        self.recorded.append(path)
+        if path in self.broken:
+            raise AgiCommandError(200, f"cannot record {path}")
+        return self.keyed.pop(0) if self.keyed else ""
 
     async def get_data(self, path: str, timeout_s: float, max_digits: int) -> tuple[str, bool]:
         self.played.append(path)
         if not self.keyed:
             raise AgiHangup("hung up")
         return self.keyed.pop(0), False
+
+
+def reception_of(journal: Journal, **changes: Any) -> Reception:
+    return Reception(lambda: small_book(**changes), calls_of(journal).record, identify, Clock())
 
 
 def agi(session: Session) -> AgiSession:
@@ -57,7 +80,7 @@ def agi(session: Session) -> AgiSession:
 async def test_the_placement_travels_in_one_variable() -> None:
     session = Session()
     await AgiCaller(agi(session), lambda name: f"/p/{name}").place(
-        Placement("q_general", 5, ("P001", "P005"))
+        Placement("q_general", 5, (Said("P001"), Said("P005")))
     )
     assert session.variables == {"IVR_PLACEMENT": "q_general^5^/p/P001&/p/P005"}
     await AgiCaller(agi(session), lambda name: name).place(Placement("q_general", 30, ()))
@@ -66,16 +89,17 @@ async def test_the_placement_travels_in_one_variable() -> None:
 
 async def test_a_caller_who_was_forwarded_is_known_by_the_line_they_dialled() -> None:
     journal = Journal()
-    route = reception_route(small_book, calls_of(journal), str, identify, Clock(), 30)
+    route = reception_route(reception_of(journal), lambda prompt, **slots: f"{prompt}:{slots['line_name']}")
     headers = "%3Csip%3A12315%40ims.example%3E%3Breason%3Dunconditional,,,"
     session = Session(CALL, "12345", "live", "/rec/x", "99999", "", headers)
     await cast(Awaitable[None], route(agi(session)))
-    started, placed = journal.of(CALL)
+    started, chosen, placed = journal.of(CALL)
+    assert chosen.data == {"line_id": "market_12315", "by": "diverted"}
     assert started.data["line_id"] == "market_12315"
     assert started.data["diverted"] == ["12315", "138****8000"]
     assert started.data["recording"] == "/rec/x"
     assert placed.data == {"queue": "q_general", "priority": 0}
-    assert session.variables == {"IVR_PLACEMENT": "q_general^0^P001"}
+    assert session.variables == {"IVR_PLACEMENT": "q_general^0^P005:market_12315"}
 
 
 @pytest.mark.parametrize(
@@ -108,12 +132,148 @@ def test_a_withheld_number_is_no_number() -> None:
 @pytest.mark.parametrize("call_id", ["", "seat:01", "a b", "a/../b", "a\nb", "电话", "x" * 65])
 async def test_a_call_id_that_asterisk_never_makes_opens_no_ticket(call_id: str) -> None:
     journal = Journal()
-    route = reception_route(small_book, calls_of(journal), str, identify, Clock(), 30)
+    route = reception_route(reception_of(journal), str)
     session = Session(call_id, "12345", "live", "/rec/x")
     with pytest.raises(ValueError, match="is not the id of a call"):
         await cast(Awaitable[None], route(agi(session)))
     assert not journal.events
     assert not session.variables
+
+
+class Heard:
+    """Ears that understand one sentence."""
+
+    def __init__(self, said: str = "", ready: bool = True) -> None:
+        self.said = said
+        self.ready = ready
+        self.forgotten: list[Path] = []
+
+    def path(self, call_id: str) -> Path:
+        return Path(f"/said/{call_id}")
+
+    def forget(self, path: Path) -> None:
+        self.forgotten.append(path)
+
+    async def words(self, path: Path) -> str:
+        self.forget(path)
+        return self.said
+
+
+class Water:
+    """A matcher that knows one line."""
+
+    def match(self, text: str) -> Meant:
+        return Meant("line", "water", "0000-2101") if text == "停水了" else Meant("none")
+
+
+ASKED = ReceptionSpec(style=ReceptionStyle.MENU, keys={"1": "market_12315"}, speech=True)
+
+
+async def asked(session: Session, journal: Journal, ears: Heard, sound: Any = None) -> dict[str, Any]:
+    """Ask a caller; return what was chosen."""
+    route = menu_route(
+        reception_of(journal, reception=ASKED), sound or (lambda name, **_: name), ears, lambda _: Water()
+    )
+    await cast(Awaitable[None], route(agi(session)))
+    chosen, _placed = journal.of(CALL)
+    return dict(chosen.data)
+
+
+async def test_names_are_looked_through_once_for_each_configuration() -> None:
+    books = [small_book(reception=ASKED), small_book(reception=ASKED)]
+    built: list[HotlineBook] = []
+
+    def build(book: HotlineBook) -> Water:
+        built.append(book)
+        return Water()
+
+    present: list[HotlineBook] = []
+    reception = Reception(lambda: present[-1], calls_of(Journal()).record, identify, Clock())
+    route = menu_route(reception, lambda name, **_: name, Heard(), build)
+    for book in (books[0], books[0], books[1], books[1]):
+        present.append(book)
+        await cast(Awaitable[None], route(agi(Session(CALL, "12345"))))
+    assert [id(book) for book in built] == [id(book) for book in books]
+
+
+async def test_a_caller_of_the_menu_is_answered_first_and_asked_then() -> None:
+    session = Session(CALL, "12345", "live", "/rec/x")
+    route = reception_route(reception_of(Journal(), reception=ASKED), str)
+    await cast(Awaitable[None], route(agi(session)))
+    assert session.variables == {"IVR_MENU": "1"}
+
+
+async def test_who_presses_a_key_is_placed_in_the_line_s_name() -> None:
+    session = Session(CALL, "12345", "live", "/rec/x", keyed=("", "1"))
+    assert await asked(session, Journal(), Heard()) == {
+        "line_id": "market_12315",
+        "by": "keys",
+        "keyed": "1",
+    }
+    assert session.variables == {"IVR_PLACEMENT": "q_general^0^S032"}
+    assert session.played == ["P002", "P003"]
+
+
+async def test_what_a_caller_says_finds_the_line_and_is_not_kept() -> None:
+    session, ears = Session(CALL, "12345"), Heard("停水了")
+    chosen = await asked(session, Journal(), ears)
+    assert (chosen["line_id"], chosen["by"], chosen["heard"]) == ("water", "speech", "停水了")
+    assert session.played == ["P002", "P003", "S031", "beep"]
+    assert session.recorded == [f"/said/{CALL}"]
+    assert ears.forgotten == [Path(f"/said/{CALL}")]
+
+
+async def test_words_cut_short_by_a_key_are_not_kept() -> None:
+    session, ears = Session(CALL, "12345", keyed=("", "", "", "", "0")), Heard("停水了")
+    assert (await asked(session, Journal(), ears))["keyed"] == "0"
+    assert ears.forgotten == [Path(f"/said/{CALL}")]
+
+
+async def test_where_asterisk_cannot_record_a_person_answers() -> None:
+    session = Session(CALL, "12345")
+    session.broken = {f"/said/{CALL}"}
+    assert await asked(session, Journal(), Heard("停水了")) == {"line_id": None, "by": "nothing"}
+    assert session.variables == {"IVR_PLACEMENT": "q_general^0^P004"}
+
+
+async def test_a_broken_speech_model_means_nobody_is_asked_to_speak() -> None:
+    session = Session(CALL, "12345")
+    assert (await asked(session, Journal(), Heard(ready=False)))["by"] == "nothing"
+    assert session.played == ["P002", "P003"]
+
+
+async def test_a_prompt_that_cannot_be_played_costs_a_sentence_and_not_a_caller() -> None:
+    def sound(name: str, **_: str) -> str:
+        if name in ("P002", "S032"):
+            raise HotlineError(f"no recording of {name}")
+        return name
+
+    session = Session(CALL, "12345", keyed=("1",))
+    session.broken = {"P003"}
+    assert (await asked(session, Journal(), Heard(ready=False), sound))["line_id"] == "market_12315"
+    assert session.variables == {"IVR_PLACEMENT": "q_general^0^"}
+
+
+async def test_who_hangs_up_in_the_menu_is_placed_nowhere() -> None:
+    class Gone(Session):
+        async def stream_file(self, path: str, escape_digits: str = "") -> str:
+            raise AgiHangup("hung up")
+
+    journal = Journal()
+    route = menu_route(reception_of(journal, reception=ASKED), str, Heard(), lambda _: None)
+    with pytest.raises(AgiHangup):
+        await cast(Awaitable[None], route(agi(Gone(CALL, "12345"))))
+    assert not journal.events
+
+
+async def test_an_announcement_comes_with_the_music_and_not_before_the_queue() -> None:
+    session = Session(CALL)
+    placement = Placement("q_general", 0, (Said("P001"),), "P041")
+    await AgiCaller(agi(session), lambda name, **_: name).place(placement)
+    assert session.variables == {
+        "CHANNEL(musicclass)": "ivr12345-P041",
+        "IVR_PLACEMENT": "q_general^0^P001",
+    }
 
 
 class Seats:
@@ -130,10 +290,17 @@ class Seats:
             book=small_book,
             calls=self.calls,
             seating=self.seating,
-            pins={"1001": "123456", "1002": ""},
+            pins={"1001": "123456", "1002": "", "1003": "654321"},
             sound=lambda name: name,
             clock=self.clock,
+            set_mode=self._set_mode,
         )
+        self.modes: list[tuple[str, str]] = []
+
+    def _set_mode(self, mode: str, by: str) -> None:
+        if by != "1001":
+            raise NotTheLeader("no", "不")
+        self.modes.append((mode, by))
 
     async def _align(self) -> None:
         if self.failure is not None:
@@ -174,7 +341,44 @@ async def test_a_mistyped_pin_may_be_tried_again_and_then_the_door_stays_shut() 
     assert b"0000" not in noted.to_line().replace(b'"operator":"1001"', b"")
 
 
-@pytest.mark.parametrize("operator", ["1002", "1003", "9999", ""])
+@pytest.mark.parametrize(
+    ("digit", "mode", "prompt"),
+    [("1", "regular", "S011"), ("2", "holiday", "S012"), ("3", "emergency", "S013")],
+)
+async def test_the_shift_leader_sets_the_mode_by_star_code_and_hears_which(
+    digit: str, mode: str, prompt: str
+) -> None:
+    seats = Seats()
+    await seats.seating.log_in("01", "1001", by="x")
+    assert (await seats.dial("mode", digit, keyed=("123456",))).played == ["S001", prompt]
+    assert seats.modes == [(mode, "1001")]
+
+
+async def test_somebody_else_is_told_that_only_the_shift_leader_may() -> None:
+    seats = Seats()
+    await seats.seating.log_in("02", "1003", by="x")
+    assert (await seats.dial("mode", "3", "seat02", keyed=("654321",))).played == ["S001", "S014"]
+    assert seats.modes == []
+
+
+@pytest.mark.parametrize(("seat", "digit"), [("seat01", "4"), ("seat01", ""), ("seat03", "3")])
+async def test_a_mode_that_does_not_exist_or_a_seat_without_anybody_changes_nothing(
+    seat: str, digit: str
+) -> None:
+    seats = Seats()
+    await seats.seating.log_in("01", "1001", by="x")
+    session = await seats.dial("mode", digit, seat, keyed=("123456",))
+    assert (session.played, session.variables, seats.modes) == ([], {}, [])
+
+
+async def test_the_mode_stays_when_the_leaders_pin_is_wrong() -> None:
+    seats = Seats()
+    await seats.seating.log_in("01", "1001", by="x")
+    session = await seats.dial("mode", "3", keyed=("000000",) * PIN_TRIES)
+    assert (session.variables, seats.modes) == ({}, [])
+
+
+@pytest.mark.parametrize("operator", ["1002", "1004", "9999", ""])
 async def test_nobody_logs_in_as_a_person_without_a_pin(operator: str) -> None:
     seats = Seats()
     session = await seats.dial("login", operator, keyed=("",) * 9)

@@ -20,12 +20,16 @@ CALL_ROWS = [
     (S.WAITING, K.SEAT_RINGING, S.RINGING),
     (S.WAITING, K.ANSWERED, S.TALKING),
     (S.WAITING, K.HANDED_OFF, S.HANDED_OFF),
+    (S.WAITING, K.VOICEMAIL_LEFT, S.VOICEMAIL),
+    (S.WAITING, K.CALLBACK_CLAIMED, S.CALLBACK),
     (S.WAITING, K.HUNG_UP, S.ENDED),
     (S.RINGING, K.SEAT_RINGING, S.RINGING),
     (S.RINGING, K.SEAT_NO_ANSWER, S.WAITING),
     (S.RINGING, K.ANSWERED, S.TALKING),
     (S.RINGING, K.QUEUED, S.WAITING),
     (S.RINGING, K.HANDED_OFF, S.HANDED_OFF),
+    (S.RINGING, K.VOICEMAIL_LEFT, S.VOICEMAIL),
+    (S.RINGING, K.CALLBACK_CLAIMED, S.CALLBACK),
     (S.RINGING, K.HUNG_UP, S.ENDED),
     (S.TALKING, K.OPERATOR_LEFT, S.SURVEYING),
     (S.TALKING, K.THREE_WAY, S.THREE_WAY),
@@ -44,11 +48,23 @@ CALL_ROWS = [
     (S.SURVEYING, K.CALLER_KEPT, S.WAITING),
     (S.SURVEYING, K.QUEUED, S.WAITING),
     (S.SURVEYING, K.HUNG_UP, S.ENDED),
+    (S.VOICEMAIL, K.QUEUED, S.WAITING),
+    (S.VOICEMAIL, K.HUNG_UP, S.ENDED),
+    (S.CALLBACK, K.HUNG_UP, S.CALLBACK),
+    (S.CALLBACK, K.CALLBACK_TRIED, S.CALLBACK),
+    (S.CALLBACK, K.CALLBACK_UNREACHED, S.CALLBACK),
+    (S.CALLBACK, K.CALLBACK_ANSWERED, S.TALKING),
+    (S.CALLBACK, K.CALLBACK_FAILED, S.ENDED),
 ]
 SEAT_ROWS = [
     (SeatState.LOGGED_OUT, K.LOGGED_IN, SeatState.READY),
     (SeatState.READY, K.LOGGED_OUT, SeatState.LOGGED_OUT),
     (SeatState.READY, K.PAUSED, SeatState.PAUSED),
+    (SeatState.READY, K.WRAP_UP_STARTED, SeatState.WRAP_UP),
+    (SeatState.WRAP_UP, K.LOGGED_OUT, SeatState.LOGGED_OUT),
+    (SeatState.WRAP_UP, K.PAUSED, SeatState.PAUSED),
+    (SeatState.WRAP_UP, K.WRAP_UP_STARTED, SeatState.WRAP_UP),
+    (SeatState.WRAP_UP, K.WRAP_UP_ENDED, SeatState.READY),
     (SeatState.PAUSED, K.LOGGED_OUT, SeatState.LOGGED_OUT),
     (SeatState.PAUSED, K.PAUSED, SeatState.PAUSED),
     (SeatState.PAUSED, K.RESUMED, SeatState.READY),
@@ -105,7 +121,7 @@ def test_what_is_only_told_of_a_call_never_moves_it(state: CallState, kind: Kind
     assert call.state is state
 
 
-@pytest.mark.parametrize("state", [state for state in CallState if state is not S.ENDED])
+@pytest.mark.parametrize("state", [state for state in CallState if state not in (S.ENDED, S.CALLBACK)])
 def test_a_hangup_ends_a_call_in_any_state(state: CallState) -> None:
     call = call_in(state)
     call.apply(an_event(K.HUNG_UP))
@@ -116,9 +132,10 @@ def test_a_hangup_ends_a_call_in_any_state(state: CallState) -> None:
 @pytest.mark.parametrize(("state", "kind", "after"), SEAT_ROWS)
 def test_a_seat_moves_as_its_table_says(state: SeatState, kind: Kind, after: SeatState) -> None:
     seat = SeatRecord("01", state=state)
-    assert seat.apply(Event("seat:01", 5.0, kind, {"operator": "1001", "reason": "meal"}))
+    assert seat.apply(Event("seat:01", 5.0, kind, {"operator": "1001", "reason": "meal", "until": 35.0}))
     assert seat.state is after
     assert seat.since == 5.0
+    assert seat.until == (35.0 if after is SeatState.WRAP_UP else None)
     assert seat.reason == ("meal" if after is SeatState.PAUSED else "")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
+from datetime import date
 from pathlib import Path
 
 import click
@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from ivr.cli import main
-from ivr.hotline.files import load
+from ivr.hotline.files import Severity, read
 from ivr.settings import Settings
 from tools import draw_states
 
@@ -120,17 +120,10 @@ def test_the_examples_of_the_guide_are_a_configuration(guide: str, tmp_path: Pat
     assert set(examples) == {path.name for path in (PROJECT / "queues").glob("*.yaml")}
     for name, text in examples.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
-    book = load(tmp_path)
-    assert book.lines
-    assert book.seats
-    assert book.operators
-
-
-@pytest.mark.parametrize("name", sorted(_examples(GUIDES[0])))
-def test_each_example_fits_beside_the_shipped_files(name: str, tmp_path: Path) -> None:
-    folder = shutil.copytree(PROJECT / "queues", tmp_path / "queues")
-    (folder / name).write_text(_examples(GUIDES[0])[name], encoding="utf-8")
-    load(folder)
+    reading = read(tmp_path, date(2026, 6, 1))
+    assert [fault.sentence() for fault in reading.faults if fault.severity is Severity.FAULT] == []
+    assert reading.book is not None
+    assert reading.book.lines and reading.book.seats and reading.book.operators
 
 
 def test_both_guides_have_the_same_examples() -> None:

@@ -1,4 +1,4 @@
-"""What ``ivr lines match`` tells of a number."""
+"""What ``ivr lines match`` tells of a number and of what was said."""
 
 from __future__ import annotations
 
@@ -43,3 +43,33 @@ def test_a_line_is_a_line_and_anything_else_is_none() -> None:
     assert match("--dialled", "12345", "--diverted-from", "12330")["line_id"] == "ip_12330"
     assert match("--dialled", "1100")["kind"] == "none"
     assert CliRunner().invoke(lines, ["match"]).exit_code == 2
+
+
+def test_what_a_caller_said_is_its_line() -> None:
+    answer = match("--speech", "喂你好我想问一下那个公积金贷款")
+    assert answer == {
+        "kind": "line",
+        "line_id": "fund_12329",
+        "number": "12329",
+        "candidates": [],
+        "question": None,
+        "score": 1.0,
+    }
+    assert match("--speech", "嗯")["kind"] == match("--speech", "")["kind"] == "none"
+
+
+def test_the_number_dialled_goes_before_words_and_an_emergency_before_both() -> None:
+    assert match("--dialled", "12330", "--speech", "公积金")["line_id"] == "ip_12330"
+    assert match("--dialled", "12345", "--speech", "公积金")["line_id"] == "fund_12329"
+    assert match("--dialled", "12330", "--speech", "我家着火了")["number"] == "119"
+
+
+def test_two_lines_named_are_listed_under_the_question_in_chinese(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IVR_LANGUAGE", "zh")
+    said = CliRunner().invoke(lines, ["match", "--speech", "税务局和民政局"]).output.splitlines()
+    assert said == [
+        "请问您要找的是税务局,还是民政局?",
+        "  tax_12366 纳税缴费服务热线",
+        "  civil_12349 民政服务热线",
+    ]
+    assert "119" in CliRunner().invoke(lines, ["match", "--speech", "着火了"]).output

@@ -111,6 +111,14 @@ def test_a_line_is_found_by_its_written_name_too(book: PromptBook) -> None:
     assert book.files("P006", line_name="纳税缴费服务热线") == book.files("P006", line_name="tax_12366")
 
 
+def test_a_name_too_long_for_its_time_is_left_out_and_the_notice_is_over_in_time(tmp_path: Path) -> None:
+    _write(tmp_path / "loc_long.wav", seconds=4.0)
+    book = PromptBook(city=tmp_path)
+    assert [path.stem for path in book.files("P005", line_name="loc_long")] == ["P005_0"]
+    assert book.seconds("P005", line_name="loc_long") <= RECORDING_NOTICE_MAX_S
+    assert [path.stem for path in book.files("P032", dept="loc_long")] == ["P032_1", "loc_long", "P032_2"]
+
+
 def test_a_line_nobody_recorded_leaves_no_hole_in_the_sentence(book: PromptBook) -> None:
     assert [path.stem for path in book.files("P006", line_name="新开的热线")] == ["P006_0"]
 

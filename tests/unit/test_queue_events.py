@@ -92,7 +92,10 @@ class Switch:
         if name == "QueueRemove":
             self.members.pop(key, None)
         elif name == "QueueAdd":
-            self.members[key] = Member(*key, headers["MemberName"], paused, headers.get("Reason", ""))
+            reason, penalty = headers.get("Reason", ""), int(headers["Penalty"])
+            self.members[key] = Member(*key, headers["MemberName"], paused, reason, penalty)
+        elif name == "QueuePenalty":
+            self.members[key] = self.members[key]._replace(penalty=int(headers["Penalty"]))
         elif name == "QueuePause":
             there = self.members[key]
             reason = headers.get("Reason", "") if paused else ""
@@ -113,11 +116,12 @@ QUEUES, SEATS = ["q_general", "q_market"], ["PJSIP/seat01", "PJSIP/seat02", "PJS
 STATES = st.sampled_from([(False, ""), (True, "meal"), (True, "rest")])
 MEMBERS = st.lists(
     st.builds(
-        lambda queue, seat, name, state: Member(queue, seat, name, *state),
+        lambda queue, seat, name, state, penalty: Member(queue, seat, name, state[0], state[1], penalty),
         st.sampled_from(QUEUES),
         st.sampled_from(SEATS),
         st.sampled_from(["1001", "1002"]),
         STATES,
+        st.sampled_from([0, 10]),
     ),
     unique_by=lambda m: (m.queue, m.interface),
     max_size=6,
@@ -135,6 +139,26 @@ async def test_whatever_asterisk_had_it_ends_with_just_the_seats_that_should_rin
     switch.actions.clear()
     assert await members.align(link(switch), wanted, list(switch.members.values())) == []
     assert switch.actions == []
+
+
+@pytest.mark.parametrize(
+    ("last_call", "free_since", "again"),
+    [(100, 110.5, True), (100, 100.0, True), (100, 130.0, False), (100, 99.9, False), (0, 110.5, False)],
+    ids=["ended early", "in the same second", "over by time", "a call since", "never called"],
+)
+async def test_asterisk_forgets_a_wrap_up_that_the_operator_ended_early_and_no_other(
+    last_call: int, free_since: float, again: bool
+) -> None:
+    there = Member("q_general", "PJSIP/seat01", "1001", True, "wrap_up", last_call=last_call)
+    wanted = there._replace(paused=False, reason="", free_since=free_since, wrap_up_s=30)
+    switch = Switch([there])
+    await members.align(link(switch), [wanted], [there])
+    assert ("QueueRemove" in switch.actions) is again
+    assert not switch.members["q_general", "PJSIP/seat01"].paused
+
+
+async def test_a_channel_that_has_just_gone_is_not_moved_and_no_fault() -> None:
+    assert not await members.redirect(link(Switch(refuses=["Redirect"])), "PJSIP/trunk-1", "there", "1")
 
 
 async def test_a_seat_that_is_gone_already_is_no_fault() -> None:
@@ -155,19 +179,19 @@ async def test_the_queues_of_this_moment_are_read() -> None:
     switch.items = [
         message("QueueParams", Queue="q_general"),
         message("QueueMember", Queue="q_general", Name="1001", StateInterface="PJSIP/seat01",
-                Paused="1", PausedReason="meal", Status="1"),
+                Paused="1", PausedReason="meal", Status="1", Penalty="10", LastCall="1795296848"),
         message("QueueMember", Queue="q_general", Name="1002", StateInterface="", Location="PJSIP/seat02",
                 Paused="0", PausedReason="old", Status=""),
-        message("QueueEntry", Queue="q_general", Channel="PJSIP/trunk-1", Wait="12"),
+        message("QueueEntry", Queue="q_general", Channel="PJSIP/trunk-1", Wait="12", Priority="30"),
         message("QueueStatusComplete"),
     ]  # fmt: skip
     status = await members.status(link(switch))
     assert status.queues == ["q_general"]
     assert status.members == [
-        Member("q_general", "PJSIP/seat01", "1001", True, "meal"),
+        Member("q_general", "PJSIP/seat01", "1001", True, "meal", 10, 1_795_296_848),
         Member("q_general", "PJSIP/seat02", "1002", False, ""),
     ]
-    assert status.callers == [members.Caller(CALL, "q_general", "PJSIP/trunk-1", 12)]
+    assert status.callers == [members.Caller(CALL, "q_general", "PJSIP/trunk-1", 12, priority=30)]
     assert status.states["PJSIP/seat01"] == members.NOT_IN_USE
 
 

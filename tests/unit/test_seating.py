@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import date, time
+
 import pytest
 
 from ivr.calls.book import CallBook
 from ivr.calls.seating import PAUSE_REASONS, Membership, Seating, SeatingRefused
 from ivr.calls.states import SeatState
-from tests.unit.kit import Clock, Journal, calls_of, small_book
+from ivr.hotline.book import Operator, QueueKind, QueueSpec, Seat
+from ivr.hotline.duty import Crew, Roster, Shift
+from ivr.hotline.modes import ModeName
+from tests.unit.kit import T0, Clock, Journal, calls_of, small_book
 
 
 class Desk:
@@ -18,7 +23,9 @@ class Desk:
         self.journal = Journal()
         self.calls: CallBook = calls_of(self.journal)
         self.aligned: list[list[Membership]] = []
-        self.seating = Seating(lambda: self.book, self.calls, self._align, Clock())
+        self.clock = Clock()
+        self.mode = ModeName.REGULAR
+        self.seating = Seating(lambda: self.book, self.calls, self._align, self.clock, lambda: self.mode)
         self.seating.known = True
 
     async def _align(self) -> None:
@@ -34,12 +41,12 @@ async def test_an_operator_who_logs_in_gets_the_calls_of_all_their_queues(desk: 
     await desk.seating.log_in("01", "1002", by="seat 01")
     assert desk.aligned == [
         [
-            Membership("q_general", "01", "seat01", "1002", False, ""),
-            Membership("q_market", "01", "seat01", "1002", False, ""),
+            Membership("q_general", "01", "seat01", "1002", False, "", free_since=T0),
+            Membership("q_market", "01", "seat01", "1002", False, "", free_since=T0),
         ]
     ]
     (logged_in,) = desk.journal.of("seat:01")
-    assert logged_in.data == {"operator": "1002", "by": "seat 01"}
+    assert logged_in.data == {"operator": "1002", "by": "seat 01", "rostered": False}
 
 
 async def test_an_operator_who_moves_frees_the_former_seat_first(desk: Desk) -> None:
@@ -63,10 +70,11 @@ async def test_pausing_keeps_the_seat_in_its_queues_without_calls(desk: Desk) ->
     await desk.seating.log_in("01", "1001", by="x")
     await desk.seating.pause("01", "2", by="x")
     assert desk.aligned[-1] == [Membership("q_general", "01", "seat01", "1001", True, "meal")]
+    desk.clock.now += 5
     await desk.seating.pause("01", "training", by="x")
     assert desk.aligned[-1][0].reason == "training"
     await desk.seating.resume("01", by="x")
-    assert desk.aligned[-1] == [Membership("q_general", "01", "seat01", "1001", False, "")]
+    assert desk.aligned[-1] == [Membership("q_general", "01", "seat01", "1001", False, "", free_since=T0 + 5)]
 
 
 async def test_logging_out_takes_the_seat_out_of_every_queue(desk: Desk) -> None:
@@ -178,3 +186,49 @@ async def test_who_sits_where_is_refused_not_guessed_while_the_database_was_not_
     seating.known = True
     await seating.log_in("01", "1001", by="x")
     assert desk.calls.operator_on("01") == "1001"
+
+
+def penalties(desk: Desk) -> dict[str, int]:
+    return {member.queue: member.penalty for member in desk.seating.memberships()}
+
+
+async def test_the_general_operators_help_the_experts_late_and_in_an_emergency_at_once(desk: Desk) -> None:
+    expert = QueueSpec("q_market", "市场监管", kind=QueueKind.EXPERT)
+    desk.book = small_book(queues=(QueueSpec("q_general", "综合受理"), expert))
+    await desk.seating.log_in("01", "1001", by="x")
+    assert penalties(desk) == {"q_general": 0, "q_market": 10}
+    desk.mode = ModeName.EMERGENCY
+    assert penalties(desk) == {"q_general": 0, "q_market": 0}
+    desk.mode = ModeName.HOLIDAY
+    assert penalties(desk) == {"q_general": 0, "q_market": 10}
+
+
+async def test_who_serves_a_queue_anyway_has_no_penalty_there(desk: Desk) -> None:
+    general = QueueSpec("q_general", "综合受理", overflow_to="q_market")
+    desk.book = small_book(queues=(general, QueueSpec("q_market", "市场监管", overflow_to="q_general")))
+    await desk.seating.log_in("01", "1002", by="x")
+    assert penalties(desk) == {"q_general": 0, "q_market": 0}
+
+
+async def test_a_person_who_is_not_rostered_may_log_in_and_it_is_noted(desk: Desk) -> None:
+    night = Shift("night", "夜班", time(0), time(8))
+    crews = {"night": Crew("1001", ("1001",))}
+    desk.book = small_book(roster=Roster((night,), date(2026, 11, 1), (crews,)))
+    desk.clock.now = 1_795_275_000.0  # 23:30 in Shanghai: half an hour before the shift
+    for seat, operator in (("01", "1001"), ("02", "1002")):
+        await desk.seating.log_in(seat, operator, by="x")
+    assert [event.data["rostered"] for event in desk.journal.events] == [True, False]
+    desk.clock.now -= 60
+    assert not desk.seating.is_rostered("1001")
+
+
+async def test_the_twenty_fifth_person_is_refused_and_a_move_is_not(desk: Desk) -> None:
+    seats = tuple(Seat(f"{n:02}", f"80{n:02}") for n in range(1, 27))
+    people = tuple(Operator(f"{n}", "话务员", ("q_general",)) for n in range(1001, 1027))
+    desk.book = small_book(seats=seats, operators=people)
+    for seat, person in zip(seats[:24], people, strict=False):
+        await desk.seating.log_in(seat.id, person.number, by="x")
+    with pytest.raises(SeatingRefused, match="no more than 24"):
+        await desk.seating.log_in("25", "1025", by="x")
+    await desk.seating.log_in("26", "1001", by="x")
+    assert desk.calls.seat_of("1001") == "26"

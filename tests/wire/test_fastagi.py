@@ -335,3 +335,39 @@ def test_a_hundred_calls_at_once_under_uvloop_get_their_own_answers() -> None:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(scenario())
+
+
+async def test_a_key_and_a_few_words_are_taken_from_the_caller() -> None:
+    got: list[Any] = []
+
+    async def route(call: AgiSession) -> None:
+        got.append(await call.wait_for_digit(3.0))
+        got.append(await call.wait_for_digit(0.5))
+        for _ in range(3):
+            got.append(await call.record_file("/said/1", limit_s=6.0, silence_s=2))
+        try:
+            await call.record_file("/nowhere/1", limit_s=6, silence_s=2)
+        except AgiError as error:
+            got.append(type(error))
+        try:
+            await call.wait_for_digit(1)
+        except AgiError as error:
+            got.append(type(error))
+
+    replies = [
+        b"200 result=42\n",
+        b"200 result=0\n",
+        b"200 result=0 (timeout) endpos=48000\n",
+        b"200 result=35 (dtmf) endpos=8000\n",
+        b"200 result=0 (timeout) endpos=16000\n",
+        b"200 result=-1 (writefile)\n",
+        b"200 result=6\n",
+        b"200 result=-1\nHANGUP\n",
+    ]
+    async with serving(route) as server:
+        lines = await play_asterisk(server.port, replies, hold_s=2)
+        assert await eventually(lambda: len(got) == 7)
+    assert got == ["*", "", "", "#", "", AgiCommandError, AgiHangup]
+    words = [read_words(line.rstrip(b"\n")) for line in lines]
+    assert words[0] == [b"WAIT", b"FOR", b"DIGIT", b"3000"]
+    assert words[2] == [b"RECORD", b"FILE", b"/said/1", b"wav", b"0123456789*#", b"6000", b"s=2"]

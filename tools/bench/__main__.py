@@ -1,4 +1,4 @@
-"""``python -m tools.bench [--quick] [--shipped] [--only wires,load,transcription,start,three_way]``.
+"""``python -m tools.bench [--quick] [--shipped] [--only wires,matching,load,…]``.
 
 Prints what it does and a table, and writes ``docs/benchmarks.md``: a whole run to its place, a
 partial or quick one only where ``--output`` says.  Exit status 1 when a target is missed.
@@ -20,12 +20,13 @@ from pathlib import Path
 from ivr import deployment
 from ivr.errors import HotlineError
 from ivr.settings import load as load_settings
-from tools.bench import load, machine, others, start, three_way
+from tests.load import bench_matching
+from tools.bench import apply, load, machine, others, planning, start, three_way
 from tools.bench.table import Part, markdown, plain
 
 PROJECT = Path(__file__).resolve().parents[2]
 REPORT = PROJECT / "docs/benchmarks.md"
-PARTS = ("wires", "transcription", "start", "load", "three_way")
+PARTS = ("wires", "matching", "transcription", "planning", "start", "apply", "three_way", "load")
 
 HEAD = """\
 # Benchmarks
@@ -79,8 +80,11 @@ def _work(scratch: Path, *, quick: bool, shipped: bool) -> Mapping[str, Callable
     plan = replace(plan, shipped_pairs=max(1, plan.pairs // 2) if shipped else 0)
     return {
         "wires": lambda: others.wires(6.0 if quick else 30.0),
+        "matching": lambda: others.matching(2 if quick else bench_matching.ROUNDS),
         "transcription": lambda: others.transcription(2 if quick else 8),
+        "planning": lambda: planning.run(3 if quick else 20),
         "start": lambda: start.run(scratch / "start", 2 if quick else start.STARTS),
+        "apply": lambda: apply.run(scratch / "apply", 2 if quick else apply.APPLIES),
         "load": lambda: load.run(scratch / "load", plan),
         "three_way": lambda: three_way.run(scratch / "three_way", quick=quick),
     }

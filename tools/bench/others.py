@@ -1,9 +1,9 @@
-"""The comparisons that need no Asterisk: the wires beside panoramisk, the recogniser beside vosk alone."""
+"""What needs no Asterisk: the wires beside panoramisk, the recogniser beside vosk alone, finding a line."""
 
 from __future__ import annotations
 
-from tests.load import bench_transcription, bench_wires
-from tools.bench.table import Part, Row, ratio, told
+from tests.load import bench_matching, bench_transcription, bench_wires
+from tools.bench.table import Part, Row, limit, ratio, told
 
 
 def wires(seconds: float) -> Part:
@@ -37,3 +37,25 @@ def transcription(rounds: int) -> Part:
     ]
     remark = "Transcription: the shipped demonstration model in both; the cheapest of alternating rounds is compared."
     return Part("transcription", tuple(rows), (remark,))
+
+
+def matching(rounds: int) -> Part:
+    """Time finding a line by number and by words, with the names of 82 lines and with thousands."""
+    found = bench_matching.run(rounds)
+    rows = (
+        limit("line by number, 82 lines", found.by_number * 1e6, 20, "µs"),
+        limit("line by what was said, 549 names, p99", found.small_p99 * 1e3, 2, "ms"),
+        told("… median", f"{found.small_p50 * 1e3:.3f} ms"),
+        ratio(
+            f"line by what was said, {bench_matching.NAMES} names beside 549, p99",
+            f"{found.large_p99 * 1e3:.3f} ms",
+            f"{found.small_p99 * 1e3:.3f} ms",
+            found.growth,
+            at_most=3.0,
+        ),
+    )
+    remark = (
+        "Lines: processor time (nothing waits) of everything in the tests' two sets of utterances, in alternating "
+        "rounds; the further names are made of places, matters and requests."
+    )
+    return Part("matching", rows, (remark,))

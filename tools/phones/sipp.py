@@ -149,6 +149,10 @@ class Phones:
         values = {"ring_ms": ring_ms, "talk_ms": talk_ms, "speak": self._speak(sound), "sound": "-"}
         return self._start("seat", _filled(text, values), port, ["-m", str(calls)] if calls else [])
 
+    def busy(self, port: int) -> Running:
+        """Refuse every call to a port as a telephone that is in use does."""
+        return self._start("seat", (SCENARIOS / "busy.xml").read_text(), port, [])
+
     def caller(  # noqa: PLR0913 - a phone call has many sides
         self,
         *,
@@ -165,23 +169,31 @@ class Phones:
         user: str = "",
         password: str = "",
         keys: str = "",
+        ear: int = 0,
+        key_gap_ms: int = 400,
     ) -> Running:
         """Call from the trunk, or with ``user`` and ``password`` as somebody who logs in.
 
         ``rate`` is calls a second, ``stays`` waits for the other side to hang up, ``keys`` are
-        pressed (SIP INFO) once the call is answered.
+        pressed (SIP INFO) once the call is answered, ``key_gap_ms`` before each.  ``ear`` is the port
+        of an :class:`Ear` that hears instead of SIPp, for as long as the caller is silent.
         """
         ending = (SCENARIOS / ("caller_stays.part.xml" if stays else "caller_hangs_up.part.xml")).read_text()
         text = (SCENARIOS / "caller.xml").read_text().replace("{ending}", ending)
         if user:
             text = _with_login(text, user, password)
+        elif keys:  # each key is a request of its own, before the last one
+            text = text.replace("CSeq: 2 BYE", "CSeq: 99 BYE")
+        if ear:
+            text = text.replace("[rtpstream_audio_port]", str(ear))
         values = {
             "dialled": dialled,
             "number": user if user.startswith("seat") else number,
             "name": name,
             "before_ms": before_ms,
             "after_ms": after_ms,
-            "speak": self._speak(sound) + "".join(_key(digit, n) for n, digit in enumerate(keys, 3)),
+            "speak": self._speak(sound)
+            + "".join(_key(digit, n, key_gap_ms) for n, digit in enumerate(keys, 3)),
             "headers": f"{headers}\n" if headers else "",
             "refusals": "",
         }
@@ -252,9 +264,9 @@ def _with_login(text: str, user: str, password: str) -> str:
     return text.replace("{from}", user)
 
 
-def _key(digit: str, sequence: int) -> str:
+def _key(digit: str, sequence: int, gap_ms: int) -> str:
     return (
-        '<pause milliseconds="400"/>\n<send><![CDATA[\nINFO [next_url] SIP/2.0\n'
+        f'<pause milliseconds="{gap_ms}"/>\n<send><![CDATA[\nINFO [next_url] SIP/2.0\n'
         "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]\n"
         'From: "{name}" <sip:{number}@[local_ip]:[local_port]>;tag=[pid]c[call_number]\n'
         "To: <sip:{dialled}@[remote_ip]:[remote_port]>[peer_tag_param]\nCall-ID: [call_id]\n"

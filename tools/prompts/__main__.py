@@ -20,6 +20,10 @@ HERE = Path(__file__).parent
 HOLD_MUSIC = "hold"
 # A word said alone comes out hasty; numbers and units are spoken a little slower.
 PIECE_SLOWER_BY = 20
+# A name stands in prompts that have to be over in time: it is spoken faster until it fits.
+LONGEST_NAME_S = 2.3
+FASTER_STEP = 5
+FASTEST_BY = 40
 
 
 def main() -> int:
@@ -36,7 +40,7 @@ def main() -> int:
     todo = _what_to_say(options.into)
     with ThreadPoolExecutor() as pool:
         jobs = {
-            name: pool.submit(synthesis.speak, text, sounds / f"{name}.wav", _at_speed(voice, slower))
+            name: pool.submit(_say, text, sounds / f"{name}.wav", voice, slower)
             for name, (text, slower) in todo.items()
         }
         for done, (name, job) in enumerate(jobs.items(), 1):
@@ -62,6 +66,17 @@ def _progress(line: str) -> None:
         print(f"\r{line}".ljust(60), end="", flush=True)
 
 
+def _say(text: str, target: Path, voice: synthesis.Voice, slower: int | None) -> float:
+    """Record one text; with ``slower`` None a name, as fast as it must be. Return its length in seconds."""
+    if slower is not None:
+        return synthesis.speak(text, target, _at_speed(voice, slower))
+    for faster in range(0, FASTEST_BY + 1, FASTER_STEP):
+        seconds = synthesis.speak(text, target, _at_speed(voice, -faster))
+        if seconds <= LONGEST_NAME_S:
+            break
+    return seconds
+
+
 def _at_speed(voice: synthesis.Voice, slower: int) -> synthesis.Voice:
     return synthesis.Voice(voice.chinese, voice.english, voice.words_per_minute - slower, voice.pronounce)
 
@@ -70,16 +85,25 @@ def _write_words(folder: Path) -> None:
     """Copy the names of the lines beside the texts, where the engine reads them."""
     names = yaml.safe_load((HERE / "line_names.yaml").read_text(encoding="utf-8"))["lines"]
     lines = ["# Names of the department lines, made by `python -m tools.prompts`; do not edit."]
-    lines += [f"{name}: {text}" for name, text in names.items()]
+    lines += [
+        f"{name}: {text}"
+        if isinstance(text, str)
+        else f"{name}: {{text: {text['text']}, say: {text['say']}}}"
+        for name, text in names.items()
+    ]
     (folder / "words.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _what_to_say(folder: Path) -> dict[str, tuple[str, int]]:
-    """Everything to record: name of the recording -> (text, how much slower)."""
+def _what_to_say(folder: Path) -> dict[str, tuple[str, int | None]]:
+    """Everything to record: name of the recording -> (text, how much slower; None for a name)."""
     texts = load_texts(folder)
-    todo = {part.name: (part.text, 0) for prompt in texts.prompts.values() for part in prompt.fragments}
+    todo: dict[str, tuple[str, int | None]] = {
+        part.name: (part.text, -prompt.faster)
+        for prompt in texts.prompts.values()
+        for part in prompt.fragments
+    }
     todo |= {name: (text, PIECE_SLOWER_BY) for name, text in texts.pieces.items()}
-    return todo | {name: (word.say, 0) for name, word in texts.words.items()}
+    return todo | {name: (word.say, None) for name, word in texts.words.items()}
 
 
 def _write_tones(folder: Path) -> None:

@@ -1,0 +1,1 @@
+"""Taking a changed configuration into service while calls go on: versions, history, the switch, the way back."""

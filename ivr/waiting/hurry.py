@@ -1,0 +1,88 @@
+"""A seat is free, and the caller at the head still hears an announcement: cut it short.
+
+``Queue`` plays an announcement to its end before it rings a seat (app_queue, say_position and
+say_periodic_announcement wait for the stream), but any key ends it.  ``D`` stands on no
+telephone, so nobody means anything by it, and no extension of ours answers to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterable
+
+from ivr.asterisk import members
+from ivr.asterisk.manager import AmiRefused, Link, LinkState
+from ivr.calls.book import CallBook
+from ivr.calls.events import Event, Kind, is_call
+from ivr.calls.states import CallState
+from ivr.errors import HotlineError
+
+log = logging.getLogger(__name__)
+
+_KEY = "D"
+_LOOK_EVERY_S = 0.7
+"""The queue itself looks for a free seat once a second."""
+_WATCH_S = 12.0
+"""Longer than any announcement."""
+
+
+def at_the_head(status: members.QueueStatus) -> Iterable[members.Caller]:
+    """Return the callers that a free seat could take now, queue by queue."""
+    for queue in status.queues:
+        free = sum(
+            member.queue == queue
+            and not member.paused
+            and status.states.get(member.interface) == members.NOT_IN_USE
+            for member in status.members
+        )
+        waiting = sorted((one for one in status.callers if one.queue == queue), key=lambda one: one.position)
+        yield from waiting[:free]
+
+
+class Hurry:
+    """Looks after callers at the head whenever a seat may have become free.
+
+    Args:
+        calls: open calls.
+        link: the link to Asterisk.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(self, calls: CallBook, link: Link, clock: Callable[[], float]) -> None:
+        self._calls = calls
+        self._link = link
+        self._clock = clock
+        self._until = 0.0
+        self._wake = asyncio.Event()
+
+    def on_event(self, event: Event) -> None:
+        """Watch for a while after whatever may have freed a seat."""
+        if not is_call(event.stream) or event.kind in (Kind.OPERATOR_LEFT, Kind.SEAT_NO_ANSWER):
+            self._until = self._clock() + _WATCH_S
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Look until cancelled; asks Asterisk nothing while nobody waits."""
+        while True:
+            await self._wake.wait()
+            while self._clock() < self._until:
+                await asyncio.sleep(_LOOK_EVERY_S)
+                with contextlib.suppress(HotlineError):
+                    await self._look()
+            self._wake.clear()
+
+    async def _look(self) -> None:
+        waits = any(
+            call.state in (CallState.WAITING, CallState.CALLBACK) for call in self._calls.calls.values()
+        )
+        if not waits or self._link.state is not LinkState.LIVE:
+            return
+        for caller in at_the_head(await members.status(self._link)):
+            call = self._calls.calls.get(caller.call_id)
+            if call is None or call.state not in (CallState.WAITING, CallState.CALLBACK):
+                continue
+            with contextlib.suppress(AmiRefused):
+                key = {"Channel": caller.channel, "Digit": _KEY, "Receive": "true", "Async": "false"}
+                await self._link.action("PlayDTMF", key)

@@ -1,0 +1,136 @@
+"""Nobody is logged in: callers are asked for a message instead of being left alone (P042).
+
+It must never be normal, the service is 7×24 human; so it is an alarm, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from urllib.parse import unquote
+
+from ivr.asterisk.manager import Link, LinkState, Message
+from ivr.calls.book import CallBook
+from ivr.calls.events import Event, Kind
+from ivr.calls.record import CallRecord
+from ivr.calls.seating import Seating
+from ivr.calls.states import CallState
+from ivr.errors import HotlineError
+from ivr.hotline.book import HotlineBook
+
+log = logging.getLogger(__name__)
+
+Alarm = Callable[[str, str, str, str], object]
+"""Tells the shift leader: (alarm, what it is about, sentence, the same in Chinese)."""
+
+
+def log_alarm(alarm: str, about: str, sentence: str, sentence_zh: str) -> None:
+    """Tell the log, where there is no board of alarms."""
+    log.warning("alarm %s (%s): %s %s", alarm, about, sentence, sentence_zh)
+
+
+def left_alone(
+    calls: Iterable[CallRecord], empty_since: Mapping[str, float], now: float, limit_s: float
+) -> list[CallRecord]:
+    """Return who has waited ``limit_s`` seconds in a queue that was without anybody for as long."""
+    return [
+        call
+        for call in calls
+        if call.state is CallState.WAITING
+        and call.queue is not None
+        and call.queue in empty_since
+        and call.queued_at is not None
+        and now - max(call.queued_at, empty_since[call.queue]) >= limit_s
+    ]
+
+
+class Unattended:
+    """Watches queues that nobody is logged in to.
+
+    Args:
+        book: gives the present configuration.
+        calls: open calls.
+        seating: who sits where.
+        link: the link to Asterisk.
+        clock: seconds since the epoch.
+        limit_s: how long a caller waits for somebody to log in.
+        alarm: tells the shift leader.
+    """
+
+    def __init__(
+        self,
+        book: Callable[[], HotlineBook],
+        calls: CallBook,
+        seating: Seating,
+        link: Link,
+        clock: Callable[[], float],
+        limit_s: float,
+        alarm: Alarm = log_alarm,
+    ) -> None:
+        self._book = book
+        self._calls = calls
+        self._seating = seating
+        self._link = link
+        self._clock = clock
+        self._limit_s = limit_s
+        self.alarm = alarm
+        self.over: Callable[[str, str], object] = lambda *_: None
+        """Told when an alarm is no more: (alarm, what it was about)."""
+        self._empty_since: dict[str, float] = {}
+        self._sent: set[str] = set()
+
+    async def run(self) -> None:
+        """Look once a second until cancelled."""
+        while True:
+            await asyncio.sleep(1.0)
+            with contextlib.suppress(HotlineError):
+                await self.look()
+
+    async def look(self) -> None:
+        """Send to the message those who are left alone; each once: who presses 0 wants to wait."""
+        if not self._seating.known or self._link.state is not LinkState.LIVE:
+            return
+        now = self._clock()
+        manned = {membership.queue for membership in self._seating.memberships()}
+        for queue_id in manned & self._empty_since.keys():
+            self.over("unattended", queue_id)
+        self._empty_since = {
+            queue.id: self._empty_since.get(queue.id, now)
+            for queue in self._book().queues
+            if queue.id not in manned
+        }
+        self._sent &= self._calls.calls.keys()
+        alone = left_alone(list(self._calls.calls.values()), self._empty_since, now, self._limit_s)
+        for call in alone:
+            if call.call_id not in self._sent:
+                self._sent.add(call.call_id)
+                await self._send(call)
+
+    async def _send(self, call: CallRecord) -> None:
+        channel = next((leg.channel for leg in call.legs if leg.role == "caller" and not leg.left_at), "")
+        if not channel:
+            return
+        self.alarm(
+            "unattended",
+            str(call.queue),
+            f"nobody is logged in to {call.queue}; a caller is asked for a message.",
+            f"队列 {call.queue} 无人登录,来电人已转入留言。",
+        )
+        where = {"Channel": channel, "Context": "ivr-voicemail", "Exten": "s", "Priority": "1"}
+        await self._link.action("Redirect", where)
+
+    def hear_word(self, message: Message) -> None:
+        """Take the dialplan's word that a message is being left (UserEvent IvrVoicemail)."""
+        call_id = message.get("Call")
+        if call_id not in self._calls.calls:
+            return
+        data = {"message": unquote(message.get("Message"))}
+        self._calls.record(Event(call_id, self._clock(), Kind.VOICEMAIL_LEFT, data))
+        self.alarm(
+            "voicemail",
+            call_id,
+            f"call {call_id} leaves a message; it wants to be called back within 30 minutes.",
+            f"来电 {call_id} 正在留言,须在30分钟内回拨。",
+        )

@@ -1,0 +1,261 @@
+"""What a caller lives through in the queue, on a real Asterisk: place, callback, message, survey."""
+
+from __future__ import annotations
+
+import audioop
+import contextlib
+import hashlib
+import os
+import signal
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ivr.speech.prompts import SHIPPED
+from tests.asterisk.hotline import SPEECH, Hotline, wait_for
+from tools.phones import free_udp_port
+
+pytestmark = pytest.mark.asterisk
+
+
+@contextlib.contextmanager
+def waiting_hotline(folder: Path, **extra: str) -> Iterator[tuple[Hotline, int]]:
+    """A hotline that calls back on a port of ours, asks how it was, and waits for nobody long."""
+    folder.mkdir(exist_ok=True)
+    port = free_udp_port()
+    settings = {"IVR_SURVEY": "yes", "IVR_UNATTENDED_S": "3600", "IVR_CALLBACK_RETRY_S": "2"} | extra
+    hotline = Hotline(folder, quick=True, **settings)
+    trunks = folder / "queues/trunks.yaml"
+    text = trunks.read_text(encoding="utf-8").replace(
+        "\ndestinations:", f"\ndestinations:\n  callback: ['sip:127.0.0.1:{port}']  #"
+    )
+    trunks.write_text(text, encoding="utf-8")
+    try:
+        hotline.up()
+        yield hotline, port
+    finally:
+        hotline.down()
+    assert not hotline.processes()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Hotline, int]]:
+    with waiting_hotline(tmp_path_factory.mktemp("waiting")) as both:
+        yield both
+
+
+@pytest.fixture
+def place(shared: tuple[Hotline, int]) -> Iterator[tuple[Hotline, int]]:
+    """The shared hotline; whatever a test leaves is hung up and logged out."""
+    hotline, _ = shared
+    yield shared
+    hotline.phones.close()
+    for row in hotline.engine("seats"):
+        if row["operator"] is not None:
+            hotline.unman(row["seat"])
+    hotline.cli("channel request hangup all")
+
+
+def frames(path: Path) -> bytes:
+    with wave.open(str(path)) as sound:
+        data: bytes = sound.readframes(sound.getnframes())
+    return data
+
+
+def times_heard(recording: Path, prompt: str) -> int:
+    """Count how often a prompt's most telling part stands in a recording."""
+    whole = frames(recording)
+    said = frames(SHIPPED / f"zh/{prompt}.wav")
+    length = min(2400, len(said) // 2)
+    start = audioop.findmax(said, length)
+    part = said[2 * start : 2 * (start + length)]
+    found = 0
+    while len(whole) > len(part):
+        at, factor = audioop.findfit(whole, part)
+        match = whole[2 * at : 2 * at + len(part)]
+        rest = audioop.add(match, audioop.mul(part, 2, -factor), 2)
+        if audioop.rms(rest, 2) > 0.35 * max(1, audioop.rms(match, 2)) or audioop.rms(match, 2) < 100:
+            return found
+        found += 1
+        whole = whole[: 2 * at] + b"\0" * len(part) + whole[2 * at + len(part) :]
+    return found
+
+
+def channel_of(hotline: Hotline, number: str) -> str:
+    """Return the channel of a caller."""
+
+    def found() -> str | None:
+        for line in hotline.cli("core show channels concise").splitlines():
+            cells = line.split("!")
+            if len(cells) > 7 and cells[0].startswith("PJSIP/trunk") and number in cells:
+                return cells[0]
+        return None
+
+    return wait_for(found, 10, f"a channel of {number}")
+
+
+def kinds(ticket: dict[str, Any]) -> list[str]:
+    return [event["kind"] for event in ticket["events"]]
+
+
+def busy_operator(hotline: Hotline, number: str) -> None:
+    """Let the only operator talk to somebody for a while."""
+    hotline.phones.caller(number=number, stays=True)
+    wait_for(lambda: hotline.call_state(number) == "talking", 15, "the operator is busy")
+
+
+def wish(hotline: Hotline, number: str, keys: str = "111") -> None:
+    """Call, wait, and ask for a callback; the queue misses a key between two recordings, so once more."""
+    hotline.phones.caller(number=number, stays=True, before_ms=1200, keys=keys, key_gap_ms=700)
+    wait_for(lambda: hotline.call_state(number) == "callback", 15, f"the wish is noted {hotline.logs()}")
+
+
+def test_a_caller_hears_their_place_once_and_again_only_when_it_is_better(place: tuple[Hotline, int]) -> None:
+    hotline, _ = place
+    first = hotline.phones.caller(number="95540003001", after_ms=7000)
+    wait_for(lambda: hotline.call_state("95540003001") == "waiting", 15, "the first waits")
+    hotline.phones.caller(number="95540003002", after_ms=20_500)
+    name = channel_of(hotline, "95540003002")
+    hotline.cli(f"mixmonitor start {name} {hotline.folder}/early.wav")
+    wait_for(lambda: hotline.waiting() == 2, 10, "both wait")
+    assert first.wait() == 0
+    hotline.cli(f"mixmonitor stop {name}")
+    hotline.cli(f"mixmonitor start {name} {hotline.folder}/late.wav")
+    wait_for(lambda: hotline.ticket_of("95540003002"), 30, "the second gives up")
+    early, late = hotline.folder / "early.wav", hotline.folder / "late.wav"
+    assert [times_heard(early, prompt) for prompt in ("S020", "n_2", "S021", "P021")] == [1, 1, 1, 0]
+    assert [times_heard(late, prompt) for prompt in ("S020", "P021")] == [0, 1], "now the next one"
+
+
+def padded(folder: Path, name: str, before_s: float, after_s: float = 0.0) -> Path:
+    """Return a sentence with silence around it: a phone that listens first."""
+    target = folder / f"{name}-{before_s}.wav"
+    with wave.open(str(target), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(b"\0\0" * int(8000 * before_s) + frames(SPEECH / f"{name}.wav"))
+        sound.writeframes(b"\0\0" * int(8000 * after_s))
+    return target
+
+
+def callback_events(ticket: dict[str, Any]) -> list[str]:
+    return [kind.removeprefix("callback_") for kind in kinds(ticket) if kind.startswith("callback_")]
+
+
+def test_a_wished_callback_keeps_the_place_and_brings_citizen_and_operator_together(
+    place: tuple[Hotline, int],
+) -> None:
+    hotline, port = place
+    citizen = hotline.phones.seat(port, sound=padded(hotline.folder, "power_cut", 4.0))
+    hotline.man("01", "1001", talk_ms=1000, sound=padded(hotline.folder, "social_card", 9.0))
+    busy_operator(hotline, "15400003010")
+    wish(hotline, "15400003011")
+    hotline.phones.caller(number="95540003012", stays=True)
+    wait_for(lambda: hotline.waiting() == 2, 10, "the late one stands behind the placeholder")
+    ticket = hotline.transcribed("15400003011", 60)
+    wait_for(lambda: hotline.call_state("95540003012") in ("talking", "surveying"), 30, "then the late one")
+    citizen.stop()
+    after = next(row for row in hotline.tickets() if row["caller"].endswith("3012"))
+    served = next(e["at"] for e in after["events"] if e["kind"] == "answered")
+    taken = next(e["at"] for e in ticket["events"] if e["kind"] == "callback_tried")
+    assert taken < served, "who came later was not served before"
+    assert ticket["outcome"] == "answered"
+    assert (ticket["seat"], ticket["operator"]) == ("01", "1001")
+    assert callback_events(ticket) == ["claimed", "tried", "answered"]
+    said = {turn["speaker"]: turn["text"] for turn in ticket["transcript"]["turns"]}
+    assert "停电" in said["caller"], said
+    [recording] = ticket["recordings"]
+    assert hashlib.sha256(Path(recording["path"]).read_bytes()).hexdigest() == recording["sha256"]
+    assert sum(t["caller"].endswith("3011") for t in hotline.tickets()) == 1, "one call, one ticket"
+
+
+def test_a_callback_survives_the_engine_and_a_busy_citizen_gets_two_tries_and_a_ticket(
+    place: tuple[Hotline, int],
+) -> None:
+    hotline, port = place
+    hotline.phones.busy(port)
+    wish(hotline, "15400003021")
+    killed = hotline.kill("engine")
+    hotline.wait_live()
+    assert hotline.pid("engine") != killed
+    assert hotline.cli("core show channels concise").count("@ivr-callback") == 2, "still one placeholder"
+    hotline.man("02", "1002")
+    ticket = hotline.ticket_of("15400003021", 60)
+
+    assert ticket["outcome"] == "callback"
+    assert callback_events(ticket) == ["claimed", "tried", "unreached", "tried", "unreached", "failed"]
+    assert sum(t["caller"].endswith("3021") for t in hotline.tickets()) == 1
+
+
+def test_the_score_a_caller_keys_in_stands_in_the_ticket(place: tuple[Hotline, int]) -> None:
+    hotline, _ = place
+    hotline.man("03", "1003", talk_ms=500)
+    caller = hotline.phones.caller(number="95540003041", stays=True, before_ms=2600, keys="2", key_gap_ms=500)
+    assert caller.wait(30) == 0, caller.errors()
+    ticket = hotline.ticket_of("95540003041")
+    assert ticket["satisfaction"] == 2
+    left = next(event["at"] for event in ticket["events"] if event["kind"] == "operator_left")
+    closed = next(event["at"] for event in ticket["events"] if event["kind"].startswith("recording_"))
+    ended = next(event["at"] for event in ticket["events"] if event["kind"] == "hung_up")
+    assert left < closed < ended, "the recording is closed while the caller is still asked"
+
+
+def test_a_survey_without_the_engine_just_ends_the_call(place: tuple[Hotline, int]) -> None:
+    hotline, _ = place
+    hotline.man("04", "1004", talk_ms=3000)
+    number = "95540003051"
+    caller = hotline.phones.caller(number=number, stays=True)
+    wait_for(lambda: hotline.call_state(number) == "talking", 20, "they talk")
+    supervisor = int((hotline.home / "run/supervisor.pid").read_text())
+    engine = hotline.pid("engine")
+    os.kill(supervisor, signal.SIGSTOP)
+    os.kill(engine, signal.SIGKILL)
+    try:
+        assert caller.wait(8) == 0, "the caller was left in silence: " + caller.errors()
+    finally:
+        os.kill(supervisor, signal.SIGCONT)
+    hotline.wait_live()
+    ticket = hotline.ticket_of(number)
+    assert (ticket["outcome"], ticket["satisfaction"]) == ("answered", None)
+
+
+def test_callbacks_are_put_back_in_order_when_asterisk_starts_again(place: tuple[Hotline, int]) -> None:
+    hotline, _ = place
+    wish(hotline, "15400003031")
+    wish(hotline, "15400003032")
+    hotline.kill("asterisk")
+    hotline.wait_live()
+
+    def both() -> list[str] | None:
+        waiting = [
+            line for line in hotline.cli("queue show q_general").splitlines() if "ivr-callback" in line
+        ]
+        return waiting if len(waiting) == 2 else None
+
+    first, second = (line.split("Local/")[1].split("@")[0] for line in wait_for(both, 20, "both are back"))
+    begun = {row["call_id"]: row["caller"][-4:] for row in hotline.tickets()}
+    assert (begun[first], begun[second]) == ("3031", "3032")
+
+
+def test_where_nobody_is_logged_in_a_caller_leaves_a_message(tmp_path: Path) -> None:
+    with waiting_hotline(tmp_path / "m", IVR_UNATTENDED_S="2") as (hotline, _):
+        number = "95540003061"
+        caller = hotline.phones.caller(
+            number=number,
+            stays=True,
+            before_ms=1000,
+            sound=padded(hotline.folder, "power_cut", 10.5, 5.5),
+        )
+        assert caller.wait(40) == 0, caller.errors()
+        ticket = hotline.transcribed(number)
+        assert ticket["outcome"] == "voicemail"
+        [recording] = ticket["recordings"]
+        assert recording["sides"] == ["caller"]
+        assert hashlib.sha256(Path(recording["path"]).read_bytes()).hexdigest() == recording["sha256"]
+        assert Path(recording["path"]).stat().st_mode & 0o077 == 0
+        assert "停电" in ticket["transcript"]["text"]
+        assert "alarm voicemail" in (hotline.home / "log/engine.log").read_text(encoding="utf-8")

@@ -1,0 +1,65 @@
+"""What is legal and unwise is said, and nothing is refused for it."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from tests.unit.configuration_kit import Desk
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+SUBCENTER = "  'subcenter:tax_12366': [sip:12366@127.0.0.1:5200]\n"
+ADVICE = [
+    (
+        "a shared alias",
+        "lines.yaml",
+        "aliases: [科技公益",
+        "aliases: [职工互助, 科技公益",
+        "职工互助 names tech_12396 and union",
+    ),
+    ("a queue no line uses", "lines.yaml", "    queue: q_hr_12333\n", "", "no line goes to queue q_hr_12333"),
+    ("a menu without keys", "reception.yaml", "style: direct", "style: menu", "a menu without keys"),
+    ("a sub-centre without a way", "trunks.yaml", SUBCENTER, "", "has no destination 'subcenter:tax_12366'"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "words"), [row[1:] for row in ADVICE], ids=[row[0] for row in ADVICE]
+)
+def test_what_is_unwise_is_said(desk: Desk, name: str, old: str, new: str, words: str) -> None:
+    (row,) = desk.edit(name, old, new).advised()
+    assert words in row
+
+
+def test_an_expert_queue_nobody_serves_is_said(desk: Desk) -> None:
+    path = desk.folder / "operators.yaml"
+    path.write_text(path.read_text("utf-8").replace(", q_hr_12333", ""), "utf-8")
+    assert desk.advised() == []  # its calls overflow to people
+    block = (
+        "kind: expert\n    hours: workdays 09:00-17:00\n    overflow_to: q_general\n    overflow_after_s: 10"
+    )
+    desk.edit("queues.yaml", f"name: 人社专席\n    {block}", "name: 人社专席\n    kind: expert")
+    (row,) = desk.advised()
+    assert "nobody serves expert queue q_hr_12333" in row
+
+
+@pytest.mark.parametrize(
+    ("today", "years"),
+    [
+        (date(2026, 11, 1), []),
+        (date(2026, 11, 2), ["2027"]),
+        (date(2027, 2, 1), ["2027"]),
+        (date(2027, 12, 1), ["2027", "2028"]),
+    ],
+)
+def test_the_next_year_is_asked_for_sixty_days_ahead(desk: Desk, today: date, years: list[str]) -> None:
+    rows = desk.advised(today)
+    assert [row.partition("holidays of ")[2][:4] for row in rows] == years
+    assert all(row.startswith("calendar.yaml:") for row in rows)

@@ -1,0 +1,67 @@
+"""How quickly a day can be planned: a simulated day of the larger city, and the staffing command."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from ivr.hotline.files import load
+from ivr.reports.load_profile import BUILT_IN
+from ivr.reports.simulation import scenario, simulate
+from ivr.reports.staffing import Demand, DutyPlan, forecast
+from tools.bench.table import Part, limit, told
+
+PROJECT = Path(__file__).resolve().parents[2]
+CALLS, AHT_S, PATIENCE_S, ON_DUTY = 3704, 300, 90, "24/24/24"
+DAY_TARGET_S = 2.0
+
+
+def run(rounds: int) -> Part:
+    """Live ``rounds`` days and run the command as often; every round has its own seed."""
+    demand, plan = Demand(CALLS, AHT_S, PATIENCE_S, BUILT_IN), DutyPlan.of_shifts(ON_DUTY)
+    day = scenario(load(PROJECT / "queues"), demand, plan)
+    seconds, rates, events, calls = [], [], 0, 0
+    for seed in range(rounds):
+        began = time.perf_counter()
+        lived = simulate(day, seed)
+        seconds.append(time.perf_counter() - began)
+        rates.append(lived.day.connection_rate)
+        events += lived.events
+        calls += len(lived.tickets)
+    expected = forecast(demand, plan).day.connection_rate
+    off = 100 * abs(statistics.fmean(rates) - expected)
+    rows = (
+        limit(
+            f"simulated day of {CALLS} calls, median of {rounds}",
+            statistics.median(seconds),
+            DAY_TARGET_S,
+            "s",
+        ),
+        told("events decided a second on virtual time", f"{events / sum(seconds):,.0f}"),
+        limit(f"its connection rate beside Erlang A's {expected:.1%}, mean of {rounds} days", off, 1.0, "pp"),
+        told("ivr staffing, whole command, median", f"{statistics.median(_commands(rounds)):.2f} s"),
+    )
+    remark = (
+        f"Planning: {calls} calls of {rounds} simulated days went through reception, the state tables and "
+        "seating of the engine; no journal file is written and nobody is rung. A single day's connection rate "
+        "varies by about a percentage point, so few rounds say little about the third row."
+    )
+    return Part("planning", rows, (remark,))
+
+
+def _commands(rounds: int) -> list[float]:
+    """Return the wall seconds of ``ivr staffing``, Python's own start included."""
+    arguments = ["--calls-per-day", str(CALLS), "--aht", str(AHT_S), "--patience", str(PATIENCE_S)]
+    command = [
+        sys.executable, "-m", "ivr.cli", "staffing", *arguments, "--on-duty", ON_DUTY,
+        "--profile", "built-in", "--json",
+    ]  # fmt: skip
+    seconds = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        subprocess.run(command, check=True, cwd=PROJECT, stdout=subprocess.DEVNULL)
+        seconds.append(time.perf_counter() - began)
+    return seconds
