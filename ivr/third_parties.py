@@ -13,6 +13,7 @@ from ivr.asterisk.rooms import Rooms, Sound
 from ivr.calls.book import CallBook
 from ivr.calls.events import Event, Kind
 from ivr.calls.record import CallRecord
+from ivr.calls.states import CallState
 from ivr.errors import HotlineError
 from ivr.hotline.book import HotlineBook
 from ivr.transfers.desk import Alarm, Desk
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 TICK_S = 0.1
 """Seconds between two looks at deadlines."""
 _CAUSE_FOLLOWS_S = 0.2
+_DIALPLAN_ACTS_S = 0.15
+_REMEMBERED = 1000
 _NO_ANSWER, _BUSY = "3", "5"
 """Reasons of OriginateResponse (AST_CONTROL_RINGING, AST_CONTROL_BUSY)."""
 
@@ -74,6 +77,7 @@ class ThirdParties:
         self.desk = Desk(self.floor, moves, self.rooms, lambda *said: self.alarm(*said))
         self.wishes = Wishes(self.floor, moves, self.targets)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._helped: dict[str, float] = {}
         self._restored = asyncio.Event()
 
     # -- life ----------------------------------------------------------------------------------
@@ -109,6 +113,9 @@ class ThirdParties:
     # -- what Asterisk tells -------------------------------------------------------------------
     def hear(self, message: Message) -> None:
         """Give one message to the desk."""
+        if message.name == "DTMFEnd":
+            self._key(message)
+            return
         told = translate_room(message)
         if told is None:
             return
@@ -116,6 +123,28 @@ class ThirdParties:
             getattr(self, f"_{told.what}")(told)
         except HotlineError as error:
             log.warning("call %s: %s", told.call_id, error.sentence)
+
+    def _key(self, message: Message) -> None:
+        """See to it that * is heard: Asterisk's queue loses a key while it announces the place."""
+        call_id = message.get("Linkedid")
+        call = self._calls.calls.get(call_id)
+        waits = call is not None and call.state in (CallState.WAITING, CallState.RINGING)
+        if waits and message.get("Digit") == "*" and message.get("Uniqueid") == call_id:
+            self._spawn(self._help_unless_called(call_id, message.get("Channel")))
+
+    async def _help_unless_called(self, call_id: str, channel: str) -> None:
+        """Lead a caller to help if the dialplan has not done so itself by now."""
+        await asyncio.sleep(_DIALPLAN_ACTS_S)
+        call = self._calls.calls.get(call_id)
+        obeyed = self._clock() - self._helped.get(call_id, 0.0) < 1.0
+        if call is None or obeyed or call.state not in (CallState.WAITING, CallState.RINGING):
+            return
+        log.info("call %s: the queue lost the star key; leading the caller to help", call_id)
+        where = {"Channel": channel, "Context": "ivr-star", "Exten": "*", "Priority": "1"}
+        try:
+            await self._link.action("Redirect", where)
+        except HotlineError as error:
+            log.error("call %s: the star key could not be obeyed: %s", call_id, error.sentence)
 
     def _held(self, told: RoomEvent) -> None:
         self.desk.held(told.call_id)
@@ -179,6 +208,9 @@ class ThirdParties:
         if call is None or number not in EMERGENCIES:
             return
         if step == "wanted":
+            self._helped[call.call_id] = self._clock()
+            while len(self._helped) > _REMEMBERED:
+                self._helped.pop(next(iter(self._helped)))
             self._tell(call.call_id, Kind.NOTED, what="help wanted", target=number, by="caller")
             if call.recording and call.source != "110_diversion":
                 path = f"{call.recording}-help"

@@ -31,6 +31,7 @@ AMI_EVENTS = (
     "QueueMemberRemoved",
     "QueueMemberPause",
     "Hangup",
+    "DTMFEnd",
     "ContactStatus",
     "UserEvent",
     "ConfbridgeJoin",

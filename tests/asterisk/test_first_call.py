@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import wave
 from pathlib import Path
 
@@ -189,10 +190,13 @@ def test_a_seat_whose_password_is_wrong_is_refused_and_logged(hotline: Hotline) 
 
 
 def test_nothing_from_the_trunk_can_be_dialled_out(hotline: Hotline) -> None:
-    """No Dial, Originate or System stands in any context that the trunk can reach."""
+    """What is dialled never becomes a destination: only those that trunks.yaml names stand in a Dial."""
     dialplan = (hotline.home / "asterisk/etc/ivr12345/extensions.conf").read_text()
-    for application in ("Dial(", "Originate(", "System(", "Transfer(", "ChannelRedirect("):
+    for application in ("Originate(", "System(", "Transfer(", "ChannelRedirect("):
         assert application not in dialplan
+    called = re.findall(r"\bDial\(([^,]*),", dialplan)
+    assert called, "the star key leads to help"
+    assert all(re.fullmatch(r"PJSIP/ivr-out/sip:11[0-9]@127\.0\.0\.1:[0-9]+", target) for target in called)
 
 
 def test_asterisks_log_is_clean_after_all_this(hotline: Hotline) -> None:

@@ -261,7 +261,13 @@ def test_help_that_nobody_answers_sends_the_caller_to_the_head_of_the_queue(plac
     first.call("12345", "15499991010")
     assert until(lambda: place.hotline.waiting() == 1)
     phone = star(place, number, 1.5)
+    journal = place.hotline.home / "journal"
     try:
+        wait_for(
+            lambda: any(b'"emergency_failed"' in path.read_bytes() for path in journal.iterdir()),
+            20.0,
+            "help did not answer",
+        )
         wait_for(lambda: place.hotline.waiting() == 2 or None, 15.0, "the caller is in the queue again")
         place.hotline.engine("login", seat="01", operator="1001")
         wait_for(lambda: place.talking(number), 10.0, "an operator answers whoever called help first")
