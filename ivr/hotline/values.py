@@ -119,7 +119,9 @@ def one_leader(value: Any) -> Any:
     return value
 
 
-_URI = re.compile(r"sips?:(?:([A-Za-z0-9+._*#-]{1,64})@)?(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]{1,120})(?::([0-9]{1,5}))?")
+_URI = re.compile(
+    r"sips?:(?:([A-Za-z0-9+._*#-]{1,64})@)?(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]{1,120})(?::([0-9]{1,5}))?"
+)
 
 
 def sip_uri(value: str) -> str:
