@@ -11,7 +11,9 @@ from ivr.hotline import models
 from ivr.hotline.explain import ended, suggestion
 from ivr.hotline.written import WrittenFolder
 
-_LOOPBACK = re.compile(r"sips?:[^@]+@(127\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}|localhost|\[::1\])(:[0-9]+)?")
+_LOOPBACK = re.compile(
+    r"sips?:(?:[^@]+@)?(127\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}|localhost|\[::1\])(:[0-9]+)?"
+)
 _INVENTED = re.compile(r"sips?:0000")
 
 Place = tuple[str | int, ...]
