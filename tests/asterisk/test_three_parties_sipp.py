@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.asterisk.hotline import Hotline, free_udp_port, running, wait_for
+from tests.asterisk.hotline import Hotline, running, wait_for
+from tools.phones.sipp import free_udp_port
 
 pytestmark = pytest.mark.asterisk
 

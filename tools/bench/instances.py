@@ -90,10 +90,11 @@ def wide_rtp(width: int = 8000) -> str:
 
 
 @contextlib.contextmanager
-def whole(folder: Path) -> Iterator[tuple[Hotline, Subject]]:
+def whole(folder: Path, **extra: str) -> Iterator[tuple[Hotline, Subject]]:
     """Run the whole hotline with a greeting of its own; stopped at the end, whatever happens."""
     folder.mkdir(parents=True, exist_ok=True)
-    with running(folder, quick=True, IVR_RTP_PORTS=wide_rtp(), IVR_DATABASE_URL="") as hotline:
+    environment = {"IVR_RTP_PORTS": wide_rtp(), "IVR_DATABASE_URL": "", **extra}
+    with running(folder, quick=True, prepare=lambda _: None, **environment) as hotline:
         settings = load_settings(home=hotline.home)
         installation = deployment.find_asterisk(settings, lambda _: None)
         instance = Instance(installation, settings.asterisk_home, settings.run)
