@@ -1,5 +1,5 @@
 # Two commands: `make run` answers calls, `make test` proves it.
-.PHONY: run setup setup-dev test lint bench demo check-types clean
+.PHONY: run setup setup-dev test lint explore bench demo check-types clean
 
 VENV := .venv/bin
 
@@ -20,6 +20,9 @@ lint: setup-dev
 	$(VENV)/ruff check --quiet .
 	$(VENV)/mypy --no-error-summary
 	$(VENV)/lint-imports >/dev/null || $(VENV)/lint-imports
+
+explore: setup-dev
+	$(VENV)/python -m pytest -n 2 --hypothesis-profile explore tests/unit tests/store tests/wire
 
 bench: setup-dev
 	$(VENV)/python -m tools.bench

@@ -32,7 +32,18 @@ _LIMITS: Mapping[str, tuple[str, str]] = {
     "model_type": ("write lines of 'name: value' here", "请在此写“名称: 值”"),
     "model_attributes_type": ("write lines of 'name: value' here", "请在此写“名称: 值”"),
     "string_type": ("write text here", "请写文字"),
+    "finite_number": ("write an ordinary number", "请写普通的数"),
 }
+
+_FAMILIES: Mapping[str, tuple[str, str]] = {
+    "int_": ("write a whole number in digits", "请用数字写整数"),
+    "float_": ("write a number in digits", "请用数字写数"),
+    "bool_": ("write true or false without quotes", "请写不带引号的 true 或 false"),
+    "date_": ("write a date like 2026-01-31", "请写日期,如 2026-01-31"),
+    "time_": ("write a time like '08:00'", "请写时刻,如 '08:00'"),
+    "string_": ("write other text here", "请改写此处的文字"),
+}
+"""What begins the kinds of error that one sentence mends."""
 
 
 def suggestion(word: str, known: Sequence[str]) -> tuple[str, str]:
@@ -101,7 +112,8 @@ def _sentences(
         return (f"write {words[0]}", f"应为{words[1]}")
     if kind in _LIMITS:
         return _LIMITS[kind][0].format(**context), _LIMITS[kind][1].format(**context)
-    return str(error["msg"]), str(error["msg"])
+    family = next((words for begins, words in _FAMILIES.items() if kind.startswith(begins)), None)
+    return family or (f"this cannot be used ({error['msg']}); write another value", "此值不可用;请改写")
 
 
 def _trapped(node: Node, kind: str) -> tuple[str, str] | None:

@@ -6,14 +6,18 @@ import os
 import re
 import time
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from pydantic_core.core_schema import ErrorType
 
 from ivr.hotline import snapshot
+from ivr.hotline.explain import explain
 from ivr.hotline.files import FILES, ConfigurationError, Severity, load, read, read_snapshot
-from ivr.hotline.models import MAX_LINES
+from ivr.hotline.models import MAX_LINES, HotlineFile
+from ivr.hotline.yaml_nodes import compose
 from tests.unit.configuration_kit import CITIES, SHIPPED, SPRING, Desk
 from tools import config_schema
 
@@ -456,6 +460,18 @@ def _spoilt(data: st.DataObject, text: str) -> str:
         at = data.draw(st.integers(0, len(row)))
         rows[place] = row[:at] + data.draw(st.text(max_size=6)) + row[at:]
     return "".join(rows)
+
+
+@pytest.mark.parametrize("kind", get_args(ErrorType))
+def test_every_kind_of_fault_pydantic_knows_has_a_sentence_in_both_languages(kind: str) -> None:
+    context = {"expected": "'a' or 'b'", "pattern": "^x$", "en": "write it.", "zh": "请填写。"}
+    context |= dict.fromkeys(("ge", "le", "gt", "lt", "min_length", "max_length"), "7")
+    error = {"type": kind, "loc": ("demand", "calls_per_day"), "msg": "Input is odd", "ctx": context}
+    root, _ = compose("demand:\n  calls_per_day: odd\n")
+    assert root is not None
+    fault = explain("hotline.yaml", root, error, HotlineFile)
+    assert CHINESE.search(fault.zh.rpartition(": ")[2]), fault
+    assert fault.en.endswith((".", "?")) and fault.line == 2
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
