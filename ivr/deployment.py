@@ -55,7 +55,9 @@ def prompt_path(settings: Settings, name: str) -> Path:
     return (own if own.exists() else PROMPTS / "zh" / f"{name}.wav").with_suffix("")
 
 
-WAITING_PROMPTS = ("P012", "P021", "P022", "P023", "P042", "P062", "beep", *(f"S02{n}" for n in range(8)))
+WAITING_PROMPTS = (
+    "P012", "P021", "P022", "P023", "P042", "P062", "S031", "S057", "beep", *(f"S02{n}" for n in range(8)),
+)  # fmt: skip
 """What Asterisk plays by itself to those who wait."""
 
 

@@ -148,6 +148,7 @@ class Engine:
             self.listener.name_seat,
             time.time,
         )
+        self.reconciler.before_hang_up = self.desk.message_over
         self.service = Service(settings, self, self.calls, keys, self.align, time.time)
         self.switch = Switch(settings, self.service, Attached(self.link))
         self.asterisk_version = ""
@@ -166,6 +167,7 @@ class Engine:
             lambda: self.book, self.calls, self.seating, self.link, time.time, self.settings.unattended_s
         )
         self.unattended.alarm, self.unattended.over = self.people.alarms.raise_, self.people.alarms.clear
+        self.unattended.cannot_call = self.desk.cannot_call
         self.hurry = Hurry(self.calls, self.link, time.time)
         self.listener.on_placeholder = self.desk.hear
         self.listener.before_hang_up = self.desk.missed
@@ -236,7 +238,8 @@ class Engine:
         with contextlib.suppress(HotlineError):
             await self.align()
         await self.third_parties.restore(self.memory.known)
-        for call in await self.memory.unfinished_recordings():
+        waiting = [call for call in self.calls.calls.values() if call.state is CallState.CALLBACK]
+        for call in [*waiting, *await self.memory.unfinished_recordings()]:
             self.aftercall.ended(call)
 
     def look_at_prompts(self) -> list[str]:
@@ -262,12 +265,14 @@ class Engine:
         self.people.hear(event, call)
         self.desk.on_event(event, call)
         self.hurry.on_event(event)
+        self.unattended.on_event(event)
         told_late = event.kind is Kind.ANSWERED and call is not None and call.state is CallState.ENDED
         left = event.kind is Kind.OPERATOR_LEFT and event.data.get("reason") != "transfer"
         talked = (
             left and call is not None and call.state is not CallState.HANDED_OFF
         )  # with a third party it goes on
-        if call is not None and (event.kind is Kind.HUNG_UP or told_late or talked):
+        over = event.kind in (Kind.HUNG_UP, Kind.CALLBACK_FAILED)
+        if call is not None and (over or told_late or talked):
             self.aftercall.ended(call)
         if event.kind in (Kind.HUNG_UP, Kind.OPERATOR_LEFT):
             self.service.retire()

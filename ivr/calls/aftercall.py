@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 from ivr.calls import tracks
 from ivr.calls.events import Event, Kind
-from ivr.calls.record import CallRecord
+from ivr.calls.record import CallRecord, talked_since
 from ivr.calls.states import CallState
 from ivr.errors import HotlineError
 
@@ -38,6 +38,11 @@ class ClosedRecording(NamedTuple):
 def _path_of(call: CallRecord) -> str:
     """Return what was recorded of a call, without extension: the talk, else the caller's message."""
     return call.recording if call.answered_at is not None else call.message
+
+
+def _work_of(call: CallRecord) -> tuple[str, int]:
+    """Return what there is to do after a talk, so that it is done once: the talk, and which one it was."""
+    return _path_of(call), call.talks
 
 
 def _sides(call: CallRecord) -> tuple[str, ...]:
@@ -84,16 +89,16 @@ class AfterCall:
         self._clock = clock
         self._queue: asyncio.Queue[CallRecord] = asyncio.Queue()
         self._closing: set[asyncio.Task[None]] = set()
-        self._under_way: set[str] = set()
+        self._under_way: set[tuple[str, int]] = set()
 
     def ended(self, call: CallRecord) -> None:
         """Take over a call whose talk has ended, once, also while the caller is still asked how it was."""
         if call.answered_at is None and not call.message and not call.tracks:
             return
-        path = _path_of(call)
-        if path in self._under_way or call.transcript.get("status") in ("done", "failed"):
+        work = _work_of(call)
+        if work in self._under_way or call.transcript.get("status") in ("done", "failed"):
             return
-        self._under_way.add(path)
+        self._under_way.add(work)
         if call.state is not CallState.ENDED:  # the book goes on with it; what we tell it, it must fold once
             call = replace(call, recordings=list(call.recordings), transcript=dict(call.transcript))
         if call.recording_settled:
@@ -114,18 +119,21 @@ class AfterCall:
             self._fail(call, "the call was not recorded: no recording was begun")
             return
         await self._close_tracks(call)
+        await self._close_message(call)
         raw = Path(_path_of(call) + ".raw")
         wav = Path(_path_of(call) + ".wav")
+        if self._is_closed(call, wav):  # an earlier talk; what was said since is a part of its own
+            self._write_down(call)
+            return
         message_only = call.answered_at is None and bool(call.message)
         try:
             await self._settled(wav if message_only else raw)
             if call.answered_at is None and not message_only and not raw.exists():  # only help answered
-                self._tell(call, Kind.TRANSCRIPT_PENDING, {})
-                self._queue.put_nowait(call)
+                self._write_down(call)
                 return
             closed = ClosedRecording(*await asyncio.to_thread(self._close, raw, wav))
         except HotlineError as error:
-            self._under_way.discard(_path_of(call))
+            self._under_way.discard(_work_of(call))
             if error.retry:  # a full disk: the raw recording stays, the next start tries again
                 self._tell(call, Kind.RECORDING_FAILED, {"reason": error.sentence, "postponed": True})
                 return
@@ -138,9 +146,8 @@ class AfterCall:
             log.exception("call %s: the recording could not be closed", call.call_id)
             self._fail(call, f"internal error: {error!r}")
             return
-        path = str(wav.relative_to(self._root)) if wav.is_relative_to(self._root) else str(wav)
         data = {
-            "path": path,
+            "path": self._stored(wav),
             "sha256": closed.sha256,
             "sides": list(_sides(call)),
             "seconds": round(closed.seconds, 3),
@@ -151,13 +158,39 @@ class AfterCall:
         if whole and closed.seconds < talked - _SHORT_BY_S:
             reason = f"the recording holds {closed.seconds:.1f} s of a talk of {talked:.1f} s"
             self._tell(call, Kind.RECORDING_FAILED, {"reason": reason})
+        self._write_down(call)
+
+    def _write_down(self, call: CallRecord) -> None:
         self._tell(call, Kind.TRANSCRIPT_PENDING, {})
         self._queue.put_nowait(call)
+
+    def _stored(self, wav: Path) -> str:
+        """Return a recording's path as the journal has it."""
+        return str(wav.relative_to(self._root)) if wav.is_relative_to(self._root) else str(wav)
+
+    def _is_closed(self, call: CallRecord, wav: Path) -> bool:
+        return any(one["path"] == self._stored(wav) for one in call.recordings)
+
+    async def _close_message(self, call: CallRecord) -> None:
+        """Close the message of a caller who was called back, where that was not done before the talk."""
+        raw, wav = Path(call.message + ".raw"), Path(call.message + ".wav")
+        if call.answered_at is None or not call.message or self._is_closed(call, wav):
+            return
+        try:
+            closed = ClosedRecording(*await asyncio.to_thread(self._close, raw, wav))
+        except (HotlineError, OSError) as error:
+            log.warning("call %s: the message could not be closed: %s", call.call_id, error)
+            self._tell(call, Kind.NOTED, {"what": "message not closed", "path": wav.name})
+            return
+        data = {"path": self._stored(wav), "sha256": closed.sha256, "sides": list(MESSAGE_SIDES)}
+        self._tell(call, Kind.RECORDING_CLOSED, {**data, "track": True})
 
     async def _close_tracks(self, call: CallRecord) -> None:
         """Close what was recorded beside the main recording; what cannot be closed only leaves its word."""
         for track in call.tracks:
             raw, wav = Path(track.path + ".raw"), Path(track.path + ".wav")
+            if self._is_closed(call, wav) or (track.both and not talked_since(call, track.at)):
+                continue  # the second: a part that nobody answered
             try:
                 await self._settled(raw)
                 close = self._close_one_side if len(track.sides) == 1 else self._close
@@ -166,8 +199,12 @@ class AfterCall:
                 log.warning("call %s: a track could not be closed: %s", call.call_id, error)
                 self._tell(call, Kind.NOTED, {"what": "track not closed", "path": raw.name})
                 continue
-            path = str(wav.relative_to(self._root)) if wav.is_relative_to(self._root) else str(wav)
-            data = {"path": path, "sha256": closed.sha256, "sides": list(track.sides), "track": True}
+            data = {
+                "path": self._stored(wav),
+                "sha256": closed.sha256,
+                "sides": list(track.sides),
+                "track": True,
+            }
             self._tell(call, Kind.RECORDING_CLOSED, data | {"from_s": tracks.from_s(call, track)})
         for spare in Path(call.recording).parent.glob(f"{Path(call.recording).name}-spare*"):
             spare.unlink(missing_ok=True)
@@ -186,7 +223,7 @@ class AfterCall:
         try:
             words = await tracks.transcribe_all(self._root, _to_write_down(call), self._transcribe)
         except HotlineError as error:
-            self._under_way.discard(_path_of(call))
+            self._under_way.discard(_work_of(call))
             if error.retry:  # the engine is stopping, or the disk is full: the next start tries again
                 log.warning("call %s: transcript postponed: %s", call.call_id, error.sentence)
                 return
@@ -200,6 +237,9 @@ class AfterCall:
     def _fail(self, call: CallRecord, reason: str) -> None:
         log.warning("call %s: %s", call.call_id, reason)
         self._tell(call, Kind.RECORDING_FAILED, {"reason": reason})
+        if any("from_s" in one and one["sides"] == list(SIDES) for one in call.recordings):
+            self._write_down(call)  # another talk of the same call was recorded
+            return
         self._tell(call, Kind.TRANSCRIPT_FAILED, {"reason": "there is no recording"})
 
     def _tell(self, call: CallRecord, kind: Kind, data: Mapping[str, Any]) -> None:
@@ -209,6 +249,8 @@ class AfterCall:
 
 
 def _to_write_down(call: CallRecord) -> list[dict[str, Any]]:
-    """Return the newest main recording and the tracks beside it; a remark to the survey is none of them."""
+    """Return a message before the talk, the newest main recording and the tracks beside it; no remark."""
     main = [one for one in call.recordings if "from_s" not in one and one["sides"] == list(_sides(call))]
-    return main[-1:] + [one for one in call.recordings if "from_s" in one]
+    name = Path(call.message + ".wav").name if call.message and call.answered_at is not None else ""
+    message = [{**one, "message": True} for one in call.recordings if Path(one["path"]).name == name]
+    return message + main[-1:] + [one for one in call.recordings if "from_s" in one]

@@ -78,6 +78,8 @@ class Reconciler:
         self._clock = clock
         self._traces: dict[str, CallTrace] = {}
         self.mended = 0
+        self.before_hang_up: Callable[[str], None] = lambda _: None
+        """Told of a call whose end is about to be journalled."""
 
     async def reconcile(self, live: set[str] | None) -> int:
         """Mend the journal.
@@ -154,6 +156,8 @@ class Reconciler:
                 continue  # it came and went while the database answered; the next run compares it
             for event in missing_events(record, trace):
                 self._restore(record)
+                if event.kind is Kind.HUNG_UP:
+                    self.before_hang_up(call_id)
                 self._calls.record(self._completed(event))
                 added += 1
         return added
@@ -186,6 +190,7 @@ class Reconciler:
                 continue  # Asterisk has just told its end; if we do not hear it, the next run tells it
             last_seen = trace.last_at if trace else (0.0 if _newest(record) else asked_at)
             log.warning("Asterisk no longer has call %s; it is closed", call_id)
+            self.before_hang_up(call_id)
             self._calls.record(lost(record, last_seen))
             added += 1
         return added

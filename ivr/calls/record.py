@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ivr.calls.callbacks import Callback
@@ -29,6 +29,11 @@ class Track:
     path: str
     sides: tuple[str, ...]
     at: float
+
+    @property
+    def both(self) -> bool:
+        """Whether it is a part of the call: caller and operator, as in the main recording."""
+        return self.sides == ("caller", "operator")
 
 
 @dataclass(slots=True)
@@ -61,6 +66,8 @@ class CallRecord:
     legs: list[Leg] = field(default_factory=list)
     recordings: list[dict[str, Any]] = field(default_factory=list)
     recording_settled: bool = False
+    talks: int = 0
+    """How often an operator has answered: who presses 0 in the survey talks once more."""
     diverted: tuple[str, ...] = ()
     handed_off: bool = False
     relieved: set[str] = field(default_factory=set)
@@ -148,7 +155,29 @@ def _queued(call: CallRecord, event: Event) -> None:
         call.queued_at = event.at
 
 
+def _talk_begins(call: CallRecord) -> None:
+    """Have what is recorded from now on closed and written down too."""
+    call.talks += 1
+    call.recording_settled = False
+    if call.transcript["status"] in ("done", "failed"):
+        call.transcript = {**call.transcript, "status": "pending"}
+
+
+def talked_since(call: CallRecord, at: float) -> bool:
+    """Tell whether an operator has answered since a moment (seconds since the epoch)."""
+    return any(leg.role == "operator" and leg.joined_at >= at for leg in call.legs)
+
+
+def _part_begins(call: CallRecord, at: float) -> None:
+    """A part was announced when its caller went back into the queue; the recording begins with the talk."""
+    part = call.tracks[-1] if call.tracks else None
+    if part is not None and part.both and not talked_since(call, part.at):
+        call.tracks[-1] = replace(part, at=at)
+
+
 def _answered(call: CallRecord, event: Event) -> None:
+    _talk_begins(call)
+    _part_begins(call, event.at)
     call.seat = event.data.get("seat")
     call.operator = event.data.get("operator")
     call.handed_off = False
@@ -241,6 +270,7 @@ def _callback(call: CallRecord, event: Event) -> None:
         call.seat = event.data.get("seat")
         call.operator = event.data.get("operator")
     elif event.kind is Kind.CALLBACK_ANSWERED:
+        _talk_begins(call)
         call.answered_at = event.at
         call.recording = event.data.get("recording", call.recording)
         call.legs.append(Leg("caller", event.data.get("channel", ""), event.at))
@@ -283,6 +313,10 @@ def _transcript(call: CallRecord, event: Event) -> None:
         Kind.TRANSCRIPT_DONE: "done",
         Kind.TRANSCRIPT_FAILED: "failed",
     }[event.kind]
+    if event.kind is Kind.TRANSCRIPT_PENDING:
+        call.recording_settled = True  # whatever was recorded so far is closed
+    elif not call.recording_settled:
+        status = "pending"  # these are the words of a former talk, and another has begun
     call.transcript = {"status": status, **event.data}
 
 

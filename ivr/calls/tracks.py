@@ -46,6 +46,8 @@ async def transcribe_all(
 ) -> dict[str, Any]:
     """Write down a call's recordings and tell the turns in the order they were said.
 
+    The turns of a message that was left before the talk come first, marked ``message``.
+
     Args:
         root: the folder to which paths are relative.
         recordings: as the ticket lists them.
@@ -56,11 +58,15 @@ async def transcribe_all(
     tracks = [recording for recording in recordings if "from_s" in recording]
     alone = [track for track in tracks if len(track["sides"]) == 1]
     room_from = min((track["from_s"] for track in alone), default=None)
+    before: list[dict[str, Any]] = []
     for recording in recordings:
         begins = float(recording.get("from_s", 0.0))
         sides = tuple(recording["sides"])
         told = dict(await transcribe(root / recording["path"], sides))
         words = words or told
+        if recording.get("message"):  # left before the talk, in a time of its own
+            before += [{**turn, "message": True} for turn in told["turns"]]
+            continue
         for turn in told["turns"]:
             moved = {**turn, "start": round(turn["start"] + begins, 3), "end": round(turn["end"] + begins, 3)}
             main = "from_s" not in recording
@@ -68,6 +74,7 @@ async def transcribe_all(
             if not (mixed and moved["start"] >= room_from):
                 turns.append(moved)
     turns.sort(key=lambda turn: (turn["start"], turn["end"]))
-    if tracks:
+    turns = before + turns
+    if tracks or before:
         words |= {"turns": turns, "text": " ".join(turn["text"] for turn in turns)}
     return words

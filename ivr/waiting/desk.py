@@ -29,6 +29,7 @@ from ivr.waiting.progress import caught_up
 log = logging.getLogger(__name__)
 
 FAMILY = "ivr-callback"
+_CLAIMABLE = (CallState.WAITING, CallState.RINGING, CallState.VOICEMAIL)
 _HELD_MS = 24 * 3600 * 1000
 """How long Asterisk holds a placeholder that nobody answers."""
 
@@ -85,7 +86,7 @@ class CallbackDesk:
         Args:
             call_id: the call that is given up for it.
             number: where to call, checked by ``diallable``.
-            by: ``caller`` or ``missed``.
+            by: ``caller``, ``message`` or ``missed``.
 
         Returns:
             Whether there is an open callback of this number now, this one or an earlier one.
@@ -93,15 +94,15 @@ class CallbackDesk:
         call = self._calls.calls.get(call_id)
         if call is None or not rules.destination(self._book().trunks, number):
             return False
-        if call.state not in (CallState.WAITING, CallState.RINGING) or call.callback is not None:
+        if call.state not in _CLAIMABLE or call.callback is not None:
             return call.callback is not None
         sealed = dict(self._secrets.identify(number))
         earlier = rules.already_open(self.all(), sealed["hash"])
         if earlier is not None:
             self._tell(call_id, Kind.NOTED, what="callback already open", call=earlier.call_id)
             return True
-        # who gave up without a wish stands behind those who wait now
-        since = (call.queued_at or self._clock()) if by == "caller" else self._clock()
+        # who gave up without a wish stands behind those who wait now; who was asked for a message did not give up
+        since = (call.queued_at or self._clock()) if by in ("caller", "message") else self._clock()
         self._tell(
             call_id,
             Kind.CALLBACK_CLAIMED,
@@ -120,6 +121,9 @@ class CallbackDesk:
     def missed(self, call_id: str, at: float) -> None:
         """Call back who gave up waiting (漏接回拨); told just before their hang-up is journalled."""
         call = self._calls.calls.get(call_id)
+        if call is not None and call.state is CallState.VOICEMAIL:
+            self.message_over(call_id)
+            return
         if call is None or call.state not in (CallState.WAITING, CallState.RINGING) or not call.caller_enc:
             return
         if (
@@ -133,6 +137,28 @@ class CallbackDesk:
         number = rules.diallable(self._revealed(call.caller_enc))
         if number:
             self.claim(call_id, number, by="missed")
+
+    def message_over(self, call_id: str) -> None:
+        """Keep the promise of P042 to who left a message; told just before their hang-up is journalled.
+
+        Where nobody can be called, the ticket says that a person must see to it.
+        """
+        call = self._calls.calls.get(call_id)
+        if call is None or call.state is not CallState.VOICEMAIL or call.callback is not None:
+            return
+        why = self.cannot_call(call)
+        if why:
+            self._tell(call_id, Kind.NOTED, what="somebody must call back", why=why)
+        else:
+            self.claim(call_id, rules.diallable(self._revealed(call.caller_enc)), by="message")
+
+    def cannot_call(self, call: CallRecord) -> str:
+        """Return why a caller cannot be called back, empty where they can."""
+        if not rules.offered(self._book().trunks):
+            return "trunks.yaml names no callback destination"
+        if not rules.diallable(self._revealed(call.caller_enc) if call.caller_enc else ""):
+            return "the number is unknown, or none that is called back"
+        return ""
 
     def _revealed(self, sealed: str) -> str:
         try:

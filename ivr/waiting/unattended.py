@@ -76,6 +76,8 @@ class Unattended:
         self._clock = clock
         self._limit_s = limit_s
         self.alarm = alarm
+        self.cannot_call: Callable[[CallRecord], str] = lambda _: ""
+        """Tells why a caller cannot be called back, empty where they can."""
         self.over: Callable[[str, str], object] = lambda *_: None
         """Told when an alarm is no more: (alarm, what it was about)."""
         self._empty_since: dict[str, float] = {}
@@ -124,13 +126,26 @@ class Unattended:
     def hear_word(self, message: Message) -> None:
         """Take the dialplan's word that a message is being left (UserEvent IvrVoicemail)."""
         call_id = message.get("Call")
-        if call_id not in self._calls.calls:
+        call = self._calls.calls.get(call_id)
+        if call is None:
             return
         data = {"message": unquote(message.get("Message"))}
         self._calls.record(Event(call_id, self._clock(), Kind.VOICEMAIL_LEFT, data))
-        self.alarm(
-            "voicemail",
-            call_id,
-            f"call {call_id} leaves a message; it wants to be called back within 30 minutes.",
-            f"来电 {call_id} 正在留言,须在30分钟内回拨。",
-        )
+        if self.cannot_call(call):
+            english = (
+                f"call {call_id} leaves a message and cannot be called back by itself: see to its ticket."
+            )
+            chinese = f"来电 {call_id} 正在留言,无法自动回拨:请人工处理该工单。"
+        else:
+            english = (
+                f"call {call_id} leaves a message and is promised a callback within 30 minutes: "
+                "it comes as soon as somebody is logged in."
+            )
+            chinese = f"来电 {call_id} 正在留言,已承诺30分钟内回拨:有话务员登录后自动回拨。"
+        self.alarm("voicemail", call_id, english, chinese)
+
+    def on_event(self, event: Event) -> None:
+        """Take the alarm of a message down when its caller has talked to an operator after all."""
+        by_themselves = event.kind is Kind.CALLBACK_FAILED and "call" in event.data
+        if event.kind in (Kind.CALLBACK_ANSWERED, Kind.ANSWERED) or by_themselves:
+            self.over("voicemail", event.stream)

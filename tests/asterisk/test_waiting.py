@@ -17,6 +17,7 @@ import pytest
 from ivr.speech.prompts import SHIPPED
 from tests.asterisk.hotline import SPEECH, Hotline, wait_for
 from tools.phones import free_udp_port
+from tools.phones.tone_phone import TonePhone
 
 pytestmark = pytest.mark.asterisk
 
@@ -241,21 +242,79 @@ def test_callbacks_are_put_back_in_order_when_asterisk_starts_again(place: tuple
     assert (begun[first], begun[second]) == ("3031", "3032")
 
 
-def test_where_nobody_is_logged_in_a_caller_leaves_a_message(tmp_path: Path) -> None:
-    with waiting_hotline(tmp_path / "m", IVR_UNATTENDED_S="2") as (hotline, _):
-        number = "95540003061"
-        caller = hotline.phones.caller(
-            number=number,
-            stays=True,
-            before_ms=1000,
-            sound=padded(hotline.folder, "power_cut", 10.5, 5.5),
-        )
-        assert caller.wait(40) == 0, caller.errors()
-        ticket = hotline.transcribed(number)
-        assert ticket["outcome"] == "voicemail"
-        [recording] = ticket["recordings"]
-        assert recording["sides"] == ["caller"]
-        assert hashlib.sha256(Path(recording["path"]).read_bytes()).hexdigest() == recording["sha256"]
-        assert Path(recording["path"]).stat().st_mode & 0o077 == 0
-        assert "停电" in ticket["transcript"]["text"]
-        assert "alarm voicemail" in (hotline.home / "log/engine.log").read_text(encoding="utf-8")
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Hotline, int]]:
+    """A hotline where nobody is logged in, and callers are soon asked for a message."""
+    with waiting_hotline(tmp_path_factory.mktemp("alone"), IVR_UNATTENDED_S="2") as both:
+        yield both
+
+
+def leave_a_message(hotline: Hotline, number: str) -> Path:
+    """Let a caller leave a message; return a recording of the call from before they were asked."""
+    sound = padded(hotline.folder, "power_cut", 10.5, 5.5)
+    caller = hotline.phones.caller(number=number, stays=True, before_ms=1000, sound=sound)
+    whole = hotline.folder / f"whole-{number}.wav"
+    hotline.cli(f"mixmonitor start {channel_of(hotline, number)} {whole}")
+    assert caller.wait(40) == 0, caller.errors()
+    return whole
+
+
+def test_where_nobody_is_logged_in_a_caller_leaves_a_message(alone: tuple[Hotline, int]) -> None:
+    hotline, _ = alone
+    number = "95540003061"  # none that is called back
+    heard = leave_a_message(hotline, number)
+    ticket = hotline.transcribed(number)
+    assert ticket["outcome"] == "voicemail"
+    [recording] = ticket["recordings"]
+    assert recording["sides"] == ["caller"]
+    assert hashlib.sha256(Path(recording["path"]).read_bytes()).hexdigest() == recording["sha256"]
+    assert Path(recording["path"]).stat().st_mode & 0o077 == 0
+    assert "停电" in ticket["transcript"]["text"]
+    assert "alarm voicemail" in (hotline.home / "log/engine.log").read_text(encoding="utf-8")
+    assert [times_heard(heard, prompt) for prompt in ("P042", "S031")] == [0, 1], "nothing is promised"
+    noted = [event["what"] for event in ticket["events"] if event["kind"] == "noted"]
+    assert noted == ["somebody must call back"]
+
+
+def test_who_left_a_message_is_called_back_as_soon_as_somebody_is_there(alone: tuple[Hotline, int]) -> None:
+    hotline, port = alone
+    number = "15400003062"
+    heard = leave_a_message(hotline, number)
+    wait_for(lambda: hotline.call_state(number) == "callback", 15, f"a callback is claimed {hotline.logs()}")
+    assert times_heard(heard, "P042") == 1, "the callback was promised"
+    wait_for(lambda: "ivr-callback" in hotline.cli("queue show q_general"), 15, "a placeholder stands")
+    citizen = hotline.phones.seat(port, sound=padded(hotline.folder, "power_cut", 4.0))
+    hotline.man("01", "1001", talk_ms=1000, sound=padded(hotline.folder, "social_card", 9.0))
+    ticket = hotline.ticket_of(number, 60)
+    citizen.stop()
+    assert ticket["outcome"] == "answered"
+    assert callback_events(ticket) == ["claimed", "tried", "answered"]
+    ticket = hotline.transcribed(number)
+    assert [recording["sides"] for recording in ticket["recordings"]] == [["caller", "operator"], ["caller"]]
+    turns = ticket["transcript"]["turns"]
+    assert "停电" in "".join(turn["text"] for turn in turns if turn.get("message")), turns
+    assert any(not turn.get("message") for turn in turns), "the talk is written down, too"
+
+
+def test_a_second_talk_after_the_survey_is_recorded_and_written_down(place: tuple[Hotline, int]) -> None:
+    hotline, _ = place
+    sound = padded(hotline.folder, "social_card", 0.5, 0.3)
+    hotline.man("05", "1005", talk_ms=500, sound=sound)
+    number = "95540003071"
+    caller = TonePhone(0, 0.0, ("127.0.0.1", hotline.sip_port), name="caller")
+    try:
+        caller.call("12345", number)
+        wait_for(lambda: hotline.call_state(number) == "surveying", 30, f"they have talked {hotline.logs()}")
+        caller.press("0")
+        wait_for(lambda: hotline.call_state(number) == "talking", 15, f"they talk again {hotline.logs()}")
+        wait_for(lambda: hotline.call_state(number) == "surveying", 30, "they have talked twice")
+    finally:
+        caller.close()
+    ticket = hotline.transcribed(number)
+    first, second = ticket["recordings"]
+    assert [first["sides"], second["sides"]] == [["caller", "operator"]] * 2
+    assert second["path"] == first["path"].replace(".wav", "-part1.wav")
+    assert second["from_s"] > len(frames(sound)) / 16_000, "after the first talk and the survey"
+    assert hashlib.sha256(Path(second["path"]).read_bytes()).hexdigest() == second["sha256"]
+    later = [turn for turn in ticket["transcript"]["turns"] if turn["start"] >= second["from_s"]]
+    assert any(turn["speaker"] == "operator" and turn["text"] for turn in later), ticket["transcript"]

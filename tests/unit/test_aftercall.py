@@ -12,9 +12,10 @@ import pytest
 
 from ivr.calls import aftercall
 from ivr.calls.aftercall import SIDES, AfterCall
+from ivr.calls.events import Event, Kind
 from ivr.calls.record import CallRecord
 from ivr.errors import HotlineError
-from tests.unit.kit import Clock, Journal, told
+from tests.unit.kit import T0, Clock, Journal, told
 
 CALL = "a1-1.1"
 WORDS = {"text": "停水了", "turns": [], "model": "tiny", "demonstration": True}
@@ -57,11 +58,16 @@ class Office:
     async def finish(self, call: CallRecord) -> list[str]:
         """Hand the call over and work until nothing is left; return what was journalled."""
         worker = asyncio.ensure_future(self.after.run())
+        before = len(self.journal.events)
         self.after.ended(call)
         for _ in range(10_000):  # a busy machine may need long
             await asyncio.sleep(0.001)
-            if call.transcript["status"] in ("done", "failed"):
+            told_now = self.journal.events[before:]
+            if any(event.kind in (Kind.TRANSCRIPT_DONE, Kind.TRANSCRIPT_FAILED) for event in told_now):
                 break
+        if call.state != "ended":  # the book folds what was told of a copy
+            for event in told_now:
+                call.apply(event)
         worker.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await worker
@@ -296,3 +302,87 @@ async def test_a_recording_that_breaks_the_recogniser_does_not_end_the_transcrip
     await working(office, bad, good)
     assert bad.transcript == {"status": "failed", "reason": "internal error: KeyError('turns')"}
     assert good.transcript["status"] == "done"
+
+
+def second_talk(root: Path) -> CallRecord:
+    """A caller who pressed 0 in the survey and talked again."""
+    return told(
+        CALL,
+        [
+            (0.0, "call_started", {"recording": str(root / "x"), "caller": {}}),
+            (1.0, "queued", {}),
+            (2.0, "answered", {"seat": "01"}),
+            (12.0, "operator_left", {}),
+            (20.0, "track_begun", {"path": str(root / "x-part1"), "sides": ["caller", "operator"]}),
+            (20.0, "queued", {}),
+        ],
+    )
+
+
+async def test_a_second_talk_after_the_survey_is_a_recording_and_words_of_its_own(office: Office) -> None:
+    for name in ("x", "x-part1"):
+        (office.root / f"{name}.raw").write_bytes(b"\0" * 320_000)
+    call = second_talk(office.root)
+    assert (await office.finish(call))[-1] == "transcript_done"
+    assert [one["path"] for one in call.recordings] == ["x.wav"], "nobody has answered the second time yet"
+    call.apply(Event(CALL, T0 + 30.0, Kind.ANSWERED, {"seat": "02"}))
+    assert call.transcript["status"] == "pending"
+    call.apply(Event(CALL, T0 + 50.0, Kind.HUNG_UP, {}))
+    assert (await office.finish(call))[3:] == ["recording_closed", "transcript_pending", "transcript_done"]
+    part = call.recordings[-1]
+    assert (part["path"], part["sides"], part["from_s"]) == ("x-part1.wav", list(SIDES), 28.0)
+    assert [path.name for path, _ in office.heard] == ["x.wav", "x.wav", "x-part1.wav"]
+
+
+async def test_words_of_the_first_talk_that_come_late_do_not_settle_the_second(office: Office) -> None:
+    call = second_talk(office.root)
+    call.apply(Event(CALL, T0 + 15.0, Kind.TRANSCRIPT_PENDING, {}))
+    call.apply(Event(CALL, T0 + 30.0, Kind.ANSWERED, {"seat": "02"}))
+    call.apply(Event(CALL, T0 + 31.0, Kind.TRANSCRIPT_DONE, WORDS))
+    assert call.transcript["status"] == "pending"
+
+
+async def test_a_second_talk_has_its_words_where_the_first_was_not_recorded(office: Office) -> None:
+    (office.root / "x-part1.raw").write_bytes(b"\0" * 320_000)
+    call = second_talk(office.root)
+    await office.finish(call)
+    assert call.transcript["status"] == "failed"
+    call.apply(Event(CALL, T0 + 30.0, Kind.ANSWERED, {"seat": "02"}))
+    call.apply(Event(CALL, T0 + 50.0, Kind.HUNG_UP, {}))
+    await office.finish(call)
+    assert call.transcript["status"] == "done"
+
+
+async def test_a_message_stays_in_the_ticket_beside_the_talk_of_its_callback(office: Office) -> None:
+    (office.root / "x-message.wav").write_bytes(b"\0" * 32_000)
+    claim = {"queue": "q_general", "since": T0, "caller": {}, "recording": str(office.root / "x")}
+    call = told(
+        CALL,
+        [
+            (0.0, "call_started", {"recording": str(office.root / "x"), "caller": {}}),
+            (1.0, "queued", {}),
+            (25.0, "voicemail_left", {"message": str(office.root / "x-message")}),
+            (60.0, "callback_claimed", claim),
+            (60.0, "hung_up", {}),
+        ],
+    )
+
+    def close(raw: Path, wav: Path) -> tuple[float, str]:
+        return (1.0, "cd" * 32) if wav.exists() else office._close(raw, wav)
+
+    office.closer = close
+    assert (await office.finish(call))[-1] == "transcript_done"
+    (office.root / "x-callback1.raw").write_bytes(b"\0" * 320_000)
+    call.apply(Event(CALL, T0 + 90.0, Kind.CALLBACK_TRIED, {"seat": "01"}))
+    call.apply(
+        Event(CALL, T0 + 95.0, Kind.CALLBACK_ANSWERED, {"recording": str(office.root / "x-callback1")})
+    )
+    assert call.transcript["status"] == "pending"
+    call.apply(Event(CALL, T0 + 120.0, Kind.HUNG_UP, {}))
+    await office.finish(call)
+    assert [(one["path"], one["sides"]) for one in call.recordings] == [
+        ("x-callback1.wav", list(SIDES)),
+        ("x-message.wav", ["caller"]),
+    ]
+    assert [path.name for path, _ in office.heard][1:] == ["x-message.wav", "x-callback1.wav"]
+    assert (call.outcome, call.transcript["status"]) == ("answered", "done")

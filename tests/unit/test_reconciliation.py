@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ivr.asterisk.manager import Link
 from ivr.asterisk.record_files import RecordFiles
 from ivr.asterisk.records import RecordRow
 from ivr.calls.book import CallBook
@@ -23,6 +24,8 @@ from ivr.calls.reconciliation import CallTrace, gather, lost, missing_events
 from ivr.calls.record import CallRecord, fold_call
 from ivr.calls.states import CallState
 from ivr.errors import HotlineError
+from ivr.hotline.book import Trunks
+from ivr.waiting.desk import CallbackDesk, Secrets
 from tests.unit.kit import T0, Clock, Journal, calls_of, event, identify, small_book, told
 
 CALL = "a1-1.1"
@@ -384,6 +387,22 @@ async def test_a_call_received_without_the_engine_gets_its_ticket_from_the_note(
     hotline.records.rows = rows_of(CALL)
     await hotline.reconcile(live=set())
     assert_one_start_and_one_end(hotline, CALL)
+
+
+async def test_a_message_left_while_the_engine_was_away_is_called_back_once_it_is_there() -> None:
+    *begun, ended, gone = rows_of(CALL, answered=False)
+    message = RecordRow(CALL, T0 + 30, "voicemail", {"extra": "/rec/m"})
+    hotline = Hotline(Rows([*begun, message, ended, gone]))
+    book = small_book(trunks=replace(Trunks(), destinations={"callback": ("sip:127.0.0.1:5200",)}))
+    secrets = Secrets(identify, lambda _: "13800138000")
+    desk = CallbackDesk(lambda: book, hotline.calls, cast(Link, None), secrets, hotline.clock)
+    hotline.reconciler.before_hang_up = desk.message_over
+    await hotline.reconcile(live=set())
+    kinds = ["call_started", "queued", "voicemail_left", "callback_claimed", "hung_up"]
+    assert hotline.journal.kinds(CALL) == kinds
+    assert hotline.calls.calls[CALL].state is CallState.CALLBACK
+    hotline.clock.now += 60
+    assert await hotline.reconcile(live=set()) == 0
 
 
 async def test_a_note_read_twice_makes_no_second_call() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ivr import deployment
 from ivr.asterisk.rendering import RenderingError, render
+from ivr.calls.callbacks import diallable
 from ivr.hotline.book import Seat, Trunks
 from ivr.keys import open_keys
 from ivr.settings import Settings
@@ -89,8 +90,11 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
     return home, render_hotline(home, Seat("01", "8001"), "from-110")
 
 
-def render_hotline(home: Path, seat: Seat, user: str) -> dict[str, str]:
-    book = small_book(seats=(seat,), trunks=Trunks(from_110_username=user))
+def render_hotline(
+    home: Path, seat: Seat, user: str, destinations: Mapping[str, tuple[str, ...]] | None = None
+) -> dict[str, str]:
+    trunks = Trunks(from_110_username=user, destinations=destinations or {})
+    book = small_book(seats=(seat,), trunks=trunks)
     keys = open_keys(home / "keys", deployment.sip_users(book), [])
     places = {"home": home, "run": home / "run", "modules": home / "modules", "module_names": ["chan_pjsip"]}
     context = deployment.context(Settings(home=home), book, keys, places)
@@ -152,3 +156,26 @@ def test_a_city_s_own_asterisk_gets_only_the_pieces(tmp_path: Path) -> None:
     source = templates(tmp_path, whole="x\n", ours__piece="y\n")
     render(source, tmp_path / "etc", {}, pieces_only=True)
     assert list(read(tmp_path / "etc")) == ["ours/piece.conf"]
+
+
+def test_a_callback_is_promised_only_where_one_can_be_made(tmp_path: Path) -> None:
+    without = render_hotline(tmp_path / "a", Seat("01", "8001"), "u")["ivr12345/extensions.conf"]
+    assert "P042" not in without, "the message is asked for without the promise"
+    assert "S031" in without
+    called = {"callback": ("sip:127.0.0.1:5200",)}
+    both = render_hotline(tmp_path / "b", Seat("01", "8001"), "u", called)["ivr12345/extensions.conf"]
+    assert "P042" in both
+    patterns = re.findall(r"exten => _c(\S+),1,NoOp", both)
+    digits = {"X": "[0-9]", "Z": "[1-9]", "N": "[2-9]"}
+    rule = "^(" + "|".join(re.sub("[XZN]", lambda m: digits[m[0]], one) for one in patterns) + ")$"
+    for number in (
+        "13800138000",
+        "8613800138000",
+        "083312345678",
+        "2345678",
+        "110",
+        "12345",
+        "anonymous",
+        "",
+    ):
+        assert bool(re.search(rule, number)) is bool(diallable(number)), number

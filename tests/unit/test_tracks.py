@@ -74,3 +74,25 @@ async def test_words_of_the_room_are_taken_from_each_partys_own_track() -> None:
     ]
     assert words["text"] == "停水了 您好 请说 水务集团"
     assert words["demonstration"] is True
+
+
+async def test_a_message_before_the_talk_is_told_first_and_marked() -> None:
+    said = {"m.wav": [turn("caller", 9.0, "停电了")], "c1.wav": [turn("operator", 1.0, "您好")]}
+
+    async def transcribe(path: Path, speakers: tuple[str, ...]) -> Mapping[str, Any]:
+        assert speakers
+        return {"text": "x", "turns": said[path.name], "model": "tiny", "demonstration": True}
+
+    words = await transcribe_all(
+        Path("/r"),
+        [
+            {"path": "m.wav", "sides": ["caller"], "message": True},
+            {"path": "c1.wav", "sides": ["caller", "operator"]},
+        ],
+        transcribe,
+    )
+    assert [(t["text"], t.get("message", False)) for t in words["turns"]] == [
+        ("停电了", True),
+        ("您好", False),
+    ]
+    assert words["text"] == "停电了 您好"

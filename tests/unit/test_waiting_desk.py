@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, cast
 
-from ivr.asterisk.manager import Link
+import pytest
+
+from ivr.asterisk.manager import Link, Message
 from ivr.calls.book import CallBook
 from ivr.calls.events import Event, Kind
+from ivr.calls.seating import Seating
 from ivr.hotline.book import Trunks
 from ivr.waiting.desk import CallbackDesk, Secrets
-from ivr.waiting.unattended import left_alone
+from ivr.waiting.unattended import Unattended, left_alone
 from tests.unit.kit import T0, Clock, Journal, calls_of, event, small_book
 
 CALL = "a1-1.1"
@@ -95,6 +98,94 @@ def test_a_callback_is_dropped_when_the_citizen_reaches_an_operator_by_themselve
     at.calls.record(answered)
     at.desk.on_event(answered, at.calls.calls["a1-2.2"])
     assert at.journal.kinds(CALL)[-1] == "callback_failed"
+
+
+def leaves_a_message(at: Desk, number: str) -> None:
+    at.waits(CALL, number)
+    at.calls.record(event(CALL, 25, Kind.VOICEMAIL_LEFT, message=f"/r/{CALL}-message"))
+    at.clock.now = T0 + 60
+    at.desk.missed(CALL, T0 + 60)
+    at.calls.record(event(CALL, 60, Kind.HUNG_UP))
+
+
+def test_who_leaves_a_message_is_called_back_in_their_own_place() -> None:
+    at = desk()
+    leaves_a_message(at, "13800138000")
+    claim = next(e for e in at.journal.of(CALL) if e.kind is Kind.CALLBACK_CLAIMED)
+    assert (claim.data["by"], claim.data["since"]) == ("message", T0)
+    call = at.calls.calls[CALL]
+    assert (call.state, call.outcome) == ("callback", None), "the ticket stays open until they were called"
+    assert call.message, "the message is kept"
+
+
+def test_a_message_is_claimed_once_and_two_tries_leave_a_ticket() -> None:
+    at = desk()
+    leaves_a_message(at, "13800138000")
+    at.desk.message_over(CALL)
+    assert at.journal.kinds(CALL).count("callback_claimed") == 1
+    call = at.calls.calls[CALL]
+    for n in (1, 2):
+        at.calls.record(event(CALL, 60 + n, Kind.CALLBACK_TRIED))
+        at.calls.record(event(CALL, 60 + n, Kind.CALLBACK_UNREACHED))
+    at.calls.record(event(CALL, 70, Kind.CALLBACK_FAILED, reason="not reached in 2 tries"))
+    assert (call.state, call.outcome) == ("ended", "callback")
+
+
+@pytest.mark.parametrize(
+    ("number", "why", "destinations"),
+    [
+        ("13800138000", "destination", ()),
+        ("anonymous", "number", ("sip:127.0.0.1:5200",)),
+        ("110", "number", ("sip:127.0.0.1:5200",)),
+    ],
+)
+def test_where_nobody_can_be_called_back_the_ticket_says_that_somebody_must(
+    number: str, why: str, destinations: tuple[str, ...]
+) -> None:
+    at = Desk(**({"callback": destinations} if destinations else {}))
+    at.waits(CALL, number)
+    call = at.calls.calls[CALL]
+    at.calls.record(event(CALL, 25, Kind.VOICEMAIL_LEFT, message="/r/m"))
+    at.desk.message_over(CALL)
+    at.calls.record(event(CALL, 60, Kind.HUNG_UP))
+    noted = next(e for e in at.journal.of(CALL) if e.kind is Kind.NOTED)
+    assert noted.data["what"] == "somebody must call back"
+    assert why in noted.data["why"]
+    assert (call.state, call.outcome) == ("ended", "voicemail")
+
+
+def word(**headers: str) -> Message:
+    return Message(
+        "Event: UserEvent\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    )
+
+
+def test_the_alarm_of_a_message_goes_when_its_caller_has_talked_to_somebody() -> None:
+    at = desk()
+    raised: list[tuple[str, ...]] = []
+    cleared: list[tuple[str, str]] = []
+    watch = Unattended(
+        small_book,
+        at.calls,
+        cast(Seating, None),
+        cast(Link, None),
+        at.clock,
+        20,
+        lambda *said: raised.append(said),
+    )
+    watch.over = lambda alarm, about: cleared.append((alarm, about))
+    watch.cannot_call = at.desk.cannot_call
+    at.waits(CALL, "13800138000")
+    at.waits("a1-2.2", "anonymous")
+    for call_id in (CALL, "a1-2.2"):
+        watch.hear_word(word(UserEvent="IvrVoicemail", Call=call_id, Message="%2Fr%2Fm"))
+    assert [(said[0], said[1]) for said in raised] == [("voicemail", CALL), ("voicemail", "a1-2.2")]
+    assert "30 minutes" in raised[0][2]
+    assert "cannot be called back" in raised[1][2]
+    watch.on_event(event(CALL, 90, Kind.CALLBACK_FAILED, reason="not reached in 2 tries"))
+    assert cleared == []
+    watch.on_event(event(CALL, 90, Kind.CALLBACK_ANSWERED))
+    assert cleared == [("voicemail", CALL)]
 
 
 def test_only_those_who_waited_alone_for_long_enough_are_sent_to_the_message() -> None:
