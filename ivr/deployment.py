@@ -81,6 +81,32 @@ def _waiting(settings: Settings, book: HotlineBook) -> dict[str, object]:
     }
 
 
+PHONE_CHECK_S = 30
+SILENT_CHECKS = 4
+"""A phone that sends nothing in a talk for so many checks is hung up by Asterisk itself."""
+HELD_CHECKS = 20
+"""The same where the phone has put the caller on hold, and rightly sends nothing."""
+
+
+def phone_check_s(settings: Settings, book: HotlineBook) -> int:
+    """Return the seconds between two questions to a seat's phone whether it is there; 0: none.
+
+    In lab mode phones are test programs, many of which answer no OPTIONS.
+    """
+    if settings.phone_check_s is not None:
+        return settings.phone_check_s
+    return 0 if book.trunks.lab else PHONE_CHECK_S
+
+
+def _phones(settings: Settings, book: HotlineBook) -> dict[str, object]:
+    check_s = phone_check_s(settings, book)
+    return {
+        "phone_check_s": check_s,
+        "phone_silent_s": SILENT_CHECKS * check_s,
+        "phone_held_s": HELD_CHECKS * check_s,
+    }
+
+
 def announcements(book: HotlineBook) -> list[str]:
     """Return the prompts that callers may be told in the queue."""
     return sorted({OUTSIDE_CITY, *(spec.prompt for spec in book.modes.values() if spec.prompt)})
@@ -144,6 +170,7 @@ def context(
         "away_script": settings.asterisk_home / "agi-bin/reception-away",
         **transfer_values(book, PromptBook(settings.config / "prompts").files, own_address(settings)),
         **_waiting(settings, book),
+        **_phones(settings, book),
         **instance,
     }
 

@@ -53,6 +53,7 @@ from ivr.third_parties import ThirdParties
 from ivr.tickets.masking import mask_number
 from ivr.waiting.desk import CallbackDesk, Secrets
 from ivr.waiting.hurry import Hurry
+from ivr.waiting.seat_phones import SeatPhones
 from ivr.waiting.unattended import Unattended
 
 log = logging.getLogger(__name__)
@@ -135,6 +136,7 @@ class Engine:
             alarm=self.people.alarms.raise_,
             leader_seat=self._leader_seat,
         )
+        self.phones.room = lambda call_id: self.third_parties.floor.transfer(call_id).state
         routes |= self._waiting_routes()
         routes["leader"] = LeaderRoute(lambda: self.book, self.calls, self.third_parties.wishes, time.time)
         self.fastagi = FastAgiServer(
@@ -168,6 +170,9 @@ class Engine:
         )
         self.unattended.alarm, self.unattended.over = self.people.alarms.raise_, self.people.alarms.clear
         self.unattended.cannot_call = self.desk.cannot_call
+        every_s = lambda: deployment.phone_check_s(self.settings, self.book)  # noqa: E731
+        self.phones = SeatPhones(lambda: self.book, self.calls, self.link, time.time, every_s)
+        self.unattended.away = lambda: self.phones.away
         self.hurry = Hurry(self.calls, self.link, time.time)
         self.listener.on_placeholder = self.desk.hear
         self.listener.before_hang_up = self.desk.missed
@@ -233,7 +238,7 @@ class Engine:
         record = lambda: self._recording.add(self._spawn(self.recorder.run()))  # noqa: E731
         await self.memory.open(record, self.calls, self.people.restore)
         self.seating.known = True
-        for work in (self.desk.run(), self.unattended.run(), self.hurry.run()):
+        for work in (self.desk.run(), self.unattended.run(), self.hurry.run(), self.phones.run()):
             self._spawn(work)
         with contextlib.suppress(HotlineError):
             await self.align()
@@ -266,6 +271,7 @@ class Engine:
         self.desk.on_event(event, call)
         self.hurry.on_event(event)
         self.unattended.on_event(event)
+        self.phones.on_event(event)
         told_late = event.kind is Kind.ANSWERED and call is not None and call.state is CallState.ENDED
         left = event.kind is Kind.OPERATOR_LEFT and event.data.get("reason") != "transfer"
         talked = (
@@ -280,6 +286,7 @@ class Engine:
 
     def _hear(self, message: Message) -> None:
         self.listener.hear(message)
+        self.phones.hear(message)
         self.third_parties.hear(message)
 
     def _leader_seat(self) -> str | None:
@@ -289,7 +296,8 @@ class Engine:
 
     def _manned(self, queue_id: str) -> bool:
         """Tell whether a queue has somebody logged in who is not paused."""
-        return any(seat.queue == queue_id and not seat.paused for seat in self.seating.memberships())
+        there = [seat for seat in self.seating.memberships() if seat.username not in self.phones.away]
+        return any(seat.queue == queue_id and not seat.paused for seat in there)
 
     # -- Asterisk ------------------------------------------------------------------------------
     def _describe(self, arrival: Arrival) -> dict[str, Any]:

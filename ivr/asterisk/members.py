@@ -176,10 +176,19 @@ async def placeholders(link: Link) -> dict[str, str]:
     return {call_id: name for name in names if (call_id := called_back(name)) and name.endswith(";2")}
 
 
-async def registered(link: Link) -> set[str]:
-    """Return the SIP users that have a contact now."""
+async def contacts(link: Link) -> dict[str, bool]:
+    """Return the SIP users that have a contact now, and whether it answers; one that is not asked does."""
     try:
-        contacts = await link.list_action("PJSIPShowContacts", {})
+        found = await link.list_action("PJSIPShowContacts", {})
     except AmiRefused:  # Asterisk's way to say there are none
-        return set()
-    return {item.get("ObjectName").partition("/")[0].partition(";")[0] for item in contacts}
+        return {}
+    told: dict[str, bool] = {}
+    for item in found:
+        username = item.get("ObjectName").partition("/")[0].partition(";")[0]
+        told[username] = told.get(username, False) or item.get("Status") != "Unreachable"
+    return told
+
+
+async def registered(link: Link) -> set[str]:
+    """Return the SIP users that can be called now: registered, and not known to be unplugged."""
+    return {username for username, answers in (await contacts(link)).items() if answers}

@@ -10,6 +10,9 @@ from ivr.calls.callbacks import Callback
 from ivr.calls.events import Event, Kind
 from ivr.calls.states import CALL_TRANSITIONS, SEAT_TRANSITIONS, CallState, SeatState
 
+PHONE_GONE = "phone gone"
+"""The reason of an operator who left because the seat's phone was unplugged."""
+
 
 @dataclass(slots=True)
 class Leg:
@@ -71,7 +74,7 @@ class CallRecord:
     diverted: tuple[str, ...] = ()
     handed_off: bool = False
     relieved: set[str] = field(default_factory=set)
-    """Channels of operators whose call was taken over."""
+    """Channels of operators whose call was taken over, or whose phone was unplugged."""
     tracks: list[Track] = field(default_factory=list)
     held: list[tuple[float, float | None]] = field(default_factory=list)
     """When the caller was on hold: the main recording has nothing of it."""
@@ -191,6 +194,8 @@ def _answered(call: CallRecord, event: Event) -> None:
 
 def _operator_left(call: CallRecord, event: Event) -> None:
     call.left_at = event.at
+    if event.data.get("reason") == PHONE_GONE:
+        call.relieved.add(str(event.data.get("channel", "")))  # Asterisk tells it once more, and late
     if call.state is CallState.THREE_WAY and event.data.get("reason") != "caller":
         call.handed_off = True
     _close_legs(call, "operator", event.at)

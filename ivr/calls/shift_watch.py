@@ -158,9 +158,9 @@ def _phones(people: Iterable[Sitting]) -> list[Fault]:
         Fault(
             PHONE_AWAY,
             entry.seat,
-            f"operator {entry.operator} is logged in on seat {entry.seat} and its phone is not registered: "
-            "no call can ring there.",
-            f"话务员 {entry.operator} 已在 {entry.seat} 号座席登录,但话机未注册:来电无法振铃。",
+            f"operator {entry.operator} is logged in on seat {entry.seat} and its phone is not registered "
+            "or does not answer: no call can ring there.",
+            f"话务员 {entry.operator} 已在 {entry.seat} 号座席登录,但话机未注册或无响应:来电无法振铃。",
             lasts_s=PHONE_AWAY_S,
             gone_s=10.0,
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from urllib.parse import unquote
 
 from ivr.asterisk.manager import Link, LinkState, Message
@@ -76,6 +76,8 @@ class Unattended:
         self._clock = clock
         self._limit_s = limit_s
         self.alarm = alarm
+        self.away: Callable[[], Collection[str]] = frozenset
+        """Tells the SIP users whose phone is unplugged: nobody can be reached there."""
         self.cannot_call: Callable[[CallRecord], str] = lambda _: ""
         """Tells why a caller cannot be called back, empty where they can."""
         self.over: Callable[[str, str], object] = lambda *_: None
@@ -95,7 +97,8 @@ class Unattended:
         if not self._seating.known or self._link.state is not LinkState.LIVE:
             return
         now = self._clock()
-        manned = {membership.queue for membership in self._seating.memberships()}
+        away = self.away()
+        manned = {seat.queue for seat in self._seating.memberships() if seat.username not in away}
         for queue_id in manned & self._empty_since.keys():
             self.over("unattended", queue_id)
         self._empty_since = {

@@ -201,7 +201,8 @@ async def test_live_calls_and_registered_phones_are_read() -> None:
     assert await members.live_calls(link(switch)) == {CALL}
     switch.items = [
         message("ContactList", ObjectName="seat01;@abc"),
-        message("ContactList", ObjectName="seat02/sip:x"),
+        message("ContactList", ObjectName="seat02/sip:x", Status="NonQualified"),
+        message("ContactList", ObjectName="seat03;@abc", Status="Unreachable"),
     ]
     assert await members.registered(link(switch)) == {"seat01", "seat02"}
     assert await members.registered(link(Switch(refuses=["PJSIPShowContacts"]))) == set()

@@ -1,0 +1,192 @@
+"""A seat's phone is unplugged: no caller rings there, and whoever talks to it is not left alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.asterisk.hotline import Hotline, quick_city, running, wait_for
+from tests.asterisk.three_parties import LINES, configure
+from tools.phones import free_udp_port
+from tools.phones.tone_phone import TonePhone, until
+
+pytestmark = pytest.mark.asterisk
+
+THIRD_PORT = free_udp_port()
+NUMBERS = iter(range(1, 1000))
+CALLER, FIRST, SECOND = 400.0, 900.0, 1600.0
+CHECK_S = 4
+NOTICED_S = 3.0 * CHECK_S + 10.0
+"""A question every 4 s, 3 s for the answer, and a machine that is busy with other things."""
+
+
+class Floor:
+    """A hotline that asks its phones every few seconds, with seats that sing."""
+
+    def __init__(self, hotline: Hotline) -> None:
+        self.hotline = hotline
+        self.phones: list[TonePhone] = []
+
+    def phone(self, hertz: float, port: int = 0) -> TonePhone:
+        phone = TonePhone(port, hertz, ("127.0.0.1", self.hotline.sip_port))
+        self.phones.append(phone)
+        return phone
+
+    def man(self, seat: str, hertz: float, port: int = 0) -> TonePhone:
+        """Put a phone and, where nobody is there, an operator on a seat."""
+        phone, user = self.phone(hertz, port), f"seat{seat}"
+        passwords = json.loads((self.hotline.home / "secrets.json").read_text())["sip"]
+        self.hotline.phones.register({user: passwords[user]}, {user: phone.port})
+        if self.row(seat)["operator"] is None:
+            self.hotline.engine("login", seat=seat, operator=f"10{seat}")
+        wait_for(lambda: self.row(seat)["registered"], 10, f"seat {seat} is there")
+        return phone
+
+    def row(self, seat: str) -> dict[str, Any]:
+        rows: list[dict[str, Any]] = self.hotline.engine("seats")
+        return next(row for row in rows if row["seat"] == seat)
+
+    def call(self) -> tuple[TonePhone, str]:
+        number = f"9555{next(NUMBERS):07d}"
+        caller = self.phone(CALLER)
+        caller.call("12345", number)
+        return caller, number
+
+    def hears(self, phone: TonePhone, tone: float, limit_s: float, why: str) -> None:
+        heard: Callable[[], bool] = lambda: phone.hears((FIRST, SECOND)) == {tone}  # noqa: E731
+        assert until(heard, limit_s), f"{why}: hears {phone.hears((FIRST, SECOND))} {self.hotline.logs()}"
+
+    def clear(self) -> None:
+        for phone in self.phones:
+            phone.close()
+        self.phones.clear()
+        for row in self.hotline.engine("seats"):
+            if row["operator"] is not None:
+                self.hotline.unman(row["seat"])
+        self.hotline.cli("channel request hangup all")
+
+
+def unplug(phone: TonePhone) -> None:
+    """Take the plug out: nothing is said any more, not even goodbye."""
+    phone._closed = True
+
+
+def kinds(ticket: dict[str, Any]) -> list[str]:
+    return [event["kind"] for event in ticket["events"]]
+
+
+@pytest.fixture(scope="module")
+def hotline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hotline]:
+    folder: Path = tmp_path_factory.mktemp("unplugged")
+    config = quick_city(folder)
+    configure(config, {f"subcenter:{LINES[0]}": [f"sip:1@127.0.0.1:{THIRD_PORT}"]})
+    check = str(CHECK_S)
+    with running(folder, IVR_CONFIG=str(config), IVR_PHONE_CHECK_S=check, IVR_SURVEY="yes") as one:
+        yield one
+
+
+@pytest.fixture
+def floor(hotline: Hotline) -> Iterator[Floor]:
+    place = Floor(hotline)
+    yield place
+    place.clear()
+
+
+def test_no_caller_is_sent_to_an_unplugged_phone_and_it_rings_again_once_it_is_back(floor: Floor) -> None:
+    first = floor.man("01", FIRST)
+    port = first.port
+    unplug(first)
+    wait_for(lambda: not floor.row("01")["registered"], NOTICED_S, "the seats' list tells it")
+    assert floor.row("01")["state"] == "ready", "the operator is still logged in"
+    floor.man("02", SECOND)
+    caller, number = floor.call()
+    floor.hears(caller, SECOND, 15, "somebody whose phone is there answers")
+    caller.hang_up()
+    ticket = floor.hotline.ticket_of(number)
+    rung = [event["seat"] for event in ticket["events"] if event["kind"] == "seat_ringing"]
+    assert rung == ["02"]
+
+    floor.hotline.unman("02")
+    first._sip.close()
+    floor.man("01", FIRST, port)
+    back, _ = floor.call()
+    floor.hears(back, FIRST, 15, "the phone rings again")
+
+
+def test_who_talks_to_a_phone_that_is_unplugged_goes_to_the_head_of_the_queue(floor: Floor) -> None:
+    first = floor.man("01", FIRST)
+    caller, number = floor.call()
+    floor.hears(caller, FIRST, 15, "they talk")
+    unplug(first)
+    wait_for(lambda: floor.hotline.call_state(number) == "waiting", NOTICED_S, "the caller waits again")
+    assert caller.up, "the caller was not hung up"
+    later, late = floor.call()
+    wait_for(lambda: floor.hotline.call_state(late) == "waiting", 15, "somebody else comes")
+    floor.man("02", SECOND)
+    floor.hears(caller, SECOND, 15, "who was there before is served before")
+    assert not later.hears((SECOND,))
+    caller.hang_up()
+    ticket = floor.hotline.transcribed(number)
+    noted = [event["what"] for event in ticket["events"] if event["kind"] == "noted"]
+    assert "the seat's phone is gone" in noted, kinds(ticket)
+    assert kinds(ticket).count("answered") == 2, kinds(ticket)
+    assert (ticket["outcome"], ticket["seat"]) == ("answered", "02")
+    assert [Path(one["path"]).name[-9:] for one in ticket["recordings"]][1:] == ["part1.wav"]
+
+
+def test_after_a_consultation_too_the_caller_of_an_unplugged_phone_is_not_sent_away(floor: Floor) -> None:
+    first = floor.man("01", FIRST)
+    third = floor.phone(SECOND, THIRD_PORT)
+    caller, number = floor.call()
+    floor.hears(caller, FIRST, 15, "they talk")
+    call_id = next(row["call_id"] for row in floor.hotline.engine("open_calls"))
+
+    def reached(state: str) -> bool:
+        return bool(floor.hotline.engine("transfer_state", call=call_id)["state"] == state)
+
+    floor.hotline.engine("transfer", call=call_id, step="start", to=f"subcenter:{LINES[0]}")
+    assert until(lambda: third.up), "the third party answers"
+    third.press("1")
+    assert until(lambda: reached("consulting"))
+    floor.hotline.engine("transfer", call=call_id, step="cancel")
+    assert until(lambda: reached("together"))
+    floor.hears(caller, FIRST, 10, "they talk again, in the room")
+    unplug(first)
+    wait_for(lambda: floor.hotline.call_state(number) == "waiting", NOTICED_S, "the caller waits again")
+    assert caller.up
+    floor.man("02", SECOND)
+    floor.hears(caller, SECOND, 15, "somebody else answers")
+
+
+def test_without_the_engine_asterisk_itself_brings_the_caller_to_somebody_else(floor: Floor) -> None:
+    first = floor.man("01", FIRST)
+    caller, number = floor.call()
+    floor.hears(caller, FIRST, 15, "they talk")
+    floor.man("02", SECOND)
+    supervisor = int((floor.hotline.home / "run/supervisor.pid").read_text())
+    engine = floor.hotline.pid("engine")
+    os.kill(supervisor, signal.SIGSTOP)
+    os.kill(engine, signal.SIGKILL)
+    try:
+        unplug(first)
+        floor.hears(caller, SECOND, 4.0 * CHECK_S + NOTICED_S, "somebody else answers")
+    finally:
+        os.kill(supervisor, signal.SIGCONT)
+    floor.hotline.wait_live()
+    caller.hang_up()
+    assert floor.hotline.ticket_of(number)["outcome"] == "answered"
+
+
+def test_an_operator_who_hangs_up_is_followed_by_the_survey_as_ever(floor: Floor) -> None:
+    first = floor.man("01", FIRST)
+    caller, number = floor.call()
+    floor.hears(caller, FIRST, 15, "they talk")
+    first.hang_up()
+    wait_for(lambda: floor.hotline.call_state(number) == "surveying", 10, "the caller is asked how it was")
+    caller.hang_up()
