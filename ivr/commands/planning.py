@@ -20,10 +20,16 @@ from ivr.commands.common import (
     print_table,
     say,
     settings_and_book,
-    with_store,
+)
+from ivr.commands.spread import (
+    own_profile,
+    profile_document,
+    profile_of,
+    say_how_much_is_missing,
+    say_profile,
 )
 from ivr.errors import HotlineError
-from ivr.reports.load_profile import BUILT_IN, Profile, ProfileRefused, from_calls, of_text
+from ivr.reports.load_profile import BUILT_IN
 from ivr.reports.staffing import (
     Demand,
     DutyPlan,
@@ -40,11 +46,6 @@ from ivr.settings import load
 if TYPE_CHECKING:
     from ivr.hotline.book import HotlineBook
     from ivr.reports.simulation import Runs
-    from ivr.store.store import Store
-    from ivr.views import Views
-
-_PROFILE_DAYS = 365
-"""Calls further back say too little of tomorrow."""
 
 _OPTIONS = (
     click.option(
@@ -153,44 +154,6 @@ def _day(text: str | None, zone: ZoneInfo) -> date:
         raise click.BadParameter(f"{text!r} is no date, for example 2026-11-23. 日期格式有误。") from error
 
 
-def profile_of(name: str) -> Profile:
-    """Return the spread of a day's calls by its name.
-
-    Raises:
-        HotlineError: the journal holds too little, or the file is no profile.
-    """
-    if name == "built-in":
-        return BUILT_IN
-    if name == "auto":
-        try:
-            own = _of_journal()
-        except HotlineError:  # no database, no configuration: planning works without either
-            return BUILT_IN
-        return own if own.enough else BUILT_IN
-    if name == "journal":
-        own = _of_journal()
-        if not own.calls:
-            raise ProfileRefused(
-                "the journal holds no whole day of calls yet; use --profile built-in.",
-                "还没有一整天的来电记录;请使用 --profile built-in。",
-            )
-        return own
-    try:
-        return of_text(Path(name).read_text(encoding="utf-8"), name)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ProfileRefused(
-            f"{name} cannot be read as a profile; write built-in, journal or the path of a text file.",
-            f"无法读取时段分布 {name};请写 built-in、journal 或文本文件路径。",
-        ) from error
-
-
-def _of_journal() -> Profile:
-    async def work(store: Store, _views: Views) -> list[float]:
-        return await store.call_starts(time.time() - _PROFILE_DAYS * 86_400)
-
-    return from_calls(with_store(work), ZoneInfo(settings_and_book()[1].timezone))
-
-
 @click.command()
 @day_options
 @click.option("--need", is_flag=True, help="Also the fewest people for each hour. 同时给出每小时需要人数。")
@@ -214,9 +177,9 @@ def staffing(
         hours: Any = document["hours"]
         for hour, people in zip(hours, needed or (), strict=False):
             hour["needed"] = people
-        print_json(document | {"profile": _profile_document(demand.profile)})
+        print_json(document | {"profile": profile_document(demand.profile)})
         return
-    _say_profile(demand.profile)
+    say_profile(demand.profile)
     _print_hours(expected.hours, plan, expected.day, needed)
     if html is not None:
         say(f"written: {html}", f"已写入:{html}")
@@ -238,30 +201,6 @@ def _write_page(target: Path, expected: Forecast, needed: tuple[int | None, ...]
         ) from error
 
 
-def _profile_document(profile: Profile) -> dict[str, Any]:
-    return {
-        "source": profile.source,
-        "days": profile.days,
-        "calls": profile.calls,
-        "weights": [round(weight, 6) for weight in profile.weights],
-    }
-
-
-def _say_profile(profile: Profile) -> None:
-    if profile.source == "built-in":
-        say(
-            "spread over the day: built in, reconstructed from published figures; a city's own may differ.",
-            "时段分布:内置,由公开数据反推;与本地实际可能不同。",
-        )
-    elif profile.source == "journal":
-        say(
-            f"spread over the day: {profile.calls} calls of {profile.days} days of this hotline.",
-            f"时段分布:本热线 {profile.days} 天 {profile.calls} 通来电。",
-        )
-    else:
-        say(f"spread over the day: {profile.source}.", f"时段分布:{profile.source}。")
-
-
 def tell_roster_effect(old: HotlineBook, new: HotlineBook, today: date, html: Path | None = None) -> None:
     """Print what a new roster does to connection rate and 15-second share; nothing where it does nothing.
 
@@ -273,7 +212,9 @@ def tell_roster_effect(old: HotlineBook, new: HotlineBook, today: date, html: Pa
     """
     from ivr.reports.roster_effect import roster_effect
 
-    found = roster_effect(old, new, today)
+    own = own_profile() if new.demand is not None else None
+    profile = own if own is not None and own.enough else BUILT_IN
+    found = roster_effect(old, new, today, profile)
     if found is None:
         if html is not None:
             raise StaffingRefused(
@@ -293,6 +234,9 @@ def tell_roster_effect(old: HotlineBook, new: HotlineBook, today: date, html: Pa
             f"按此排班:接通率 {after.connection_rate:.1%},15 秒应答 {after.answered_15s_of_answered:.1%}(÷接通)、"
             f"{after.answered_15s_of_offered:.1%}(÷呼入)。",
         )
+    say_profile(profile)
+    if profile is BUILT_IN:
+        say_how_much_is_missing(own)
     if html is not None:
         from ivr.reports.staffing_page import page
 
@@ -370,9 +314,9 @@ def simulate(
     seconds = (time.perf_counter() - began) / runs
     if as_json:
         more = {"seed": seed, "seconds_per_day": round(seconds, 3), "seats_added": _added(book, day.book)}
-        print_json(lived.document(plan) | more | {"profile": _profile_document(demand.profile)})
+        print_json(lived.document(plan) | more | {"profile": profile_document(demand.profile)})
         return
-    _say_profile(demand.profile)
+    say_profile(demand.profile)
     if added := _added(book, day.book):
         say(f"{added} seats more than seats.yaml has were made up.", f"座席不足,模拟中另加 {added} 个座席。")
     _print_hours(lived.hours, plan, lived.day, None)

@@ -103,12 +103,15 @@ def effect_table(changes: Sequence[Change]) -> str:
 
 def _head(forecast: Forecast, city: str) -> str:
     demand = forecast.demand
+    own = demand.profile.calls, demand.profile.days
+    rests_zh = f"({own[1]} 个整天 {own[0]} 通来电)" if own[0] else ""
+    rests = f" ({own[0]} calls of {own[1]} whole days)" if own[0] else ""
     return (
         f"<h1>{escape(city)} 12345 排班测算 <small>Staffing</small></h1>"
         f"<p>每天 {demand.calls_per_day:g} 通来电,平均处理 {demand.aht_s:g} 秒,平均耐心 {demand.patience_s:g} 秒;"
-        f"时段分布:{escape(demand.profile.source)}。Erlang A 逐小时计算。</p>"
+        f"时段分布:{escape(demand.profile.source)}{rests_zh}。Erlang A 逐小时计算。</p>"
         f"<p>{demand.calls_per_day:g} calls a day, {demand.aht_s:g} s a call, patience {demand.patience_s:g} s; "
-        f"profile of the day: {escape(demand.profile.source)}. Erlang A, hour by hour.</p>"
+        f"profile of the day: {escape(demand.profile.source)}{rests}. Erlang A, hour by hour.</p>"
     )
 
 

@@ -214,6 +214,36 @@ def test_the_same_roster_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest
     assert "before" not in said.stdout
 
 
+def test_check_judges_a_roster_by_the_hotlines_own_hours_once_there_are_enough_calls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(SHIPPED, home / "running")
+    monkeypatch.setenv("IVR_HOME", str(home))
+    folder = thinner_night(tmp_path / "new")
+    calls_of_days(home, 5)
+    said = run("check", str(folder)).stdout
+    assert "built in" in said
+    assert "180 calls of 3 whole days" in said
+    assert re.search(r"connection rate\D*9\d\.\d%\D*8\d\.\d%\D*-1\d\.\d", said), said
+
+
+def test_a_city_that_calls_in_the_morning_misses_few_people_at_night(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(SHIPPED, home / "running")
+    monkeypatch.setenv("IVR_HOME", str(home))
+    folder = thinner_night(tmp_path / "new")
+    calls_of_days(home, 130)
+    said = run("check", str(folder)).stdout
+    assert "7680 calls of 128 whole days of this hotline" in said
+    assert "built in, reconstructed" not in said
+    change = re.search(r"connection rate\D*[\d.]+%\D*[\d.]+%\D*(-?\d+\.\d)", said)
+    assert change, said
+    assert abs(float(change[1])) < 5, "these callers come at nine in the morning"
+
+
 def test_staffing_reads_a_roster_file_as_it_would_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
