@@ -11,13 +11,14 @@ import fcntl
 import getpass
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ivr import deployment
 from ivr.applying.changes import AT_A_START, compare
 from ivr.applying.history import Change, History
+from ivr.applying.keeping import forget_old, parent_of
 from ivr.applying.states import ApplyEvent, ApplyRefused, ApplyState
 from ivr.applying.versions import Reader, Version, Versions, fingerprint, read, seen
 from ivr.asterisk.instance import Instance
@@ -113,6 +114,7 @@ def take(
     changes = compare(old, reading.book)
     facts = {"at": time.time(), "by": by, "folder": str(folder), "comment": comment}
     version = versions.keep(reading.files, facts)
+    forget_old(versions, history.changes(), time.time())
     tell(f"copied as version {version.number}", f"已存为版本 {version.number}")
     begun = history.begin(
         Change(
@@ -167,14 +169,6 @@ def refuse_what_needs_a_start(old: HotlineBook, new: HotlineBook) -> None:
             f"hotline.yaml: {said} can change only while nothing runs: `ivr down`, `ivr apply`, `ivr up`.",
             f"hotline.yaml:{said} 只能在停机时更改:请依次运行 ivr down、ivr apply、ivr up。",
         )
-
-
-def parent_of(number: int, changes: Sequence[Change]) -> int:
-    """Return the version that ran when this one first became the running one; 0 for none."""
-    for change in changes:
-        if change.version == number and change.how != "undo" and change.state is ApplyState.VERIFIED:
-            return change.former
-    return 0
 
 
 def prove(settings: Settings, change: Change, book: HotlineBook, tell: Tell) -> Change:

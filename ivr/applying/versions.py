@@ -82,6 +82,19 @@ class Version:
         found: dict[str, Any] = json.loads((self.folder / "version.json").read_text(encoding="utf-8"))
         return found
 
+    @property
+    def made_at(self) -> float:
+        """When it was made, in seconds since the epoch."""
+        try:
+            return float(self.facts["at"])
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+        ):  # somebody edited it; the folder's own date will do
+            return self.folder.stat().st_mtime
+
 
 class Versions:
     """The versions of one hotline.
@@ -140,6 +153,13 @@ class Versions:
         fresh.rename(self._folder / name)
         sync_folder(self._folder)
         return Version(number, fingerprint(files), self._folder / name)
+
+    def forget(self, version: Version) -> None:
+        """Delete a version, whole or, for those who look, not at all."""
+        gone = self._folder / f".{version.folder.name}.gone"
+        version.folder.rename(gone)
+        for left in self._folder.glob(".*.gone"):  # also what a kill left half deleted
+            shutil.rmtree(left, ignore_errors=True)
 
     def point_to(self, number: int) -> None:
         """Let a version be the one that runs; 0: none."""

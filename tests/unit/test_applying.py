@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -11,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from ivr import deployment
+from ivr.applying import keeping
 from ivr.applying.changes import compare, rows, summary
 from ivr.applying.history import Change, History
+from ivr.applying.keeping import parent_of
 from ivr.applying.states import (
     AFTER_A_KILL,
     TRANSITIONS,
@@ -23,7 +26,7 @@ from ivr.applying.states import (
     following,
 )
 from ivr.applying.switch import Switch, resume
-from ivr.applying.taking import book_of, forget_interrupted, history_of, only_one, parent_of, versions_of
+from ivr.applying.taking import book_of, forget_interrupted, history_of, only_one, versions_of
 from ivr.applying.versions import Reading, Versions, fingerprint, read
 from ivr.asterisk.manager import AmiDown, AmiRefused
 from ivr.asterisk.reloading import Difference, Expected
@@ -139,6 +142,48 @@ def test_undo_walks_back_and_never_in_a_circle() -> None:
 
 
 # -- differences -------------------------------------------------------------------------------
+def many_versions(folder: Path, count: int, at: float) -> Versions:
+    """Make versions that are all the same age."""
+    versions = Versions(folder / "versions", folder / "running")
+    for number in range(1, count + 1):
+        made = folder / f"versions/{number}-{number:012x}"
+        (made / "config").mkdir(parents=True)
+        (made / "version.json").write_text(json.dumps({"version": number, "at": at}))
+    return versions
+
+
+def chain(count: int) -> list[Change]:
+    return [Change(n, n, n - 1, ApplyState.VERIFIED, T0) for n in range(1, count + 1)]
+
+
+def test_a_hundred_versions_stay_and_older_ones_only_for_a_year(tmp_path: Path) -> None:
+    versions = many_versions(tmp_path, 130, T0)
+    versions.point_to(130)
+    assert keeping.forget_old(versions, chain(130), T0 + keeping.KEPT_S) == [], "not a year old"
+    assert keeping.forget_old(versions, chain(130), T0 + keeping.KEPT_S + 1) == list(range(1, 31))
+    assert [version.number for version in versions.all()] == list(range(31, 131))
+    assert versions.keep({"a.yaml": b"a"}, {}).number == 131, "no number is given twice"
+    assert not list((tmp_path / "versions").glob(".*"))
+
+
+def test_what_runs_and_what_an_undo_goes_back_to_stays_however_old(tmp_path: Path) -> None:
+    versions = many_versions(tmp_path, 130, T0)
+    undone = [Change(200 + n, n, n + 1, ApplyState.VERIFIED, T0, how="undo") for n in range(129, 19, -1)]
+    versions.point_to(20)
+    gone = keeping.forget_old(versions, [*chain(130), *undone], T0 + 2 * keeping.KEPT_S)
+    assert gone == [*range(1, 10), *range(21, 31)], "20 runs, and ten undos lead to 10"
+    assert versions.running() is not None
+
+
+def test_a_change_that_is_not_over_keeps_both_its_versions(tmp_path: Path) -> None:
+    versions = many_versions(tmp_path, 130, T0)
+    versions.point_to(130)
+    open_one = Change(131, 5, 7, ApplyState.SWAPPED, T0)
+    gone = keeping.forget_old(versions, [*chain(130), open_one], T0 + 2 * keeping.KEPT_S)
+    assert not {5, 7} & set(gone)
+    assert len(gone) == 28
+
+
 def test_differences_are_told_by_name() -> None:
     old = small_book()
     new = small_book(

@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 
 from ivr.calls.record import CallRecord
 from ivr.cli import main
-from ivr.commands import planning
+from ivr.commands import planning, spread
 from ivr.hotline.files import load as load_book
 from ivr.reports.load_profile import BUILT_IN
 from ivr.store.store import Batch, Store
@@ -140,16 +140,16 @@ def calls_of_days(home: Path, days: int) -> None:
 
 def test_the_hotlines_own_calls_are_used_once_there_are_enough(tmp_path: Path) -> None:
     calls_of_days(tmp_path, 16)
-    assert max(range(24), key=planning.profile_of("auto").weights.__getitem__) == 9
+    assert max(range(24), key=spread.profile_of("auto").weights.__getitem__) == 9
     own = answer("staffing", *DAY, "--on-duty", "6/6/6")["profile"]
     assert (own["source"], own["days"], own["calls"]) == ("journal", 14, 840)
 
 
 def test_a_few_days_of_calls_are_used_only_when_asked_for(tmp_path: Path) -> None:
     calls_of_days(tmp_path, 5)
-    assert planning.profile_of("auto") is BUILT_IN
-    assert planning.profile_of("journal").days == 3
-    assert planning.profile_of("built-in") is BUILT_IN
+    assert spread.profile_of("auto") is BUILT_IN
+    assert spread.profile_of("journal").days == 3
+    assert spread.profile_of("built-in") is BUILT_IN
 
 
 def test_a_simulated_day_is_told_with_its_tickets() -> None:
