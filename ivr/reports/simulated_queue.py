@@ -4,7 +4,9 @@ Only the executing is modelled here: who waits where, whose seat rings, how long
 decision and every state is the live code's: seats are paused and resumed by ``Seating``, and what
 happens is told to ``CallBook.record`` event by event, as AMI would tell it.  app_queue serves by
 priority and then in order of arrival, several callers at once (``autofill``), and chooses among the
-free members by the queue's strategy.  Wrap-up is the seat's own state, as in the live engine.
+free members by the queue's strategy.  Who only helps a queue has a penalty, and rings for a caller who
+has waited ``overflow_after_s`` there; whoever cannot stay in an expert queue goes to the general one.
+Wrap-up is the seat's own state, as in the live engine.
 """
 
 from __future__ import annotations
@@ -13,16 +15,22 @@ import heapq
 import random
 from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import simpy
 
 from ivr.calls.book import CallBook
 from ivr.calls.events import Event, Kind, seat_stream
+from ivr.calls.overflow import OVERFLOW_PENALTY, closed_because
 from ivr.calls.reception import Placement
 from ivr.calls.seating import Seating
 from ivr.calls.states import SeatState
 from ivr.hotline.book import HotlineBook
+from ivr.hotline.modes import ModeName
+
+LOOK_S = 3.0
+"""The live engine looks so often at who cannot stay in an expert queue (``ivr.people.WATCH_S``)."""
 
 Steps = Generator[simpy.Event, Any, None]
 T = TypeVar("T")
@@ -53,6 +61,7 @@ class _Waiting:
 
     before: tuple[int, int]
     call_id: str = field(compare=False)
+    since: float = field(compare=False)
     rung: simpy.Event = field(compare=False)
     gone: bool = field(default=False, compare=False)
 
@@ -98,9 +107,11 @@ class SimulatedQueue:
         self._epoch = epoch
         self.seating = Seating(lambda: book, calls, self._align, self.now, most=len(book.seats))
         self.seating.known = True
-        self._strategy = {queue.id: queue.strategy for queue in book.queues}
+        self._book = book
+        self._specs = {queue.id: queue for queue in book.queues}
         self._waiting: dict[str, list[_Waiting]] = {queue.id: [] for queue in book.queues}
-        self._members: dict[str, list[str]] = {queue.id: [] for queue in book.queues}
+        self._members: dict[str, dict[str, int]] = {queue.id: {} for queue in book.queues}
+        """Of each queue, the seats and their penalties."""
         self._memory: dict[str, _Member] = {seat.id: _Member() for seat in book.seats}
         self._turn: dict[str, str] = {}
         self._arrivals = 0
@@ -116,9 +127,9 @@ class SimulatedQueue:
 
     def seated(self) -> None:
         """Bring the members in line after somebody logged in or out, and serve who waits."""
-        members: dict[str, list[str]] = {queue: [] for queue in self._waiting}
+        members: dict[str, dict[str, int]] = {queue: {} for queue in self._waiting}
         for membership in self.seating.memberships():
-            members[membership.queue].append(membership.seat)
+            members[membership.queue][membership.seat] = membership.penalty
         self._members = members
         self._serve_all()
 
@@ -128,9 +139,12 @@ class SimulatedQueue:
             yield self._env.timeout(self._habits.greeting_s)
         self._tell(call_id, Kind.QUEUED, queue=placement.queue)
         self._arrivals += 1
-        caller = _Waiting((-placement.priority, self._arrivals), call_id, self._env.event())
+        before = (-placement.priority, self._arrivals)
+        caller = _Waiting(before, call_id, self._env.now, self._env.event())
         heapq.heappush(self._waiting[placement.queue], caller)
         self._serve(placement.queue)
+        if not caller.rung.triggered:
+            self._env.process(self._overflow(caller, placement.queue))
         patience = self._env.timeout(self._chance.expovariate(1 / self._habits.patience_s))
         yield caller.rung | patience
         if not caller.rung.triggered:
@@ -144,25 +158,57 @@ class SimulatedQueue:
 
     def _serve(self, queue: str) -> None:
         """Ring seats while there are both callers and free members."""
-        waiting = self._waiting[queue]
-        while waiting:
-            if waiting[0].gone:
-                heapq.heappop(waiting)
-                continue
-            seat = self._choose(queue)
-            if seat is None:
-                return
-            self.busy.add(seat)
+        waiting, left = self._waiting[queue], []
+        while waiting and self._free(queue):
             caller = heapq.heappop(waiting)
+            if caller.gone:
+                continue
+            seat = self._choose(queue, self._limit(queue, caller))
+            if seat is None:  # only helpers are free, and this caller has not waited long enough for them
+                left.append(caller)
+                continue
+            self.busy.add(seat)
             caller.rung.succeed()
             self._env.process(self._take(caller.call_id, queue, seat))
+        for caller in left:
+            heapq.heappush(waiting, caller)
 
-    def _choose(self, queue: str) -> str | None:
-        """Return the free member whose turn it is."""
-        free = [seat for seat in self._members[queue] if seat not in self.busy and self._ready(seat)]
+    def _overflow(self, caller: _Waiting, queue: str) -> Steps:
+        """Let helpers ring once it is time, and look whether an expert queue can keep its caller."""
+        spec, general = self._specs[queue], self._book.general_queue
+        yield self._env.timeout(LOOK_S - self._env.now % LOOK_S)
+        moment = datetime.fromtimestamp(self.now(), UTC)
+        served = {name for name, seats in self._members.items() if 0 in seats.values()}
+        why = closed_because(self._book, spec, moment, ModeName.REGULAR, served)
+        if caller.rung.triggered or caller.gone:
+            return
+        if why:
+            self._waiting[queue].remove(caller)
+            heapq.heapify(self._waiting[queue])
+            heapq.heappush(self._waiting[general.id], caller)
+            self._tell(caller.call_id, Kind.QUEUED, queue=general.id)
+            self._serve(general.id)
+            return
+        yield self._env.timeout(max(0.0, caller.since + spec.overflow_after_s - self._env.now))
+        self._serve(queue)
+
+    def _limit(self, queue: str, caller: _Waiting) -> int:
+        """Return the highest penalty that may ring for a caller now, as the queue's rule raises it."""
+        waited_s = self._env.now - caller.since
+        return OVERFLOW_PENALTY if waited_s >= self._specs[queue].overflow_after_s else 0
+
+    def _free(self, queue: str) -> list[str]:
+        return [seat for seat in self._members[queue] if seat not in self.busy and self._ready(seat)]
+
+    def _choose(self, queue: str, limit: int) -> str | None:
+        """Return the free member whose turn it is, of those with the lowest penalty."""
+        penalties = self._members[queue]
+        free = [seat for seat in self._free(queue) if penalties[seat] <= limit]
         if not free:
             return None
-        strategy = self._strategy[queue]
+        lowest = min(penalties[seat] for seat in free)
+        free = [seat for seat in free if penalties[seat] == lowest]
+        strategy = self._specs[queue].strategy
         if strategy == "leastrecent":
             return min(free, key=lambda seat: self._memory[seat].last_call)
         if strategy == "fewestcalls":

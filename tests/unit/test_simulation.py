@@ -13,10 +13,11 @@ from ivr.calls.book import CallBook
 from ivr.calls.events import Event, Kind
 from ivr.calls.seating import SeatingRefused
 from ivr.calls.states import CALL_TRANSITIONS, CallState
+from ivr.hotline.book import Operator, QueueKind, QueueSpec
 from ivr.hotline.files import load
 from ivr.reports import simulation
 from ivr.reports.load_profile import BUILT_IN
-from ivr.reports.simulated_queue import at_once
+from ivr.reports.simulated_queue import LOOK_S, at_once
 from ivr.reports.simulation import Runs, Scenario, SimulatedDay, percentile, scenario, simulate, with_people
 from ivr.reports.staffing import Demand, DutyPlan, forecast
 from ivr.tickets.numbers import is_valid
@@ -166,6 +167,41 @@ def test_callers_of_a_queue_that_nobody_serves_wait_in_vain() -> None:
     day = scenario(book, Demand(100, 210, 90, BUILT_IN), DutyPlan.of_shifts("2/2/2"))
     idle = replace(day, book=replace(day.book, operators=()))
     assert simulate(idle, 1).day.answered == 0
+
+
+def expert_day(own: tuple[Operator, ...], calls: float = 60) -> Scenario:
+    """A day on which everybody calls a line with an expert queue that the general one helps after 10 s."""
+    expert = QueueSpec(
+        "q_market", "市场监管", kind=QueueKind.EXPERT, overflow_to="q_general", overflow_after_s=10
+    )
+    general = Operator("1001", "话务员01", ("q_general",))
+    book = small_book(
+        lines=(replace(small_book().lines[0], queue="q_market"),),
+        queues=(small_book().queues[0], expert),
+        operators=(general, *own),
+    )
+    people = len(book.operators)
+    day = scenario(
+        book, Demand(calls, 210, 10_000, BUILT_IN), DutyPlan.of_shifts("/".join([str(people)] * 3))
+    )
+    return replace(day, book=book, line_share=1.0)
+
+
+def test_helpers_answer_an_expert_queue_only_after_its_own_people_had_their_seconds() -> None:
+    day = simulate(expert_day((Operator("1002", "话务员02", ("q_market",)),)), 1)
+    waits: dict[str, list[float]] = {"1001": [], "1002": []}
+    for ticket in day.tickets.values():
+        waits[ticket["operator"]].append(ticket["waited_s"])
+    assert len(waits["1001"]) > 3, "the expert was busy now and then"
+    assert min(waits["1001"]) >= 10, "somebody of the general queue helped, and not before it was time"
+    assert min(waits["1002"]) < 2, "the expert answers at once"
+
+
+def test_callers_of_an_expert_queue_without_people_go_to_the_general_one_at_once() -> None:
+    day = simulate(expert_day((), calls=20), 1)
+    assert {ticket["queue"] for ticket in day.tickets.values()} == {"q_general"}
+    assert min(day.waits) < 1 + LOOK_S
+    assert day.day.answered == day.day.calls
 
 
 def test_a_decision_that_waits_is_noticed_and_not_skipped() -> None:
