@@ -51,10 +51,8 @@ from ivr.speech.transcriber import Transcriber
 from ivr.speech.utterance import Utterances
 from ivr.third_parties import ThirdParties
 from ivr.tickets.masking import mask_number
-from ivr.waiting.desk import CallbackDesk, Secrets
-from ivr.waiting.hurry import Hurry
-from ivr.waiting.seat_phones import SeatPhones
-from ivr.waiting.unattended import Unattended
+from ivr.waiting.attendants import Attendants, Pace
+from ivr.waiting.desk import Secrets
 
 log = logging.getLogger(__name__)
 
@@ -161,25 +159,25 @@ class Engine:
         self._reconcile_lock = asyncio.Lock()
 
     def _wait_on_callers(self) -> None:
-        """Build what serves those who wait: callbacks, and a message where nobody is logged in."""
-        secrets = Secrets(self.identify, self.keys.decrypt)
-        retry_s = self.settings.callback_retry_s
-        self.desk = CallbackDesk(lambda: self.book, self.calls, self.link, secrets, time.time, retry_s)
-        self.unattended = Unattended(
-            lambda: self.book, self.calls, self.seating, self.link, time.time, self.settings.unattended_s
+        """Build what serves those who wait, and let it hear what Asterisk tells."""
+        self.attendants = Attendants(
+            lambda: self.book,
+            self.calls,
+            self.link,
+            secrets=Secrets(self.identify, self.keys.decrypt),
+            seating=self.seating,
+            alarms=self.people.alarms,
+            pace=Pace(
+                time.time,
+                self.settings.callback_retry_s,
+                self.settings.unattended_s,
+                lambda: deployment.phone_check_s(self.settings, self.book),
+            ),
         )
-        self.unattended.alarm, self.unattended.over = self.people.alarms.raise_, self.people.alarms.clear
-        self.unattended.cannot_call = self.desk.cannot_call
-        every_s = lambda: deployment.phone_check_s(self.settings, self.book)  # noqa: E731
-        self.phones = SeatPhones(lambda: self.book, self.calls, self.link, time.time, every_s)
-        self.unattended.away = lambda: self.phones.away
-        self.hurry = Hurry(self.calls, self.link, time.time)
+        self.desk, self.phones = self.attendants.desk, self.attendants.phones
         self.listener.on_placeholder = self.desk.hear
         self.listener.before_hang_up = self.desk.missed
-        self.listener.words |= {
-            "IvrCallback": self.desk.hear_word,
-            "IvrVoicemail": self.unattended.hear_word,
-        }
+        self.listener.words |= self.attendants.words()
 
     def _waiting_routes(self) -> dict[str, Handler]:
         survey = SurveyRoute(self.calls, self.sound, _checked_remark, self.settings.recordings, time.time)
@@ -238,7 +236,7 @@ class Engine:
         record = lambda: self._recording.add(self._spawn(self.recorder.run()))  # noqa: E731
         await self.memory.open(record, self.calls, self.people.restore)
         self.seating.known = True
-        for work in (self.desk.run(), self.unattended.run(), self.hurry.run(), self.phones.run()):
+        for work in self.attendants.work():
             self._spawn(work)
         with contextlib.suppress(HotlineError):
             await self.align()
@@ -268,10 +266,7 @@ class Engine:
 
     def _on_event(self, event: Event, call: CallRecord | None) -> None:
         self.people.hear(event, call)
-        self.desk.on_event(event, call)
-        self.hurry.on_event(event)
-        self.unattended.on_event(event)
-        self.phones.on_event(event)
+        self.attendants.on_event(event, call)
         told_late = event.kind is Kind.ANSWERED and call is not None and call.state is CallState.ENDED
         left = event.kind is Kind.OPERATOR_LEFT and event.data.get("reason") != "transfer"
         talked = (

@@ -205,6 +205,30 @@ def test_the_score_a_caller_keys_in_stands_in_the_ticket(place: tuple[Hotline, i
     assert left < closed < ended, "the recording is closed while the caller is still asked"
 
 
+def test_a_second_talk_after_the_survey_is_recorded_and_written_down(place: tuple[Hotline, int]) -> None:
+    hotline, _ = place
+    sound = padded(hotline.folder, "social_card", 0.5, 0.3)
+    hotline.man("05", "1005", talk_ms=500, sound=sound)
+    number = "95540003071"
+    caller = TonePhone(0, 0.0, ("127.0.0.1", hotline.sip_port), name="caller")
+    try:
+        caller.call("12345", number)
+        wait_for(lambda: hotline.call_state(number) == "surveying", 30, f"they have talked {hotline.logs()}")
+        caller.press("0")
+        wait_for(lambda: hotline.call_state(number) == "talking", 15, f"they talk again {hotline.logs()}")
+        wait_for(lambda: hotline.call_state(number) == "surveying", 30, "they have talked twice")
+    finally:
+        caller.close()
+    ticket = hotline.transcribed(number)
+    first, second = ticket["recordings"]
+    assert [first["sides"], second["sides"]] == [["caller", "operator"]] * 2
+    assert second["path"] == first["path"].replace(".wav", "-part1.wav")
+    assert second["from_s"] > len(frames(sound)) / 16_000, "after the first talk and the survey"
+    assert hashlib.sha256(Path(second["path"]).read_bytes()).hexdigest() == second["sha256"]
+    later = [turn for turn in ticket["transcript"]["turns"] if turn["start"] >= second["from_s"]]
+    assert any(turn["speaker"] == "operator" and turn["text"] for turn in later), ticket["transcript"]
+
+
 def test_a_survey_without_the_engine_just_ends_the_call(place: tuple[Hotline, int]) -> None:
     hotline, _ = place
     hotline.man("04", "1004", talk_ms=3000)
@@ -294,27 +318,3 @@ def test_who_left_a_message_is_called_back_as_soon_as_somebody_is_there(alone: t
     turns = ticket["transcript"]["turns"]
     assert "停电" in "".join(turn["text"] for turn in turns if turn.get("message")), turns
     assert any(not turn.get("message") for turn in turns), "the talk is written down, too"
-
-
-def test_a_second_talk_after_the_survey_is_recorded_and_written_down(place: tuple[Hotline, int]) -> None:
-    hotline, _ = place
-    sound = padded(hotline.folder, "social_card", 0.5, 0.3)
-    hotline.man("05", "1005", talk_ms=500, sound=sound)
-    number = "95540003071"
-    caller = TonePhone(0, 0.0, ("127.0.0.1", hotline.sip_port), name="caller")
-    try:
-        caller.call("12345", number)
-        wait_for(lambda: hotline.call_state(number) == "surveying", 30, f"they have talked {hotline.logs()}")
-        caller.press("0")
-        wait_for(lambda: hotline.call_state(number) == "talking", 15, f"they talk again {hotline.logs()}")
-        wait_for(lambda: hotline.call_state(number) == "surveying", 30, "they have talked twice")
-    finally:
-        caller.close()
-    ticket = hotline.transcribed(number)
-    first, second = ticket["recordings"]
-    assert [first["sides"], second["sides"]] == [["caller", "operator"]] * 2
-    assert second["path"] == first["path"].replace(".wav", "-part1.wav")
-    assert second["from_s"] > len(frames(sound)) / 16_000, "after the first talk and the survey"
-    assert hashlib.sha256(Path(second["path"]).read_bytes()).hexdigest() == second["sha256"]
-    later = [turn for turn in ticket["transcript"]["turns"] if turn["start"] >= second["from_s"]]
-    assert any(turn["speaker"] == "operator" and turn["text"] for turn in later), ticket["transcript"]

@@ -1,0 +1,81 @@
+"""Whoever looks after those who wait: callbacks, messages, announcements cut short, phones that are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from ivr.asterisk.manager import Link, Message
+from ivr.calls.alarms import Alarms
+from ivr.calls.book import CallBook
+from ivr.calls.events import Event
+from ivr.calls.record import CallRecord
+from ivr.calls.seating import Seating
+from ivr.hotline.book import HotlineBook
+from ivr.waiting.desk import CallbackDesk, Secrets
+from ivr.waiting.hurry import Hurry
+from ivr.waiting.seat_phones import SeatPhones
+from ivr.waiting.unattended import Unattended
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long things are waited for, in seconds, and the clock (seconds since the epoch).
+
+    ``phone_check_s`` may change with the configuration.
+    """
+
+    clock: Callable[[], float]
+    callback_retry_s: float
+    unattended_s: float
+    phone_check_s: Callable[[], float]
+
+
+class Attendants:
+    """All of them, wired to each other.
+
+    Args:
+        book: gives the present configuration.
+        calls: open calls.
+        link: the link to Asterisk.
+        secrets: what is done with numbers.
+        seating: who sits where.
+        alarms: the board of alarms.
+        pace: how long things are waited for.
+    """
+
+    def __init__(
+        self,
+        book: Callable[[], HotlineBook],
+        calls: CallBook,
+        link: Link,
+        *,
+        secrets: Secrets,
+        seating: Seating,
+        alarms: Alarms,
+        pace: Pace,
+    ) -> None:
+        clock = pace.clock
+        self.desk = CallbackDesk(book, calls, link, secrets, clock, pace.callback_retry_s)
+        self.phones = SeatPhones(book, calls, link, clock, pace.phone_check_s)
+        self.hurry = Hurry(calls, link, clock)
+        self.unattended = Unattended(book, calls, seating, link, clock, pace.unattended_s, alarms.raise_)
+        self.unattended.over = alarms.clear
+        self.unattended.cannot_call = self.desk.cannot_call
+        self.unattended.away = lambda: self.phones.away
+
+    def words(self) -> dict[str, Callable[[Message], None]]:
+        """Return who hears which UserEvent of the dialplan."""
+        return {"IvrCallback": self.desk.hear_word, "IvrVoicemail": self.unattended.hear_word}
+
+    def on_event(self, event: Event, call: CallRecord | None) -> None:
+        """Take in an event that was journalled a moment ago."""
+        self.desk.on_event(event, call)
+        self.hurry.on_event(event)
+        self.unattended.on_event(event)
+        self.phones.on_event(event)
+
+    def work(self) -> list[Coroutine[Any, Any, None]]:
+        """Return what each of them does until cancelled."""
+        return [self.desk.run(), self.unattended.run(), self.hurry.run(), self.phones.run()]
