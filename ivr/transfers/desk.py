@@ -112,6 +112,9 @@ class Desk:
         transfer.third = ""  # nothing is left to hang up
         if transfer.state in _WITH_THIRD:
             self._floor.tell(transfer.call_id, K.THIRD_LEFT, target=transfer.target)
+        elif transfer.state in (S.ASKING, S.AWAITED_ASKING):  # to hang up is to say no
+            reason = reason if reason == "no_room" else "refused"
+            self._third_failed(transfer, reason, final=True)
         else:
             self._third_failed(transfer, reason)
 

@@ -92,11 +92,16 @@ def run(command: Coroutine[Any, Any, None]) -> None:
 class Hall:
     """One call that is being talked on, and everything that decides about it."""
 
-    def __init__(self, source: str = "live", routes: tuple[str, ...] = ("sip:119@127.0.0.1:5119",)) -> None:
+    def __init__(
+        self,
+        source: str = "live",
+        routes: tuple[str, ...] = ("sip:119@127.0.0.1:5119",),
+        centre: tuple[str, ...] = ("sip:1@127.0.0.1:5200",),
+    ) -> None:
         self.clock, self.journal, self.room = Clock(), Journal(), FakeRoom()
         book = small_book(
             lines=(Line("tax", "12366", "税务服务热线", "税务局", MergeMode.SUBCENTER),),
-            trunks=Trunks(destinations={CENTRE: ("sip:1@127.0.0.1:5200",), "119": routes, "110": routes}),
+            trunks=Trunks(destinations={CENTRE: centre, "119": routes, "110": routes}),
         )
         self.alarms: list[tuple[str, str, str, str]] = []
         self.calls = CallBook(self.journal.append, lambda told, call: self.desk.hear(told, call))
@@ -204,6 +209,15 @@ def test_a_third_party_that_does_not_come_is_told_with_its_reason_within_a_secon
     assert ("bring", CALLER, "") in hall.room.told
     hall.desk.joined(CALL, CALL, CALLER)
     assert hall.where() is TransferState.TOGETHER
+
+
+def test_who_hangs_up_instead_of_pressing_a_key_has_refused_however_many_telephones_there_are() -> None:
+    hall = Hall(centre=("sip:1@127.0.0.1:5200", "sip:2@127.0.0.1:5201"))
+    hall.to(TransferState.ASKING)
+    assert hall.transfer.more_routes
+    hall.desk.third_gone(hall.transfer.third, "congestion")
+    assert hall.where() is TransferState.RETURNING, "the caller does not listen to music for nobody"
+    assert ("say", OPERATOR, "S052") in hall.room.told
 
 
 def test_an_operator_who_is_on_the_way_into_the_room_is_not_sent_out_of_it_again() -> None:
