@@ -6,6 +6,7 @@ application is refused here.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -15,6 +16,9 @@ from ivr.asterisk.manager import AmiRefused, Link
 
 _NAME = re.compile(r"[\w./@:;+*#-]{1,150}", re.ASCII)
 _PATH = re.compile(r"/[\w./+-]{1,300}", re.ASCII)
+
+_KEY_ROUTINES = frozenset({"ivr-keys", "ivr-room-keys"})
+_KEYS_S, _LOOK_S = 0.4, 0.01
 
 Sound = Callable[..., str]
 """Recordings of a prompt joined by ``&``: (prompt, **slots)."""
@@ -77,6 +81,8 @@ class Rooms:
     async def gather(self, caller: str, operator: str, *, hold: bool, help_number: str = "") -> None:
         """Take both out of the queue's bridge in one action: neither is alone in between."""
         context, exten = ("ivr-hold", "s") if hold else ("ivr-room-caller", help_number or "s")
+        await self._after_keys(caller)
+        await self._after_keys(operator)
         await self._link.action(
             "Redirect",
             {
@@ -108,8 +114,21 @@ class Rooms:
         await self._link.action("Setvar", {"Channel": _plain(caller), "Variable": "IVR_AWAIT", "Value": ""})
 
     async def _redirect(self, channel: str, context: str, exten: str) -> None:
+        await self._after_keys(channel)
         headers = {"Channel": _plain(channel), "Context": context, "Exten": _plain(exten), "Priority": "1"}
         await self._link.action("Redirect", headers)
+
+    async def _after_keys(self, channel: str) -> None:
+        """Let the routine end that has told us a key: Asterisk ends the call of whoever is redirected in its midst."""
+        for _ in range(int(_KEYS_S / _LOOK_S)):
+            try:
+                headers = {"Channel": _plain(channel), "Variable": "CONTEXT"}
+                answer = await self._link.action("Getvar", headers)
+            except AmiRefused:  # it has gone, and the redirect will say so
+                return
+            if answer.get("Value") not in _KEY_ROUTINES:
+                return
+            await asyncio.sleep(_LOOK_S)
 
     async def invite(self, invitation: Guest) -> None:
         """Call a third party; what becomes of it is told by events of its channel."""
