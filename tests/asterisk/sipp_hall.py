@@ -6,16 +6,16 @@ import contextlib
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tests.asterisk.hotline import PROJECT, Hotline, quick_city, rtp_range, running, wait_for
+from tests.asterisk.hotline import PROJECT, Hotline, rtp_range, running, wait_for
 from tools.phones.handled import Handled
-from tools.phones.sipp import free_udp_port
+from tools.phones.sipp import kept_udp_port
 
 LINES = [
     line["id"]
@@ -33,6 +33,8 @@ STATUS = {
     "wrong": "404 Not Found",
     "no codec": "488 Not Acceptable Here",
 }
+ANSWERS = {"answers": 0, "foreign codec": 0, "rings, answers": 600, "rings long, answers": 2500}
+"""Phones that answer, and the milliseconds they ring before."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,9 @@ class Scene:
             phone = phones.refuses(port, STATUS[does], ring_ms=ring_ms, calls=calls)
         elif does in ("rings", "silent"):
             phone = phones.unanswered(port, rings=does == "rings", calls=calls)
-        elif does in ("answers", "foreign codec", "rings, answers"):
-            ring_ms = 600 if does.startswith("rings") else 0
-            phone = phones.called(port, ring_ms=ring_ms, calls=calls, foreign_codec=does == "foreign codec")
+        elif does in ANSWERS:
+            foreign = does == "foreign codec"
+            phone = phones.called(port, ring_ms=ANSWERS[does], calls=calls, foreign_codec=foreign)
         else:
             assert does == "nobody", does
             return
@@ -97,7 +99,7 @@ class Scene:
             seen[self.state()] = None
             return state in seen
 
-        with _told(f"{state} was not reached", lambda: list(seen)):
+        with _told(f"{state} was not reached", lambda: (list(seen), self.operator.running.errors())):
             wait_for(there, limit_s)
 
     def company(self, of: str = "caller") -> set[str]:
@@ -133,6 +135,14 @@ class Scene:
     def ticket(self) -> dict[str, Any]:
         """Wait for the finished ticket."""
         return self.hall.hotline.ticket_of(self.number)
+
+    def refusals(self) -> int:
+        """Return how often somebody was not called at all, as the journal says."""
+        return sum(event.get("what") == "transfer refused" for event in self.events())
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return the data of what was journalled of this call so far."""
+        return self.hall.events(self.call_id)
 
     def reasons(self) -> tuple[str, ...]:
         """Return why third parties did not come, in the order that was journalled."""
@@ -195,11 +205,17 @@ class SippHall:
 
     def man(self, seat: str, operator: str, *, on: int = 0) -> None:
         """Log somebody in on a seat; their phone answers everything, or stands on a port of its own."""
-        port = on or free_udp_port()
+        port = on or kept_udp_port()
         self.register(seat, port)
         if not on:
             self.operators[seat] = self.hotline.phones.called(port)
         self.hotline.engine("login", seat=seat, operator=operator)
+
+    def events(self, call_id: str) -> list[dict[str, Any]]:
+        """Return the data of what was journalled of a call so far."""
+        lines = b"".join(path.read_bytes() for path in sorted((self.hotline.home / "journal").iterdir()))
+        events = [json.loads(line) for line in lines.split(b"\n") if line.strip().endswith(b"}")]
+        return [event["data"] for event in events if event["stream"] == call_id]
 
     def number(self) -> str:
         """Return a caller's number nobody had before."""
@@ -257,22 +273,26 @@ def third_parties() -> dict[str, Target]:
     ways = {f"subcenter:{line}": 1 for line in LINES[:6]}
     ways |= {f"unit:dept_0{n}": 3 for n in range(1, 5)} | dict.fromkeys(NUMBERS, 2)
     ways |= {f"expert:{queue}": 1 for queue in EXPERTS} | {f"seat:{seat}": 1 for seat in PLAIN_SEATS}
-    return {name: Target(name, tuple(free_udp_port() for _ in range(count))) for name, count in ways.items()}
+    return {name: Target(name, tuple(kept_udp_port() for _ in range(count))) for name, count in ways.items()}
 
 
 @contextlib.contextmanager
-def sipp_hall(folder: Path, operators: int, more: dict[str, list[str]] | None = None) -> Iterator[SippHall]:
-    """Run such a hotline with so many operators and leave nothing behind; ``more`` are more destinations."""
+def sipp_hall(
+    folder: Path, operators: int, more: Callable[[Hotline], dict[str, list[str]]] = lambda _: {}
+) -> Iterator[SippHall]:
+    """Run such a hotline with so many operators and leave nothing behind; ``more`` gives more destinations."""
     targets = third_parties()
-    leader = Target("leader", (free_udp_port(),))
+    leader = Target("leader", (kept_udp_port(),))
     destinations = {
         name: [f"sip:{n}@127.0.0.1:{port}" for n, port in enumerate(target.ports, 1)]
         for name, target in targets.items()
         if not name.startswith(("expert:", "seat:"))
     }
-    config = quick_city(folder)
-    configure(config, destinations | (more or {}))
-    with running(folder, IVR_CONFIG=str(config), IVR_RTP_PORTS=rtp_range(1200)) as hotline:
+
+    def prepare(hotline: Hotline) -> None:
+        configure(Path(hotline.environment["IVR_CONFIG"]), destinations | more(hotline))
+
+    with running(folder, quick=True, prepare=prepare, IVR_RTP_PORTS=rtp_range(1200)) as hotline:
         hall = SippHall(hotline, targets | {"leader": leader})
         for n in range(1, operators + 1):
             hall.man(f"{n:02d}", f"11{n:02d}")

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from ivr.transfers.states import TransferState
+from tests.asterisk.hotline import wait_for
 from tests.asterisk.sipp_hall import Scene, SippHall, sipp_hall
 
 pytestmark = pytest.mark.asterisk
@@ -100,6 +101,14 @@ ROWS = (
     Row(CENTRE, ("answers",), f"{TAKES} t:refer o:*2 three_way t:refer", THREE),
     Row(CENTRE, ("answers",), f"{TAKES} t:hold t:back o:*2 three_way t:hold t:back", THREE),
     Row(CENTRE, ("answers",), f"{JOINS} o:*4 o:*4 o:*3 together", BACK),
+    # keys at the wrong moment, and somebody wanted twice or besides
+    Row(CENTRE, ("rings long, answers",), "inviting o:same asking t:1 consulting", CONSULT, ("occupied",)),
+    Row(CENTRE, ("rings long, answers",), "inviting o:other asking t:1 consulting", CONSULT, ("occupied",)),
+    Row(CENTRE, ("answers",), f"{JOINS} o:other t:bye together", BACK, ("occupied",)),
+    Row(CENTRE, ("rings",), "inviting o:*2 o:*4 inviting o:*3 together", BACK),
+    Row(CENTRE, ("answers",), "asking o:*2 asking o:*3 together", BACK),
+    Row(CENTRE, ("answers",), f"{TAKES} o:*3 together", BACK),
+    Row(CENTRE, ("rings",), "inviting c:bye", OVER),
     # an expert, and a seat
     Row(EXPERT, ("answers",), JOINS, THREE),
     Row(EXPERT, ("answers",), "asking t:2 together", BACK, ("refused",)),
@@ -122,7 +131,7 @@ ROWS = (
 )  # fmt: skip
 
 
-def act(scene: Scene, word: str, limit_s: float) -> None:
+def act(scene: Scene, word: str, target: str, limit_s: float) -> None:
     """Do what one word of a row says."""
     if word in TransferState.__members__.values():
         scene.reach(word, limit_s)
@@ -135,6 +144,12 @@ def act(scene: Scene, word: str, limit_s: float) -> None:
         phone.hold()
     elif what == "back":
         phone.hold("sendrecv")
+    elif what in ("same", "other"):
+        scene.expect_company({"operator"} if scene.state() == "inviting" else COMPANY[THREE], "operator")
+        refusals = scene.refusals()
+        other = next(name for name in scene.hall.targets if name.startswith("subcenter:") and name != target)
+        scene.dial(target if what == "same" else other)
+        wait_for(lambda: scene.refusals() > refusals, 6.0, "the refusal")
     elif what == "refer":
         phone.transfer_on(f"sip:12345@127.0.0.1:{scene.hall.hotline.sip_port}")
     else:
@@ -160,7 +175,7 @@ def play(hall: SippHall, row: Row) -> tuple[str, str]:
                 scene.put(port, does)
             scene.dial(free)
             for word in row.acts.split():
-                act(scene, word, row.limit_s)
+                act(scene, word, free, row.limit_s)
             scene.expect_company(COMPANY[row.then], "operator" if row.then == CONSULT else "caller")
             scene.close()
             reasons = scene.reasons()

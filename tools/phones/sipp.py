@@ -43,6 +43,15 @@ def free_udp_port() -> int:
             return port
 
 
+def kept_udp_port() -> int:
+    """Return a UDP port for a phone that comes later: neither the kernel nor a phone's RTP takes it meanwhile."""
+    while True:
+        port = random.randrange(61000, 65500, 2)
+        with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
 def _media_port() -> int:
     """Return the first of a block of ports for RTP: SIPp also binds the next even one, for video."""
     while True:
