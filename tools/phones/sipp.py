@@ -52,7 +52,7 @@ def kept_udp_port() -> int:
             return port
 
 
-def _media_port() -> int:
+def media_port() -> int:
     """Return the first of a block of ports for RTP: SIPp also binds the next even one, for video."""
     while True:
         first = random.randrange(32000, 60000, 8)
@@ -285,7 +285,7 @@ class Phones:
         folder.mkdir()
         path = folder / "scenario.xml"
         path.write_text(scenario, encoding="utf-8")
-        media = _media_port()
+        media = media_port()
         command = [
             *sipp_program(), "-sf", str(path), "-i", self.host, "-p", str(port), "-mi", self.host,
             "-mp", str(media),
