@@ -151,10 +151,22 @@ class ThirdParties:
 
     def _star(self, told: RoomEvent) -> None:
         if told.channel_id == told.call_id:
-            self.wishes.star(told.call_id)
+            self._spawn(self._obey(told.channel, lambda: self.wishes.star(told.call_id)))
 
     def _keys(self, told: RoomEvent) -> None:
-        self.wishes.keys(told.call_id, told.channel, told.data["keys"])
+        wish = lambda: self.wishes.keys(told.call_id, told.channel, told.data["keys"])  # noqa: E731
+        self._spawn(self._obey(told.channel, wish))
+
+    async def _obey(self, channel: str, wish: Callable[[], None]) -> None:
+        """Do what was keyed once Asterisk has done with the keys, so that the redirect does not end the call."""
+        try:
+            await self.rooms.after_keys(channel)
+        except HotlineError as error:  # the channel has gone, or the wire: what follows will say so
+            log.info("%s: %s", channel, error.sentence)
+        try:
+            wish()
+        except HotlineError as error:
+            log.warning("%s: %s", channel, error.sentence)
 
     def _wish(self, told: RoomEvent) -> None:
         self.wishes.room_keys(told.call_id, told.channel, told.data["wish"])

@@ -81,8 +81,6 @@ class Rooms:
     async def gather(self, caller: str, operator: str, *, hold: bool, help_number: str = "") -> None:
         """Take both out of the queue's bridge in one action: neither is alone in between."""
         context, exten = ("ivr-hold", "s") if hold else ("ivr-room-caller", help_number or "s")
-        await self._after_keys(caller)
-        await self._after_keys(operator)
         await self._link.action(
             "Redirect",
             {
@@ -114,18 +112,14 @@ class Rooms:
         await self._link.action("Setvar", {"Channel": _plain(caller), "Variable": "IVR_AWAIT", "Value": ""})
 
     async def _redirect(self, channel: str, context: str, exten: str) -> None:
-        await self._after_keys(channel)
         headers = {"Channel": _plain(channel), "Context": context, "Exten": _plain(exten), "Priority": "1"}
         await self._link.action("Redirect", headers)
 
-    async def _after_keys(self, channel: str) -> None:
-        """Let the routine end that has told us a key: Asterisk ends the call of whoever is redirected in its midst."""
+    async def after_keys(self, channel: str) -> None:
+        """Return when the routine that told us a key is over: who is redirected in its midst is hung up on."""
+        headers = {"Channel": _plain(channel), "Variable": "CONTEXT"}
         for _ in range(int(_KEYS_S / _LOOK_S)):
-            try:
-                headers = {"Channel": _plain(channel), "Variable": "CONTEXT"}
-                answer = await self._link.action("Getvar", headers)
-            except AmiRefused:  # it has gone, and the redirect will say so
-                return
+            answer = await self._link.action("Getvar", headers)
             if answer.get("Value") not in _KEY_ROUTINES:
                 return
             await asyncio.sleep(_LOOK_S)

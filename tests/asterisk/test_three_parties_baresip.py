@@ -134,6 +134,26 @@ def test_an_operator_on_baresip_hangs_up_and_the_other_two_go_on(room: Room) -> 
     assert room.hall.hotline.ticket_of(room.number)["outcome"] == "handed_off"
 
 
+def test_a_department_on_baresip_takes_with_a_key_and_speaks_and_hangs_up(room: Room, tmp_path: Path) -> None:
+    target = "unit:dept_01"
+    ports = (room.hall.targets[target].ports[0], kept_udp_port())
+    department = Baresip(tmp_path / "unit", "1", "-", room.caller.server, ports, THIRD, registers=False)
+    try:
+        wait_for(lambda: "is ready" in department.said() or None, 10.0, "baresip is ready")
+        room.softphone.press(room.hall.codes[target])
+        room.reach("asking")
+        department.press("1")
+        room.reach("consulting")
+        room.softphone.press("*2")
+        room.reach("three_way")
+        room.hear({OPERATOR, THIRD}, set())
+        department.hang_up()
+        room.reach("together")
+        room.hear({OPERATOR}, set())
+    finally:
+        department.close()
+
+
 def test_an_operator_on_baresip_calls_119_with_three_keys(room: Room) -> None:
     server = room.caller.server
     helper = TonePhone(room.hall.targets["119"].ports[0], THIRD, server, name="119")

@@ -70,6 +70,7 @@ class Baresip:
         server: Asterisk's SIP address.
         ports: of SIP, and of the console.
         hertz: the tone it sends.
+        registers: whether Asterisk is told where it is; else only who knows its address can call it.
     """
 
     def __init__(
@@ -80,6 +81,8 @@ class Baresip:
         server: tuple[str, int],
         ports: tuple[int, int],
         hertz: int = 900,
+        *,
+        registers: bool = True,
     ) -> None:
         host, rtp = server[0], media_port()
         self._console = (host, ports[1])
@@ -92,7 +95,8 @@ class Baresip:
         }  # fmt: skip
         (folder / "config").write_text(_CONFIG.format(**values))
         account = f"<sip:{user}@{host}:{server[1]};transport=udp>;auth_user={user};auth_pass={password}"
-        (folder / "accounts").write_text(f"{account};answermode=auto;regint=600;audio_codecs=pcma\n")
+        every_s = 600 if registers else 0
+        (folder / "accounts").write_text(f"{account};answermode=auto;regint={every_s};audio_codecs=pcma\n")
         (folder / "accounts").chmod(0o600)
         (folder / "contacts").touch()
         with self.log.open("wb") as log:
