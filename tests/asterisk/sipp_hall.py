@@ -151,7 +151,10 @@ class Scene:
         return tuple(str(event["reason"]) for event in events if event.get("reason"))
 
     def close(self) -> None:
-        """The caller hangs up, and so does everybody who is left; all phones must have done as they should."""
+        """Third party and caller hang up, and so does everybody; all phones must have done as they should."""
+        if self.state() == "three_way":
+            self.third.hang_up()
+            self.reach("together")
         if not self.caller.happened("ended"):
             self.caller.hang_up()
         assert self.caller.wait() == 0, f"caller: {self.caller.running.errors()}"

@@ -97,7 +97,6 @@ ROWS = (
     Row(CENTRE, ("rings, answers",), "inviting o:bye awaited_asking t:1 handed_off", HANDED, (), "handed_off"),
     Row(CENTRE, ("answers",), f"{JOINS} o:bye handed_off", HANDED, (), "handed_off"),
     Row(CENTRE, ("answers",), f"{TAKES} o:bye handed_off", HANDED, (), "handed_off"),
-    Row(CENTRE, ("answers",), f"{JOINS} c:bye", OVER),
     Row(CENTRE, ("answers",), f"{TAKES} t:refer o:*2 three_way t:refer", THREE),
     Row(CENTRE, ("answers",), f"{TAKES} t:hold t:back o:*2 three_way t:hold t:back", THREE),
     Row(CENTRE, ("answers",), f"{JOINS} o:*4 o:*4 o:*3 together", BACK),
@@ -153,6 +152,8 @@ def act(scene: Scene, word: str, target: str, limit_s: float) -> None:
     elif what == "refer":
         phone.transfer_on(f"sip:12345@127.0.0.1:{scene.hall.hotline.sip_port}")
     else:
+        if who == "o":  # its keys mean something in the room
+            wait_for(lambda: scene.company("operator") not in (set(), COMPANY[BACK]), 6.0, "the room")
         phone.press(what)
 
 

@@ -120,16 +120,16 @@ class Handled:
 
     def _push(self, method: str, body: str, call_id: str = "") -> None:
         """Send what stands for a button to the last call that came up."""
-        calls = [call_id] if call_id else self.happened("up")
-        if not calls:
-            raise RuntimeError(f"{self.running.name} is in no call")
+        if not call_id:
+            self._expect(lambda: bool(self.happened("up")), "a call")
+            call_id = self.happened("up")[-1]
         n = next(_count)
         lines = (
             f"{method} sip:phone@{self._address[0]}:{self.port} SIP/2.0",
             f"Via: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bKbutton{n}",
             "From: <sip:hand@127.0.0.1>;tag=hand",
             "To: <sip:phone@127.0.0.1>",
-            f"Call-ID: {calls[-1]}",
+            f"Call-ID: {call_id}",
             f"CSeq: {n} {method}",
             f"Content-Length: {len(body)}",
         )
