@@ -136,7 +136,14 @@ class Engine:
             leader_seat=self._leader_seat,
         )
         routes |= self._waiting_routes()
-        routes["leader"] = LeaderRoute(lambda: self.book, self.calls, self.third_parties.wishes, time.time)
+        routes["leader"] = LeaderRoute(
+            book=lambda: self.book,
+            calls=self.calls,
+            wishes=self.third_parties.wishes,
+            clock=time.time,
+            leader=self.people.modes.leader,
+            sound=self.sound,
+        )
         self.fastagi = FastAgiServer(
             {name: guarded(route, keys.agi) for name, route in routes.items()}, port=settings.agi_port
         )

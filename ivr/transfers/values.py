@@ -33,7 +33,6 @@ def transfer_values(book: HotlineBook, sounds: Sounds, own: Own | None = None) -
         "star_number": STAR_NUMBER,
         "star_routes": routes,
         "star_failed": _joined(sounds("P011", for_asterisk=True, emergency_number=STAR_NUMBER)),
-        "not_leader": _joined(sounds("S059", for_asterisk=True)),
         "help_ring_s": int(HELP_RING_S),
         "help_sounds": [
             (number, list(sounds("P010", for_asterisk=True, emergency_name=f"emergency_{number}")))

@@ -176,6 +176,16 @@ class Hall:
         scene.hear(caller={O}, operator={C})
         return scene
 
+    def leader_seat(self) -> str:
+        """Return the seat of whoever leads the shift now."""
+        leads = self.hotline.engine("mode")["leader"]
+        return next(str(row["seat"]) for row in self.hotline.engine("seats") if row["operator"] == leads)
+
+    def password(self, seat: str) -> str:
+        """Return the password of a seat's phone."""
+        secrets = json.loads((self.hotline.home / "secrets.json").read_text())
+        return str(secrets["sip"][f"seat{seat}"])
+
     def talking(self, number: str) -> dict[str, Any] | None:
         """Return the call of a number once an operator talks on it."""
         rows: list[dict[str, Any]] = self.hotline.engine("open_calls")
