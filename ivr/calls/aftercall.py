@@ -55,6 +55,20 @@ class Transcribe(Protocol):
         """Return ``text``, ``turns``, ``model`` and ``demonstration``."""
 
 
+def talk_over(event: Event, call: CallRecord) -> bool:
+    """Tell whether an event ends the talk of a call with its operator.
+
+    Not when a shift leader has relieved the operator, nor when a third party stays with the caller.
+    """
+    if event.kind is Kind.HUNG_UP:
+        return True
+    if event.kind is Kind.ANSWERED:  # told only after the end
+        return call.state is CallState.ENDED
+    if event.kind is not Kind.OPERATOR_LEFT or event.data.get("reason") == "transfer":
+        return False
+    return call.state is not CallState.HANDED_OFF and event.data.get("channel") not in call.relieved
+
+
 class AfterCall:
     """Finishes recordings and transcripts one after the other.
 

@@ -231,6 +231,9 @@ class Desk:
         self._floor.taking.pop(call_id)
         self._floor.operator_in.add(call_id)
         facts = taking._asdict() | {"from_channel": former}
+        call = self._floor.calls.calls.get(call_id)
+        if former and call is not None:
+            facts["from_operator"] = call.operator
         self._floor.tell(call_id, K.TAKEN_OVER, **facts)
         self._moves.drop(former)
 

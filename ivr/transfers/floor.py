@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from ivr.calls.book import CallBook
 from ivr.calls.events import Event, Kind
 from ivr.transfers import told
+from ivr.transfers.states import TransferState
 from ivr.transfers.transfer import Transfer
 
 
@@ -60,6 +61,10 @@ class Floor:
     def operated_by(self, channel: str) -> str:
         """Return the three-way call whose operator has that channel, empty where none has."""
         return next((call_id for call_id in self.transfers if self.operator(call_id) == channel), "")
+
+    def goes_on(self, call_id: str) -> bool:
+        """Tell whether a third party is with a caller or on the way to them: their recording goes on."""
+        return self.transfer(call_id).state not in (TransferState.IDLE, TransferState.LEAVING)
 
     def tell(self, call_id: str, kind: Kind, **data: Any) -> None:
         """Journal something."""

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from ivr.calls import aftercall
-from ivr.calls.aftercall import SIDES, AfterCall
+from ivr.calls.aftercall import SIDES, AfterCall, talk_over
 from ivr.calls.record import CallRecord
 from ivr.errors import HotlineError
-from tests.unit.kit import Clock, Journal, told
+from tests.unit.kit import Clock, Journal, event, told
 
 CALL = "a1-1.1"
 WORDS = {"text": "停水了", "turns": [], "model": "tiny", "demonstration": True}
@@ -296,3 +296,35 @@ async def test_a_recording_that_breaks_the_recogniser_does_not_end_the_transcrip
     await working(office, bad, good)
     assert bad.transcript == {"status": "failed", "reason": "internal error: KeyError('turns')"}
     assert good.transcript["status"] == "done"
+
+
+TAKEN: tuple[float, str, dict[str, Any]] = (
+    40.0,
+    "taken_over",
+    {"seat": "02", "operator": "1002", "channel": "PJSIP/seat02-9"},
+)
+TALK: list[tuple[float, str, dict[str, Any]]] = [
+    (0.0, "call_started", {"recording": "/r/x", "caller": {}}),
+    (1.0, "queued", {}),
+    (2.0, "answered", {"seat": "01", "channel": "PJSIP/seat01-2"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("before", "kind", "data", "over"),
+    [
+        ([], "operator_left", {"channel": "PJSIP/seat01-2"}, True),
+        ([], "operator_left", {"channel": "PJSIP/seat01-2", "reason": "transfer"}, False),
+        ([TAKEN], "operator_left", {"channel": "PJSIP/seat01-2"}, False),
+        ([TAKEN], "operator_left", {"channel": "PJSIP/seat02-9"}, True),
+        ([(30.0, "three_way", {})], "operator_left", {"channel": "PJSIP/seat01-2"}, False),
+        ([], "hung_up", {}, True),
+        ([], "third_left", {}, False),
+    ],
+)
+def test_the_recording_of_a_talk_that_goes_on_with_somebody_else_is_not_closed(
+    before: list[tuple[float, str, dict[str, Any]]], kind: str, data: dict[str, Any], over: bool
+) -> None:
+    call, last = told(CALL, [*TALK, *before]), event(CALL, 50.0, kind, **data)
+    call.apply(last)
+    assert talk_over(last, call) is over

@@ -474,6 +474,8 @@ def test_a_shift_leader_who_takes_over_is_there_before_the_operator_goes() -> No
     assert hall.room.told[0] == ("bring", CALLER, "")
     assert ("drop", OPERATOR) in hall.room.told
     assert (hall.call.seat, hall.call.operator) == ("02", "1002")
+    taken = next(told for told in hall.journal.of(CALL) if told.kind is Kind.TAKEN_OVER)
+    assert taken.data["from_operator"] == "1001", "who is to wrap up now"
     hall.desk.joined(CALL, CALL, CALLER)
     hall.operator_leaves()  # app_queue tells the end of the operator who was relieved
     assert hall.where() is TransferState.TOGETHER
@@ -487,3 +489,14 @@ def test_a_call_that_waits_for_somebody_cannot_be_taken_over() -> None:
     hall.to(TransferState.INVITING)
     with pytest.raises(TransferRefused):
         hall.wishes.take_over(CALL, Taking("02", "1002", "PJSIP/seat02-00000009"))
+
+
+def test_a_caller_who_waits_for_a_third_party_without_the_operator_is_still_recorded() -> None:
+    hall = Hall()
+    assert not hall.floor.goes_on(CALL)
+    hall.wishes.start(CALL, CENTRE, "seat 01")
+    hall.operator_leaves()
+    assert hall.where() is TransferState.AWAITED
+    assert hall.floor.goes_on(CALL)
+    hall.caller_leaves()
+    assert not hall.floor.goes_on(CALL)
