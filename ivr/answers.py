@@ -313,10 +313,12 @@ class Answers:
         ]
 
     async def transfer_targets(self, _: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Return every target with its keys."""
+        """Return every target with its keys and the number of ways there that could be dialled."""
         targets: Targets = self._engine.third_parties.targets()
-        codes = targets.codes()
-        return [{"keys": f"*1{code}", "target": target} for code, target in codes.items()]
+        return [
+            {"keys": f"*1{code}", "target": target, "routes": targets.routes(target)}
+            for code, target in targets.codes().items()
+        ]
 
     def _require_restored(self) -> None:
         if not self._engine.seating.known:

@@ -10,8 +10,6 @@ from ivr.transfers.targets import TransferRefused
 from ivr.transfers.transfer import Transfer
 
 EMERGENCIES = EMERGENCY_NUMBERS
-STAR_NUMBER = "110"
-"""Where ``*`` leads; 110 passes fire and ambulance on (国办发〔2022〕12号)."""
 
 REASONS: Mapping[str, str] = {
     "busy": "S050",

@@ -126,7 +126,7 @@ class Wishes:
     def star(self, call_id: str) -> None:
         """Call help because the caller pressed ``*`` in the talk, on hold or in the room."""
         try:
-            self.start(call_id, told.STAR_NUMBER, "caller")
+            self.start(call_id, self._targets().star_number, "caller")
         except TransferRefused as error:
             log.info("call %s: %s", call_id, error.sentence)
 

@@ -17,6 +17,7 @@ from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState
 from ivr.errors import HotlineError
 from ivr.hotline.book import Line, MergeMode, Trunks
+from ivr.hotline.modes import ReceptionSpec
 from ivr.transfers.desk import Desk
 from ivr.transfers.floor import Floor, Taking
 from ivr.transfers.moves import Moves
@@ -92,11 +93,17 @@ def run(command: Coroutine[Any, Any, None]) -> None:
 class Hall:
     """One call that is being talked on, and everything that decides about it."""
 
-    def __init__(self, source: str = "live", routes: tuple[str, ...] = ("sip:119@127.0.0.1:5119",)) -> None:
+    def __init__(
+        self,
+        source: str = "live",
+        routes: tuple[str, ...] = ("sip:119@127.0.0.1:5119",),
+        star_number: str = "110",
+    ) -> None:
         self.clock, self.journal, self.room = Clock(), Journal(), FakeRoom()
         book = small_book(
             lines=(Line("tax", "12366", "税务服务热线", "税务局", MergeMode.SUBCENTER),),
             trunks=Trunks(destinations={CENTRE: ("sip:1@127.0.0.1:5200",), "119": routes, "110": routes}),
+            reception=ReceptionSpec(star_number=star_number),
         )
         self.alarms: list[tuple[str, str, str, str]] = []
         self.calls = CallBook(self.journal.append, lambda told, call: self.desk.hear(told, call))
@@ -500,3 +507,11 @@ def test_a_caller_who_waits_for_a_third_party_without_the_operator_is_still_reco
     assert hall.floor.goes_on(CALL)
     hall.caller_leaves()
     assert not hall.floor.goes_on(CALL)
+
+
+@pytest.mark.parametrize("number", ["110", "119"])
+def test_the_star_key_in_the_talk_leads_to_the_number_that_the_city_chose(number: str) -> None:
+    hall = Hall(star_number=number)
+    hall.wishes.star(CALL)
+    assert hall.where() is TransferState.CALLING_HELP
+    assert hall.transfer.target == number
