@@ -47,6 +47,8 @@ class Wishes:
         if call is None or not self._floor.operator(call_id):
             raise told.no_such_call(call_id)
         try:
+            if call.callback is not None:
+                raise told.placed_by_us(call_id)
             target = self._targets().resolve(name, call)
             if target.emergency:
                 self._make_room_for_help(call_id, name)
@@ -96,7 +98,10 @@ class Wishes:
 
     def take_over(self, call_id: str, taking: Taking) -> None:
         """Let a shift leader take a call over: they enter the room, then the caller comes and the operator goes."""
-        if call_id not in self._floor.calls.calls or self._floor.transfer(call_id).state not in _TAKEABLE:
+        call = self._floor.calls.calls.get(call_id)
+        if call is not None and call.callback is not None:
+            raise told.placed_by_us(call_id)
+        if call is None or self._floor.transfer(call_id).state not in _TAKEABLE:
             raise told.not_now("take over")
         self._floor.taking[call_id] = taking
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -201,8 +201,10 @@ class Hall:
 
 
 @contextlib.contextmanager
-def hall(folder: Path, seats: int, thirds: int) -> Iterator[Hall]:
-    """Run a hotline for three-way calls and leave nothing behind."""
+def hall(
+    folder: Path, seats: int, thirds: int, prepare: Callable[[Path], None] = lambda _: None
+) -> Iterator[Hall]:
+    """Run a hotline for three-way calls and leave nothing behind; ``prepare`` may edit its configuration."""
     nobody = ("127.0.0.1", 0)
     parties = [TonePhone(0, T, nobody, name=f"third {n}") for n in range(thirds)]
     helping = [TonePhone(0, T, nobody, name=f"help {n}") for n in range(4)]
@@ -219,6 +221,7 @@ def hall(folder: Path, seats: int, thirds: int) -> Iterator[Hall]:
         "122": [f"sip:122@127.0.0.1:{helpers[3]}"],
     }
     configure(config, destinations, "q_social")
+    prepare(config)
     with running(folder, IVR_CONFIG=str(config), IVR_RTP_PORTS=rtp_range(1200)) as hotline:
         place = Hall(hotline, parties, helping)
         try:

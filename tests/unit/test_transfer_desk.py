@@ -12,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivr.calls.book import CallBook
+from ivr.calls.callbacks import Callback
 from ivr.calls.events import Event, Kind
 from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState
 from ivr.errors import HotlineError
 from ivr.hotline.book import Line, MergeMode, Trunks
 from ivr.hotline.modes import ReceptionSpec
+from ivr.transfers import told
 from ivr.transfers.desk import Desk
 from ivr.transfers.floor import Floor, Taking
 from ivr.transfers.moves import Moves
@@ -515,3 +517,17 @@ def test_the_star_key_in_the_talk_leads_to_the_number_that_the_city_chose(number
     hall.wishes.star(CALL)
     assert hall.where() is TransferState.CALLING_HELP
     assert hall.transfer.target == number
+
+
+@pytest.mark.parametrize("name", [CENTRE, "119", "seat:02"])
+def test_a_call_we_placed_ourselves_stays_with_two_and_the_operator_hears_why(name: str) -> None:
+    hall = Hall()
+    hall.call.callback = Callback(CALL, "q_general", 0, 0.0, 0.0)
+    with pytest.raises(TransferRefused, match="is a callback") as refused:
+        hall.wishes.start(CALL, name, "seat 01")
+    assert told.REASONS[refused.value.reason] == "S057"
+    assert hall.room.told == []
+    assert hall.journal.of(CALL)[-1].data["reason"] == "placed_by_us"
+    with pytest.raises(TransferRefused, match="take it over"):
+        hall.wishes.take_over(CALL, Taking("02", "1002", "PJSIP/seat02-00000009"))
+    assert hall.state is TransferState.IDLE
