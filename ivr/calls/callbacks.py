@@ -74,6 +74,7 @@ class Callback:
         priority: the queue priority of that place.
         number_enc: the number to call, sealed; ``number_hash`` tells the same number again.
         tries: attempts begun.
+        seat_channel: the channel of the operator who was given the last attempt.
     """
 
     call_id: str
@@ -87,6 +88,7 @@ class Callback:
     tries: int = 0
     changed_at: float = 0.0
     recording: str = ""
+    seat_channel: str = ""
 
     @classmethod
     def claimed(cls, event: Event) -> Callback:
@@ -117,6 +119,7 @@ class Callback:
             return False
         if event.kind is Kind.CALLBACK_TRIED:
             self.tries += 1
+            self.seat_channel = str(event.data.get("channel") or "")
         self.state = following
         self.changed_at = event.at
         return True

@@ -270,7 +270,7 @@ def _callback(call: CallRecord, event: Event) -> None:
         call.answered_at = event.at
         call.recording = event.data.get("recording", call.recording)
         call.legs.append(Leg("caller", event.data.get("channel", ""), event.at))
-        call.legs.append(Leg("operator", event.data.get("seat_channel", ""), event.at))
+        call.legs.append(Leg("operator", call.callback.seat_channel, event.at))
     elif event.kind is Kind.CALLBACK_FAILED:
         call.ended_at = event.at
         call.outcome = "callback"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from ivr.calls.events import Kind
 from ivr.calls.record import CallRecord
+from ivr.calls.states import CallState
 from ivr.transfers import told
 from ivr.transfers.floor import Floor, Taking
 from ivr.transfers.moves import Moves
@@ -44,10 +45,11 @@ class Wishes:
             TransferRefused: not this target, or not now.
         """
         call = self._floor.calls.calls.get(call_id)
-        if call is None or not self._floor.operator(call_id):
+        ours = call is not None and call.callback is not None and call.state is CallState.TALKING
+        if call is None or not (ours or self._floor.operator(call_id)):
             raise told.no_such_call(call_id)
         try:
-            if call.callback is not None:
+            if ours:
                 raise told.placed_by_us(call_id)
             target = self._targets().resolve(name, call)
             if target.emergency:
