@@ -185,7 +185,8 @@ def test_on_a_callback_nobody_is_brought_in_and_the_talk_goes_on(
     place: Hall, shared: tuple[Hall, TonePhone]
 ) -> None:
     citizen, number = shared[1], "13812349876"
-    seats = list(place.operators)
+    leads = place.leader_seat()
+    seats = sorted(place.operators, key=lambda seat: seat == leads)  # the leader's last
     for seat in seats:
         place.hotline.engine("pause", seat=seat, reason="1")
     caller = TonePhone(0, C, place.server, name="gives up")
@@ -208,6 +209,10 @@ def test_on_a_callback_nobody_is_brought_in_and_the_talk_goes_on(
     wait_for(lambda: len(refusals(place, call_id)) == 2 or None, 5.0, "the operator's keys are refused too")
     assert until(lambda: citizen.hears(TONES) == {O} and operator.hears(TONES) == {C}), "the talk goes on"
     assert not place.helpers[0].invites and not place.helpers[STAR].up
+    leader = TonePhone(0, T, place.server, name="leader")
+    leader.call(f"*15{seats[0]}", f"seat{leads}", login=(f"seat{leads}", place.password(leads)))
+    assert until(lambda: leader.hears(TONES) == {C, O}), f"the leader hears {leader.hears(TONES)}"
+    leader.close()
     citizen.hang_up()
     for seat in seats[1:]:
         place.hotline.engine("resume", seat=seat)
@@ -217,3 +222,12 @@ def test_on_a_callback_nobody_is_brought_in_and_the_talk_goes_on(
 def refusals(place: Hall, call_id: str) -> list[dict[str, Any]]:
     """Return who was refused on a call."""
     return [data for data in noted(place, call_id) if data.get("reason") == "placed_by_us"]
+
+
+def test_targets_without_a_way_are_marked_in_the_list_of_codes(place: Hall) -> None:
+    ways = {row["target"]: row["routes"] for row in place.hotline.engine("transfer_targets")}
+    assert (ways["119"], ways["120"], ways["subcenter:tax_12366"]) == (2, 1, 0)
+    shown = place.hotline.run("transfer", "targets").stdout.splitlines()
+    marked = [line for line in shown if "no usable route" in line]
+    assert any("subcenter:tax_12366" in line for line in marked)
+    assert not any(line.split()[1] == "120" for line in marked)

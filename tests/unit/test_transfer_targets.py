@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from ivr.calls.record import CallRecord
+from ivr.commands.codes import tell_moved_codes
 from ivr.hotline.book import HotlineBook, Line, MergeMode, Operator, QueueSpec, Trunks
 from ivr.hotline.destinations import Own, usable
 from ivr.hotline.units import Unit
@@ -140,3 +141,20 @@ def test_a_target_whose_addresses_cannot_be_dialled_is_known_to_have_no_way() ->
     ways = {name: found.routes(name) for name in ("119", "120", "122", "subcenter:tax_12366", "unit:water")}
     assert ways == {"119": 2, "120": 0, "122": 0, "subcenter:tax_12366": 1, "unit:water": 3}
     assert targets(lab=False).routes("120") == 1
+
+
+def test_whoever_checks_or_applies_reads_which_codes_move(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("IVR_LANGUAGE", "en")
+    old = small_book(queues=QUEUES[:2], operators=PEOPLE)
+    tell_moved_codes(old, small_book(queues=(QUEUES[0], QUEUES[3], QUEUES[1]), operators=PEOPLE))
+    assert "*1501 was expert:q_market, will be expert:q_tax" in capsys.readouterr().out
+    tell_moved_codes(old, old)
+    assert capsys.readouterr().out == ""
+    units = tuple(Unit(f"u{n}", f"单位{n}", 2) for n in range(20))
+    monkeypatch.setenv("IVR_LANGUAGE", "zh")
+    tell_moved_codes(small_book(units=units), small_book(units=(Unit("new", "新单位", 2), *units)))
+    told = capsys.readouterr().out.splitlines()
+    assert len(told) == 7
+    assert "*17001 原为 unit:u0,将变为unit:new" in told[0] and "另有 14 个" in told[-1]
