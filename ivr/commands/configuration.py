@@ -41,11 +41,11 @@ def _now() -> datetime:
 @plain_errors
 def check(folder: Path | None, html: Path | None, as_json: bool) -> None:
     """Check a configuration folder: every fault, advice, what its roster does. 检查配置。"""
-    from ivr.deployment import own_address
+    from ivr.hotline.destinations import Own
     from ivr.hotline.files import Severity, read
 
     settings = load()
-    reading = read(folder or settings.config, _now().date(), own_address(settings))
+    reading = read(folder or settings.config, _now().date(), Own(settings.bind, settings.sip_port))
     book = reading.book
     if as_json:
         counts = {"lines": len(book.lines), "seats": len(book.seats)} if book else {}
