@@ -6,6 +6,7 @@ application is refused here.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -15,6 +16,11 @@ from ivr.asterisk.manager import AmiRefused, Link
 
 _NAME = re.compile(r"[\w./@:;+*#-]{1,150}", re.ASCII)
 _PATH = re.compile(r"/[\w./+-]{1,300}", re.ASCII)
+
+_KEY_CONTEXTS = frozenset({"ivr-keys", "ivr-room-keys"})
+_LOOK_AGAIN_S = 0.02
+KEYS_LIMIT_S = 6.0
+"""Longer than the dialplan waits for the digits of a code."""
 
 Sound = Callable[..., str]
 """Recordings of a prompt joined by ``&``: (prompt, **slots)."""
@@ -73,6 +79,21 @@ class Rooms:
         self._link = link
         self._sound = sound
         self._present = present
+
+    async def keys_done(self, *channels: str) -> None:
+        """Wait until none of these channels is in a code's subroutine; ``KEYS_LIMIT_S`` at most."""
+        for channel in channels:
+            for _ in range(int(KEYS_LIMIT_S / _LOOK_AGAIN_S)):  # nothing tells of the end of a subroutine
+                if not await self._keying(channel):
+                    break
+                await asyncio.sleep(_LOOK_AGAIN_S)
+
+    async def _keying(self, channel: str) -> bool:
+        try:
+            shown = await self._link.list_action("Status", {"Channel": _plain(channel)})
+        except AmiRefused:  # it has gone
+            return False
+        return any(item.get("Context") in _KEY_CONTEXTS for item in shown)
 
     async def gather(self, caller: str, operator: str, *, hold: bool, help_number: str = "") -> None:
         """Take both out of the queue's bridge in one action: neither is alone in between."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -36,7 +37,7 @@ class Floor:
         self.operator_in: set[str] = set()
         """Calls whose operator is in the room."""
         self.gathering: dict[str, tuple[float, int]] = {}
-        """Calls whose operator was sent into the room: when, and how often before."""
+        """Calls whose operator was sent into the room: when (infinite: not yet sent), and how often before."""
         self.taking: dict[str, Taking] = {}
         """Calls that a shift leader is about to take over."""
 
@@ -60,6 +61,10 @@ class Floor:
     def operated_by(self, channel: str) -> str:
         """Return the three-way call whose operator has that channel, empty where none has."""
         return next((call_id for call_id in self.transfers if self.operator(call_id) == channel), "")
+
+    def parting(self, call_id: str) -> bool:
+        """Tell whether caller and operator are still together, and about to be led away."""
+        return math.isinf(self.gathering.get(call_id, (0.0, 0))[0])
 
     def tell(self, call_id: str, kind: Kind, **data: Any) -> None:
         """Journal something."""

@@ -56,6 +56,9 @@ class Room(Protocol):
     Channels are named as Asterisk names them.  Everything may raise ``HotlineError``.
     """
 
+    async def keys_done(self, *channels: str) -> None:
+        """Wait until no code keyed by one of these is at work; a channel that has gone is at work with nothing."""
+
     async def gather(self, caller: str, operator: str, *, hold: bool, help_number: str = "") -> None:
         """Take both out of the queue's bridge: the operator into the room, the caller on hold or there too."""
 

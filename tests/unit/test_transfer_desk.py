@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Mapping
+import types
+from collections.abc import Coroutine, Generator, Mapping
 from typing import Any
 
 import pytest
@@ -33,12 +34,18 @@ THIRD = "PJSIP/ivr-out-00000003"
 CENTRE = "subcenter:tax"
 
 
+@types.coroutine
+def _later() -> Generator[None]:
+    yield
+
+
 class FakeRoom:
     """Writes down what it is told."""
 
     def __init__(self) -> None:
         self.told: list[tuple[str, ...]] = []
         self.broken = False
+        self.keying: set[str] = set()
         self.there = Presence(True, True, True)
 
     def of(self, what: str) -> list[tuple[str, ...]]:
@@ -48,6 +55,10 @@ class FakeRoom:
         if self.broken:
             raise HotlineError("the wire is cut", retry=True)
         self.told.append(what)
+
+    async def keys_done(self, *channels: str) -> None:
+        while self.keying.intersection(channels):
+            await _later()
 
     async def gather(self, caller: str, operator: str, *, hold: bool, help_number: str = "") -> None:
         self._do("gather", caller, operator, "hold" if hold else "room", help_number)
@@ -83,10 +94,25 @@ class FakeRoom:
         return self.there
 
 
-def run(command: Coroutine[Any, Any, None]) -> None:
-    """Commands of the fake room never wait."""
-    with pytest.raises(StopIteration):
-        command.send(None)
+class Commands:
+    """Commands of the fake room: they wait for nothing but keys."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Coroutine[Any, Any, None]] = []
+
+    def begin(self, command: Coroutine[Any, Any, None]) -> None:
+        """Run a command as far as it goes."""
+        try:
+            command.send(None)
+        except StopIteration:
+            return
+        self.waiting.append(command)
+
+    def go_on(self) -> None:
+        """Run what waits."""
+        waiting, self.waiting = self.waiting, []
+        for command in waiting:
+            self.begin(command)
 
 
 class Hall:
@@ -101,7 +127,8 @@ class Hall:
         self.alarms: list[tuple[str, str, str, str]] = []
         self.calls = CallBook(self.journal.append, lambda told, call: self.desk.hear(told, call))
         self.floor = Floor(self.calls, self.clock)
-        moves = Moves(self.floor, lambda: book, self.room, run, lambda _: "13800138000")
+        self.commands = Commands()
+        moves = Moves(self.floor, lambda: book, self.room, self.commands.begin, lambda _: "13800138000")
         self.desk = Desk(self.floor, moves, self.room, lambda *said: self.alarms.append(said))
         self.wishes = Wishes(self.floor, moves, lambda: Targets(book, lambda _: True))
         for after, kind, data in (
@@ -487,3 +514,41 @@ def test_a_call_that_waits_for_somebody_cannot_be_taken_over() -> None:
     hall.to(TransferState.INVITING)
     with pytest.raises(TransferRefused):
         hall.wishes.take_over(CALL, Taking("02", "1002", "PJSIP/seat02-00000009"))
+
+
+def test_an_operator_in_the_middle_of_a_code_is_led_away_when_it_is_done() -> None:
+    hall = Hall()
+    hall.room.keying = {OPERATOR}
+    hall.wishes.star(CALL)
+    hall.pass_(3.0)
+    assert hall.room.of("invite") and not hall.room.of("gather"), "help is called at once, and nobody is lost"
+    third = hall.transfer.third
+    hall.desk.third_step(third, "answered", THIRD)
+    hall.desk.joined(CALL, third, THIRD)
+    hall.room.keying.clear()
+    hall.commands.go_on()
+    assert hall.room.of("gather") == [("gather", CALLER, OPERATOR, "room", "")]
+    assert hall.state is TransferState.THREE_WAY
+
+
+def test_whoever_is_refused_before_anybody_was_led_away_is_still_together() -> None:
+    hall = Hall()
+    hall.room.keying = {OPERATOR}
+    hall.wishes.start(CALL, CENTRE, "seat 01")
+    hall.desk.third_gone(hall.transfer.third, "busy")
+    hall.pass_(0.3)
+    hall.room.keying.clear()
+    hall.commands.go_on()
+    assert hall.state is TransferState.TOGETHER
+    assert not hall.room.of("gather") and not hall.room.of("bring")
+
+
+def test_an_operator_who_leaves_before_being_led_away_leaves_the_caller_with_music() -> None:
+    hall = Hall()
+    hall.room.keying = {CALLER}
+    hall.wishes.start(CALL, CENTRE, "seat 01")
+    hall.operator_leaves()
+    hall.room.keying.clear()
+    hall.commands.go_on()
+    assert hall.state is TransferState.AWAITED
+    assert hall.room.of("hold") == [("hold", CALLER)]
