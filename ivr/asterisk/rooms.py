@@ -126,7 +126,15 @@ class Rooms:
 
     async def settle(self, caller: str) -> None:
         """Nobody is waited for any more: when the others leave, the talk is over."""
-        await self._link.action("Setvar", {"Channel": _plain(caller), "Variable": "IVR_AWAIT", "Value": ""})
+        await self._await(caller, "")
+
+    async def expect(self, caller: str) -> None:
+        """Somebody is being called: whoever leaves, the caller waits on."""
+        await self._await(caller, "1")
+
+    async def _await(self, caller: str, value: str) -> None:
+        headers = {"Channel": _plain(caller), "Variable": "IVR_AWAIT", "Value": value}
+        await self._link.action("Setvar", headers)
 
     async def _redirect(self, channel: str, context: str, exten: str) -> None:
         headers = {"Channel": _plain(channel), "Context": context, "Exten": _plain(exten), "Priority": "1"}

@@ -66,6 +66,10 @@ class Floor:
         """Tell whether caller and operator are still together, and about to be led away."""
         return math.isinf(self.gathering.get(call_id, (0.0, 0))[0])
 
+    def parted(self, transfer: Transfer) -> bool:
+        """Tell whether the caller was seen anywhere but with the operator in the queue's bridge."""
+        return transfer.moved or transfer.call_id in self.caller_in
+
     def tell(self, call_id: str, kind: Kind, **data: Any) -> None:
         """Journal something."""
         self.calls.record(Event(call_id, self.clock(), kind, data))

@@ -91,6 +91,7 @@ class Moves:
         """Make room for a third party, call it, and tell the caller."""
         caller = self._floor.caller(transfer.call_id)
         number = told.help_number(transfer)
+        self.do(self._room.expect(caller))
         if before is TransferState.TOGETHER and transfer.moved:
             self.do(self._lead(caller, number))
         else:
@@ -147,13 +148,16 @@ class Moves:
         """Bring the caller into the room, and the operator too where both are still in the queue's bridge."""
         call_id = transfer.call_id
         floor = self._floor
-        # an operator who is on the way is not sent again: leaving the room once more would empty it of its
-        # last marked party, and Asterisk would see the caller off
-        on_the_way = call_id in floor.operator_in or call_id in floor.gathering
-        if transfer.state is TransferState.RETURNING and not on_the_way and floor.operator(call_id):
-            self.gather(transfer, 0)
-        elif not floor.parting(call_id):  # else they will be led to where they belong by then
+        if floor.parting(call_id):
+            return  # they will be led to where they belong by then
+        alone = call_id in floor.operator_in or not floor.operator(call_id)
+        if transfer.state is not TransferState.RETURNING or alone or floor.parted(transfer):
             self.do(self._room.bring(floor.caller(call_id)))
+        elif call_id not in floor.gathering or transfer.tries:
+            # the caller alone would be the end of the queue's bridge, and of the operator in it
+            self.gather(transfer, 0)
+        # else an operator is on the way and not sent again: leaving the room once more would empty it of its
+        # last marked party, and Asterisk would see the caller off; the caller comes when they are seen on hold
 
     def requeue(self, transfer: Transfer) -> None:
         """Send the caller to the head of the general queue."""

@@ -71,6 +71,9 @@ class Room(Protocol):
     async def requeue(self, caller: str) -> None:
         """Send the caller to the head of the general queue."""
 
+    async def expect(self, caller: str) -> None:
+        """Tell the caller's channel that somebody is being called: whoever leaves, the caller waits on."""
+
     async def settle(self, caller: str) -> None:
         """Tell the caller's channel that nobody is waited for any more."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -190,8 +190,13 @@ class Hall:
             phone.close()
 
 
+Opened = contextlib.AbstractContextManager[Hotline]
+
+
 @contextlib.contextmanager
-def hall(folder: Path, seats: int, thirds: int) -> Iterator[Hall]:
+def hall(
+    folder: Path, seats: int, thirds: int, open_hotline: Callable[..., Opened] = running
+) -> Iterator[Hall]:
     """Run a hotline for three-way calls and leave nothing behind."""
     nobody = ("127.0.0.1", 0)
     parties = [TonePhone(0, T, nobody, name=f"third {n}") for n in range(thirds)]
@@ -209,7 +214,7 @@ def hall(folder: Path, seats: int, thirds: int) -> Iterator[Hall]:
         "122": [f"sip:122@127.0.0.1:{helpers[3]}"],
     }
     configure(config, destinations, "q_social")
-    with running(folder, IVR_CONFIG=str(config), IVR_RTP_PORTS=rtp_range(1200)) as hotline:
+    with open_hotline(folder, IVR_CONFIG=str(config), IVR_RTP_PORTS=rtp_range(1200)) as hotline:
         place = Hall(hotline, parties, helping)
         try:
             place.man(seats)

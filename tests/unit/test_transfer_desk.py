@@ -72,6 +72,9 @@ class FakeRoom:
     async def requeue(self, caller: str) -> None:
         self._do("requeue", caller)
 
+    async def expect(self, caller: str) -> None:
+        self._do("expect", caller)
+
     async def settle(self, caller: str) -> None:
         self._do("settle", caller)
 
@@ -193,7 +196,7 @@ class Hall:
 def test_a_consultation_becomes_three_and_goes_on_without_the_operator() -> None:
     hall = Hall()
     hall.to(TransferState.CONSULTING)
-    assert hall.room.told[0] == ("gather", CALLER, OPERATOR, "hold", "")
+    assert hall.room.told[:2] == [("expect", CALLER), ("gather", CALLER, OPERATOR, "hold", "")]
     assert hall.call.state is CallState.TALKING
     hall.wishes.complete(CALL, "seat 01")
     assert hall.room.told[-1] == ("bring", CALLER, "")
@@ -280,7 +283,7 @@ def test_an_operator_who_leaves_while_it_rings_leaves_the_caller_to_the_third_pa
 def test_an_emergency_holds_nobody_and_goes_on_to_the_next_route_every_ten_seconds() -> None:
     hall = Hall(routes=("sip:119@127.0.0.1:5119", "sip:119@127.0.0.2:5119"))
     hall.wishes.start(CALL, "119", "seat 01")
-    assert hall.room.told[0] == ("gather", CALLER, OPERATOR, "room", "119")
+    assert hall.room.told[:2] == [("expect", CALLER), ("gather", CALLER, OPERATOR, "room", "119")]
     hall.desk.joined(CALL, "o", OPERATOR)
     hall.desk.joined(CALL, CALL, CALLER)
     first = hall.transfer.third
