@@ -18,7 +18,7 @@ _NAME = re.compile(r"[\w./@:;+*#-]{1,150}", re.ASCII)
 _PATH = re.compile(r"/[\w./+-]{1,300}", re.ASCII)
 
 _KEY_CONTEXTS = frozenset({"ivr-keys", "ivr-room-keys"})
-_LOOK_AGAIN_S = 0.02
+_LOOK_AGAIN_S = 0.01
 KEYS_LIMIT_S = 6.0
 """Longer than the dialplan waits for the digits of a code."""
 
@@ -89,11 +89,12 @@ class Rooms:
                 await asyncio.sleep(_LOOK_AGAIN_S)
 
     async def _keying(self, channel: str) -> bool:
+        """Tell where a channel is in the dialplan this moment; what Status says of that may be out of date."""
         try:
-            shown = await self._link.list_action("Status", {"Channel": _plain(channel)})
+            answer = await self._link.action("Getvar", {"Channel": _plain(channel), "Variable": "CONTEXT"})
         except AmiRefused:  # it has gone
             return False
-        return any(item.get("Context") in _KEY_CONTEXTS for item in shown)
+        return answer.get("Value") in _KEY_CONTEXTS
 
     async def gather(self, caller: str, operator: str, *, hold: bool, help_number: str = "") -> None:
         """Take both out of the queue's bridge in one action: neither is alone in between."""
