@@ -281,6 +281,7 @@ class Answers:
     async def transfer(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Start, complete, cancel, leave or mute a three-way call; the same as the keys."""
         wishes = self._engine.third_parties.wishes
+        await self._engine.third_parties.known()
         call_id, step = str(request["call"]), str(request["step"])
         if step == "start":
             wishes.start(call_id, str(request["to"]), "administrator")
@@ -296,6 +297,7 @@ class Answers:
 
     async def transfer_state(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return how far the three-way side of a call is."""
+        await self._engine.third_parties.known()
         transfer = self._engine.third_parties.floor.transfer(str(request["call"]))
         return {"state": transfer.state.value, "target": transfer.target}
 

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.1
 """Seconds between two looks at deadlines."""
+KNOWN_WITHIN_S = 5.0
+"""Seconds a command waits after a start until it is known what was before."""
 _CAUSE_FOLLOWS_S = 0.2
 _DIALPLAN_ACTS_S = 0.15
 _REMEMBERED = 1000
@@ -97,6 +99,22 @@ class ThirdParties:
         self._restored.set()
         if self._link.state is LinkState.LIVE:
             await self.recover()
+
+    async def known(self) -> None:
+        """Wait until it is known what was before the start.
+
+        Raises:
+            HotlineError: that takes more than ``KNOWN_WITHIN_S``; the database does not answer.
+        """
+        try:
+            async with asyncio.timeout(KNOWN_WITHIN_S):
+                await self._restored.wait()
+        except TimeoutError:
+            raise HotlineError(
+                "three-way calls of before the start are not read yet; try again in a moment.",
+                "启动前的三方通话尚未读出,请稍后再试。",
+                retry=True,
+            ) from None
 
     async def recover(self) -> None:
         """Compare with Asterisk; after each log-in there, when it is known what was before."""

@@ -29,6 +29,7 @@ TRIES = 3
 
 _KEPT = frozenset({S.AWAITED, S.AWAITED_ASKING, S.AWAITED_HELP, S.DELIVERING, S.REQUEUEING})
 """States of a caller whose operator has gone."""
+_SETTLED = frozenset({S.THREE_WAY, S.HANDED_OFF, S.TOGETHER})
 _WITH_THIRD = frozenset({S.CONSULTING, S.JOINING, S.THREE_WAY, S.HANDED_OFF, S.DELIVERING})
 
 Alarm = Callable[[str, str, str, str], object]
@@ -212,6 +213,8 @@ class Desk:
         if third and transfer.third == third:
             self._compare_third(transfer, there)
         self._settle_room(call_id)
+        if transfer.state in _SETTLED:
+            self._moves.settle(transfer)
         if transfer.state is S.INVITING and there.operator and not there.operator_in_room:
             self._moves.gather(transfer, 0)
         elif transfer.state is S.REQUEUEING:

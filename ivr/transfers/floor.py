@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -37,7 +38,7 @@ class Floor:
         self.operator_in: set[str] = set()
         """Calls whose operator is in the room."""
         self.gathering: dict[str, tuple[float, int]] = {}
-        """Calls whose operator was sent into the room: when, and how often before."""
+        """Calls whose operator was sent into the room: when (infinite: not yet sent), and how often before."""
         self.taking: dict[str, Taking] = {}
         """Calls that a shift leader is about to take over."""
 
@@ -65,6 +66,14 @@ class Floor:
     def goes_on(self, call_id: str) -> bool:
         """Tell whether a third party is with a caller or on the way to them: their recording goes on."""
         return self.transfer(call_id).state not in (TransferState.IDLE, TransferState.LEAVING)
+
+    def parting(self, call_id: str) -> bool:
+        """Tell whether caller and operator are still together, and about to be led away."""
+        return math.isinf(self.gathering.get(call_id, (0.0, 0))[0])
+
+    def parted(self, transfer: Transfer) -> bool:
+        """Tell whether the caller was seen anywhere but with the operator in the queue's bridge."""
+        return transfer.moved or transfer.call_id in self.caller_in
 
     def tell(self, call_id: str, kind: Kind, **data: Any) -> None:
         """Journal something."""

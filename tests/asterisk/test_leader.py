@@ -43,7 +43,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Hall, Ton
             destinations=destinations | {"callback": [f"sip:127.0.0.1:{citizen.port}"]},
         )
 
-    with hall(tmp_path_factory.mktemp("leader"), 3, 2, prepare) as instance:
+    with hall(tmp_path_factory.mktemp("leader"), 3, 2, prepare=prepare) as instance:
         citizen.server = instance.server
         try:
             yield instance, citizen

@@ -200,9 +200,16 @@ class Hall:
             phone.close()
 
 
+Opened = contextlib.AbstractContextManager[Hotline]
+
+
 @contextlib.contextmanager
 def hall(
-    folder: Path, seats: int, thirds: int, prepare: Callable[[Path], None] = lambda _: None
+    folder: Path,
+    seats: int,
+    thirds: int,
+    open_hotline: Callable[..., Opened] = running,
+    prepare: Callable[[Path], None] = lambda _: None,
 ) -> Iterator[Hall]:
     """Run a hotline for three-way calls and leave nothing behind; ``prepare`` may edit its configuration."""
     nobody = ("127.0.0.1", 0)
@@ -222,7 +229,7 @@ def hall(
     }
     configure(config, destinations, "q_social")
     prepare(config)
-    with running(folder, IVR_CONFIG=str(config), IVR_RTP_PORTS=rtp_range(1200)) as hotline:
+    with open_hotline(folder, IVR_CONFIG=str(config), IVR_RTP_PORTS=rtp_range(1200)) as hotline:
         place = Hall(hotline, parties, helping)
         try:
             place.man(seats)
