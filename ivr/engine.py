@@ -22,13 +22,12 @@ from ivr.asterisk import log_files, members, requirements
 from ivr.asterisk.fastagi import FastAgiServer, Handler
 from ivr.asterisk.manager import Link, LinkState, Message
 from ivr.asterisk.record_files import RecordFiles
-from ivr.calls.aftercall import AfterCall
+from ivr.calls.aftercall import AfterCall, talk_over
 from ivr.calls.book import CallBook
 from ivr.calls.events import Event, Kind
 from ivr.calls.reception import Arrival, Reception, started
 from ivr.calls.reconciler import Reconciler
 from ivr.calls.record import CallRecord
-from ivr.calls.states import CallState
 from ivr.errors import HotlineError
 from ivr.hotline.book import HotlineBook
 from ivr.hotline.matching import Matcher
@@ -136,7 +135,14 @@ class Engine:
             leader_seat=self._leader_seat,
         )
         routes |= self._waiting_routes()
-        routes["leader"] = LeaderRoute(lambda: self.book, self.calls, self.third_parties.wishes, time.time)
+        routes["leader"] = LeaderRoute(
+            book=lambda: self.book,
+            calls=self.calls,
+            wishes=self.third_parties.wishes,
+            clock=time.time,
+            leader=self.people.modes.leader,
+            sound=self.sound,
+        )
         self.fastagi = FastAgiServer(
             {name: guarded(route, keys.agi) for name, route in routes.items()}, port=settings.agi_port
         )
@@ -262,16 +268,11 @@ class Engine:
         self.people.hear(event, call)
         self.desk.on_event(event, call)
         self.hurry.on_event(event)
-        told_late = event.kind is Kind.ANSWERED and call is not None and call.state is CallState.ENDED
-        left = event.kind is Kind.OPERATOR_LEFT and event.data.get("reason") != "transfer"
-        talked = (
-            left and call is not None and call.state is not CallState.HANDED_OFF
-        )  # with a third party it goes on
-        if call is not None and (event.kind is Kind.HUNG_UP or told_late or talked):
+        self.third_parties.desk.hear(event, call)
+        if call is not None and talk_over(event, call) and not self.third_parties.floor.goes_on(call.call_id):
             self.aftercall.ended(call)
         if event.kind in (Kind.HUNG_UP, Kind.OPERATOR_LEFT):
             self.service.retire()
-        self.third_parties.desk.hear(event, call)
 
     def _hear(self, message: Message) -> None:
         self.listener.hear(message)

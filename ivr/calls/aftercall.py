@@ -36,8 +36,11 @@ class ClosedRecording(NamedTuple):
 
 
 def _path_of(call: CallRecord) -> str:
-    """Return what was recorded of a call, without extension: the talk, else the caller's message."""
-    return call.recording if call.answered_at is not None else call.message
+    """Return what was recorded of a call, without extension: the caller's message where nobody answered, else the talk.
+
+    A talk with help alone, which the star key called, is a track beside a talk that never was.
+    """
+    return call.message if call.answered_at is None and call.message else call.recording
 
 
 def _sides(call: CallRecord) -> tuple[str, ...]:
@@ -53,6 +56,20 @@ class Transcribe(Protocol):
 
     async def __call__(self, path: Path, speakers: tuple[str, ...]) -> Mapping[str, Any]:
         """Return ``text``, ``turns``, ``model`` and ``demonstration``."""
+
+
+def talk_over(event: Event, call: CallRecord) -> bool:
+    """Tell whether an event ends the talk of a call with its operator.
+
+    Not when a shift leader has relieved the operator, nor when a third party stays with the caller.
+    """
+    if event.kind is Kind.HUNG_UP:
+        return True
+    if event.kind is Kind.ANSWERED:  # told only after the end
+        return call.state is CallState.ENDED
+    if event.kind is not Kind.OPERATOR_LEFT or event.data.get("reason") == "transfer":
+        return False
+    return call.state is not CallState.HANDED_OFF and event.data.get("channel") not in call.relieved
 
 
 class AfterCall:
@@ -113,13 +130,14 @@ class AfterCall:
         if not _path_of(call):
             self._fail(call, "the call was not recorded: no recording was begun")
             return
-        await self._close_tracks(call)
+        beside = await self._close_tracks(call)
         raw = Path(_path_of(call) + ".raw")
         wav = Path(_path_of(call) + ".wav")
         message_only = call.answered_at is None and bool(call.message)
         try:
             await self._settled(wav if message_only else raw)
-            if call.answered_at is None and not message_only and not raw.exists():  # only help answered
+            if beside and not message_only and not raw.exists() and not wav.exists():
+                # only help answered, or it did not and the talk came after another wait: a part of its own
                 self._tell(call, Kind.TRANSCRIPT_PENDING, {})
                 self._queue.put_nowait(call)
                 return
@@ -154,8 +172,13 @@ class AfterCall:
         self._tell(call, Kind.TRANSCRIPT_PENDING, {})
         self._queue.put_nowait(call)
 
-    async def _close_tracks(self, call: CallRecord) -> None:
-        """Close what was recorded beside the main recording; what cannot be closed only leaves its word."""
+    async def _close_tracks(self, call: CallRecord) -> bool:
+        """Close what was recorded beside the main recording; what cannot be closed only leaves its word.
+
+        Returns:
+            Whether there is any.
+        """
+        found = False
         for track in call.tracks:
             raw, wav = Path(track.path + ".raw"), Path(track.path + ".wav")
             try:
@@ -169,8 +192,10 @@ class AfterCall:
             path = str(wav.relative_to(self._root)) if wav.is_relative_to(self._root) else str(wav)
             data = {"path": path, "sha256": closed.sha256, "sides": list(track.sides), "track": True}
             self._tell(call, Kind.RECORDING_CLOSED, data | {"from_s": tracks.from_s(call, track)})
+            found = True
         for spare in Path(call.recording).parent.glob(f"{Path(call.recording).name}-spare*"):
             spare.unlink(missing_ok=True)
+        return found
 
     async def _settled(self, raw: Path) -> None:
         """Wait until Asterisk's recording thread has let go of the file."""

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, cast
 
+import pytest
+
 from ivr.asterisk.ami_codec import Message
 from ivr.asterisk.manager import Link
 from ivr.asterisk.rooms import Rooms
@@ -29,7 +31,7 @@ def looked(*contexts: str) -> int:
     """Return how often it was looked where somebody is, before they may be redirected."""
     wire = Wire({"operator": list(contexts)})
     rooms = Rooms(cast(Link, wire), lambda *_, **__: "", lambda *_: None)
-    asyncio.run(rooms.after_keys("operator"))
+    asyncio.run(rooms.keys_done("operator"))
     return len(wire.asked)
 
 
@@ -39,5 +41,6 @@ def test_whoever_still_keys_is_not_redirected_before_the_keys_are_read() -> None
     assert looked("ivr-room-keys", "ivr-queue") == 2
 
 
-def test_whoever_keys_for_ever_is_redirected_all_the_same() -> None:
+def test_whoever_keys_for_ever_is_redirected_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ivr.asterisk.rooms.KEYS_LIMIT_S", 0.2)
     assert 10 < looked("ivr-keys") < 100
