@@ -1,11 +1,12 @@
-"""Reception while the engine is away: leave a note, greet, let the dialplan queue the caller.
+"""Reception while the engine is away: leave a note; the dialplan greets and queues the caller.
 
 Asterisk starts one process a call.  The note in the spool folder becomes a ticket when the engine
 is back.  This program must never keep a caller from the queue: whatever goes wrong, it ends, and
-the dialplan goes on.
+the dialplan goes on.  It says nothing to the caller: keys that are pressed while a program of ours
+runs are lost, and ``*`` must be heard from the first moment on.
 
 Arguments: spool folder, call id, number dialled, source, recording path, number the call was
-forwarded from, the first such number, greeting (a path without extension).
+forwarded from, the first such number.
 """
 
 from __future__ import annotations
@@ -20,8 +21,6 @@ from pathlib import Path
 from typing import TextIO
 
 from asterisk import agi
-
-_SAFE = re.compile(r"^[\w./+-]*$", re.ASCII)
 
 
 def note_of(arguments: list[str], caller: str, channel: str, now: float) -> dict[str, object]:
@@ -74,10 +73,6 @@ def main(arguments: list[str]) -> int:
         # a full disk, or bytes that are no text: Asterisk's own records still tell of the call
         with contextlib.suppress(OSError, ValueError):
             leave_note(spool, note_of(rest, caller, session.env.get("agi_channel", ""), now))
-        greeting = rest[6] if len(rest) > 6 else ""
-        if rest[2:3] == ["live"] and greeting and _SAFE.match(greeting):
-            session.stream_file(greeting)
-            session.set_variable("IVR_GREETED", "1")
     return 0
 
 

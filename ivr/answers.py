@@ -281,6 +281,7 @@ class Answers:
     async def transfer(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Start, complete, cancel, leave or mute a three-way call; the same as the keys."""
         wishes = self._engine.third_parties.wishes
+        await self._engine.third_parties.known()
         call_id, step = str(request["call"]), str(request["step"])
         if step == "start":
             wishes.start(call_id, str(request["to"]), "administrator")
@@ -296,6 +297,7 @@ class Answers:
 
     async def transfer_state(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return how far the three-way side of a call is."""
+        await self._engine.third_parties.known()
         transfer = self._engine.third_parties.floor.transfer(str(request["call"]))
         return {"state": transfer.state.value, "target": transfer.target}
 
@@ -313,10 +315,12 @@ class Answers:
         ]
 
     async def transfer_targets(self, _: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Return every target with its keys."""
+        """Return every target with its keys and the number of ways there that could be dialled."""
         targets: Targets = self._engine.third_parties.targets()
-        codes = targets.codes()
-        return [{"keys": f"*1{code}", "target": target} for code, target in codes.items()]
+        return [
+            {"keys": f"*1{code}", "target": target, "routes": targets.routes(target)}
+            for code, target in targets.codes().items()
+        ]
 
     def _require_restored(self) -> None:
         if not self._engine.seating.known:

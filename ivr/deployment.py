@@ -21,13 +21,13 @@ from ivr.calls import callbacks, queue_announcements
 from ivr.calls.overflow import OVERFLOW_PENALTY, helper_of
 from ivr.calls.reception import OUTSIDE_CITY
 from ivr.hotline.book import HotlineBook
+from ivr.hotline.destinations import Own
 from ivr.hotline.files import load as load_book
 from ivr.keys import Keys
 from ivr.pointers import PointerError, named_by, point, sync_folder
 from ivr.settings import Settings
 from ivr.speech.numbers import write_numbers
 from ivr.speech.prompts import PromptBook
-from ivr.transfers.targets import Own
 from ivr.transfers.values import transfer_values
 
 PACKAGE = Path(__file__).resolve().parent

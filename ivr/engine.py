@@ -22,7 +22,7 @@ from ivr.asterisk import log_files, members, requirements
 from ivr.asterisk.fastagi import FastAgiServer, Handler
 from ivr.asterisk.manager import Link, LinkState, Message
 from ivr.asterisk.record_files import RecordFiles
-from ivr.calls.aftercall import AfterCall
+from ivr.calls.aftercall import AfterCall, talk_over
 from ivr.calls.book import CallBook
 from ivr.calls.events import Event, Kind
 from ivr.calls.reception import Arrival, Reception, started
@@ -136,7 +136,14 @@ class Engine:
         )
         self.phones.room = lambda call_id: self.third_parties.floor.transfer(call_id).state
         routes |= self._waiting_routes()
-        routes["leader"] = LeaderRoute(lambda: self.book, self.calls, self.third_parties.wishes, time.time)
+        routes["leader"] = LeaderRoute(
+            book=lambda: self.book,
+            calls=self.calls,
+            wishes=self.third_parties.wishes,
+            clock=time.time,
+            leader=self.people.modes.leader,
+            sound=self.sound,
+        )
         self.fastagi = FastAgiServer(
             {name: guarded(route, keys.agi) for name, route in routes.items()}, port=settings.agi_port
         )
@@ -267,17 +274,11 @@ class Engine:
     def _on_event(self, event: Event, call: CallRecord | None) -> None:
         self.people.hear(event, call)
         self.attendants.on_event(event, call)
-        told_late = event.kind is Kind.ANSWERED and call is not None and call.state is CallState.ENDED
-        left = event.kind is Kind.OPERATOR_LEFT and event.data.get("reason") != "transfer"
-        talked = (
-            left and call is not None and call.state is not CallState.HANDED_OFF
-        )  # with a third party it goes on
-        over = event.kind in (Kind.HUNG_UP, Kind.CALLBACK_FAILED)
-        if call is not None and (over or told_late or talked):
+        self.third_parties.desk.hear(event, call)
+        if call is not None and talk_over(event, call) and not self.third_parties.floor.goes_on(call.call_id):
             self.aftercall.ended(call)
         if event.kind in (Kind.HUNG_UP, Kind.OPERATOR_LEFT):
             self.service.retire()
-        self.third_parties.desk.hear(event, call)
 
     def _hear(self, message: Message) -> None:
         self.listener.hear(message)

@@ -16,12 +16,13 @@ from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState
 from ivr.errors import HotlineError
 from ivr.hotline.book import HotlineBook
+from ivr.hotline.destinations import Own
 from ivr.transfers.desk import Alarm, Desk
 from ivr.transfers.floor import Floor
 from ivr.transfers.moves import Moves
 from ivr.transfers.room import Presence
-from ivr.transfers.targets import Own, Targets
-from ivr.transfers.told import EMERGENCIES, STAR_NUMBER, reason_of
+from ivr.transfers.targets import Targets
+from ivr.transfers.told import EMERGENCIES, reason_of
 from ivr.transfers.transfer import fold_transfer
 from ivr.transfers.wishes import Wishes
 
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.1
 """Seconds between two looks at deadlines."""
+KNOWN_WITHIN_S = 5.0
+"""Seconds a command waits after a start until it is known what was before."""
 _CAUSE_FOLLOWS_S = 0.2
 _DIALPLAN_ACTS_S = 0.15
 _REMEMBERED = 1000
@@ -77,7 +80,8 @@ class ThirdParties:
         self.desk = Desk(self.floor, moves, self.rooms, lambda *said: self.alarm(*said))
         self.wishes = Wishes(self.floor, moves, self.targets)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._helped: dict[str, float] = {}
+        self._helped: dict[str, tuple[float, str]] = {}
+        """When the dialplan began to call help by itself, and which number."""
         self._restored = asyncio.Event()
 
     # -- life ----------------------------------------------------------------------------------
@@ -95,6 +99,22 @@ class ThirdParties:
         self._restored.set()
         if self._link.state is LinkState.LIVE:
             await self.recover()
+
+    async def known(self) -> None:
+        """Wait until it is known what was before the start.
+
+        Raises:
+            HotlineError: that takes more than ``KNOWN_WITHIN_S``; the database does not answer.
+        """
+        try:
+            async with asyncio.timeout(KNOWN_WITHIN_S):
+                await self._restored.wait()
+        except TimeoutError:
+            raise HotlineError(
+                "three-way calls of before the start are not read yet; try again in a moment.",
+                "启动前的三方通话尚未读出,请稍后再试。",
+                retry=True,
+            ) from None
 
     async def recover(self) -> None:
         """Compare with Asterisk; after each log-in there, when it is known what was before."""
@@ -136,7 +156,7 @@ class ThirdParties:
         """Lead a caller to help if the dialplan has not done so itself by now."""
         await asyncio.sleep(_DIALPLAN_ACTS_S)
         call = self._calls.calls.get(call_id)
-        obeyed = self._clock() - self._helped.get(call_id, 0.0) < 1.0
+        obeyed = self._clock() - self._helped.get(call_id, (0.0, ""))[0] < 1.0
         if call is None or obeyed or call.state not in (CallState.WAITING, CallState.RINGING):
             return
         log.info("call %s: the queue lost the star key; leading the caller to help", call_id)
@@ -148,6 +168,9 @@ class ThirdParties:
 
     def _held(self, told: RoomEvent) -> None:
         self.desk.held(told.call_id)
+
+    def _caller_gone(self, told: RoomEvent) -> None:
+        self.desk.caller_goes(told.call_id)
 
     def _star(self, told: RoomEvent) -> None:
         if told.channel_id == told.call_id:
@@ -162,7 +185,7 @@ class ThirdParties:
     def _rings(self, told: RoomEvent) -> None:
         self.desk.third_rings(told.channel_id)
         if self._calls.calls.get(told.call_id) and told.channel.startswith("PJSIP/ivr-out-"):
-            self._tell(told.call_id, Kind.THIRD_RINGING, target=STAR_NUMBER)
+            self._tell(told.call_id, Kind.THIRD_RINGING, target=self._star_number(told.call_id))
 
     def _step(self, told: RoomEvent) -> None:
         self.desk.third_step(told.channel_id, told.data["step"], told.channel)
@@ -170,9 +193,14 @@ class ThirdParties:
     def _answers(self, told: RoomEvent) -> None:
         """Hear that somebody answered whom the dialplan alone had called for help."""
         if told.channel.startswith("PJSIP/ivr-out-") and told.call_id in self._calls.calls:
-            self._tell(told.call_id, Kind.THIRD_ANSWERED, target=STAR_NUMBER, channel=told.channel)
-            self._tell(told.call_id, Kind.HANDED_OFF, target=STAR_NUMBER)
+            target = self._star_number(told.call_id)
+            self._tell(told.call_id, Kind.THIRD_ANSWERED, target=target, channel=told.channel)
+            self._tell(told.call_id, Kind.HANDED_OFF, target=target)
             self._spawn(self._say_where_from(told))
+
+    def _star_number(self, call_id: str) -> str:
+        """Return whom the dialplan called for a caller; what is configured now where we did not hear it."""
+        return self._helped.get(call_id, (0.0, self.targets().star_number))[1]
 
     async def _say_where_from(self, told: RoomEvent) -> None:
         try:
@@ -208,7 +236,7 @@ class ThirdParties:
         if call is None or number not in EMERGENCIES:
             return
         if step == "wanted":
-            self._helped[call.call_id] = self._clock()
+            self._helped[call.call_id] = (self._clock(), number)
             while len(self._helped) > _REMEMBERED:
                 self._helped.pop(next(iter(self._helped)))
             self._tell(call.call_id, Kind.NOTED, what="help wanted", target=number, by="caller")

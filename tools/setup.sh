@@ -51,6 +51,7 @@ fi
 
 if [ "$kind" = dev ]; then
     command -v sipp >/dev/null || apt_install sip-tester || say "SIPp will be unpacked when it is first needed"
+    command -v baresip >/dev/null || apt_install baresip-core || say "baresip will be unpacked when it is first needed"
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || apt_install postgresql-common postgresql \
         || say "no PostgreSQL here: its tests will say that they were skipped"
 fi

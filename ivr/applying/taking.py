@@ -94,7 +94,7 @@ def take(
     *,
     comment: str = "",
     live: bool = True,
-    reader: Reader = read,
+    reader: Reader | None = None,
 ) -> Prepared | None:
     """Read, check, copy, render and prove a folder; None when it is what runs already.
 
@@ -102,7 +102,7 @@ def take(
         HotlineError: the folder or Asterisk's files made from it have a fault.
     """
     tell(f"reading and checking {folder}", f"读取并检查 {folder}")
-    reading = reader(folder)
+    reading = reader(folder) if reader else read(folder, deployment.own_address(settings))
     versions, history = versions_of(settings), history_of(settings)
     forget_interrupted(settings)
     running = versions.running()

@@ -18,6 +18,7 @@ from typing import Any
 
 from ivr.applying.states import ApplyRefused
 from ivr.hotline.book import HotlineBook
+from ivr.hotline.destinations import Own
 from ivr.hotline.files import ConfigurationError
 from ivr.hotline.files import read as read_folder
 from ivr.pointers import point, sync_folder
@@ -37,13 +38,17 @@ Reader = Callable[[Path], Reading]
 """Reads and checks a folder; raises HotlineError with every fault."""
 
 
-def read(folder: Path) -> Reading:
+def read(folder: Path, own: Own | None = None) -> Reading:
     """Read and check a folder as it is at one moment.
+
+    Args:
+        folder: the folder.
+        own: where this hotline takes calls; no destination may lead back there.
 
     Raises:
         ConfigurationError: it cannot be used; names every fault.
     """
-    found = read_folder(folder)
+    found = read_folder(folder, own=own)
     if found.book is None:
         raise ConfigurationError(found.faults)
     return Reading(found.book, found.snapshot.files)

@@ -22,7 +22,7 @@ _CEL_FIELDS = 10
 _CDR_FIELDS = 10
 _SEAT = re.compile(r"^PJSIP/(seat\w+)-")
 RECEPTION = "IVR_RECEPTION"
-_DEFINED = {RECEPTION: "reception", "IVR_VOICEMAIL": "voicemail"}
+_DEFINED = {RECEPTION: "reception", "IVR_VOICEMAIL": "voicemail", "IVR_HELP": "help"}
 """What our dialplan tells by CELGenUserEvent."""
 _OURS = (
     "ivr-reception",
@@ -32,7 +32,9 @@ _OURS = (
     "ivr-in-queue",
     "ivr-voicemail",
     "ivr-survey",
+    "ivr-star",
 )
+_HELP = "PJSIP/ivr-out-"
 
 
 class RecordRow(NamedTuple):
@@ -119,16 +121,23 @@ def read_cel(data: bytes) -> Iterator[RecordRow]:
             yield RecordRow(call_id, moment, _DEFINED[defined], told)
         elif kind == "APP_START" and caller_leg:
             yield RecordRow(call_id, moment, "queued", {})
-        elif kind == "BRIDGE_ENTER" and caller_leg and seat_user(peer.split(",")[0]):
-            yield RecordRow(call_id, moment, "answered", {"channel": peer.split(",")[0]})
-        elif kind == "BRIDGE_ENTER" and not caller_leg and seat_user(channel):
-            yield RecordRow(call_id, moment, "answered", {"channel": channel})
+        elif kind == "BRIDGE_ENTER":
+            other = peer.split(",")[0] if caller_leg else channel
+            if what := _who_answers(other):
+                yield RecordRow(call_id, moment, what, {"channel": other})
         elif kind == "BRIDGE_EXIT" and caller_leg:
             yield RecordRow(call_id, moment, "left", {})
         elif kind == "HANGUP" and caller_leg:
             yield RecordRow(call_id, moment, "ended", {"channel": channel})
         elif kind == "LINKEDID_END":
             yield RecordRow(call_id, moment, "ended", {})
+
+
+def _who_answers(channel: str) -> str:
+    """Return ``answered`` for a seat's channel, ``helped`` for one outside, empty for others."""
+    if seat_user(channel):
+        return "answered"
+    return "helped" if channel.startswith(_HELP) else ""
 
 
 def read_cdr(data: bytes) -> Iterator[RecordRow]:

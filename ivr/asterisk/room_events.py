@@ -10,7 +10,7 @@ from ivr.asterisk.ami_codec import Message
 class RoomEvent(NamedTuple):
     """What happened: (what, call id, channel id, channel name, plain values).
 
-    ``what`` is one of ``held star keys wish help rings answers step failed gone joined left track``.
+    ``what`` is one of ``caller_gone held star keys wish help rings answers step failed gone joined left track``.
     """
 
     what: str
@@ -21,6 +21,7 @@ class RoomEvent(NamedTuple):
 
 
 _USER_EVENTS = {
+    "IvrGone": ("caller_gone", ()),
     "IvrHeld": ("held", ()),
     "IvrStar": ("star", ()),
     "IvrKeys": ("keys", ("Keys",)),

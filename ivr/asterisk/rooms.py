@@ -6,6 +6,7 @@ application is refused here.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -15,6 +16,11 @@ from ivr.asterisk.manager import AmiRefused, Link
 
 _NAME = re.compile(r"[\w./@:;+*#-]{1,150}", re.ASCII)
 _PATH = re.compile(r"/[\w./+-]{1,300}", re.ASCII)
+
+_KEY_CONTEXTS = frozenset({"ivr-keys", "ivr-room-keys"})
+_LOOK_AGAIN_S = 0.01
+KEYS_LIMIT_S = 6.0
+"""Longer than the dialplan waits for the digits of a code."""
 
 Sound = Callable[..., str]
 """Recordings of a prompt joined by ``&``: (prompt, **slots)."""
@@ -74,6 +80,22 @@ class Rooms:
         self._sound = sound
         self._present = present
 
+    async def keys_done(self, *channels: str) -> None:
+        """Wait until none of these channels is in a code's subroutine; ``KEYS_LIMIT_S`` at most."""
+        for channel in channels:
+            for _ in range(int(KEYS_LIMIT_S / _LOOK_AGAIN_S)):  # nothing tells of the end of a subroutine
+                if not await self._keying(channel):
+                    break
+                await asyncio.sleep(_LOOK_AGAIN_S)
+
+    async def _keying(self, channel: str) -> bool:
+        """Tell where a channel is in the dialplan this moment; what Status says of that may be out of date."""
+        try:
+            answer = await self._link.action("Getvar", {"Channel": _plain(channel), "Variable": "CONTEXT"})
+        except AmiRefused:  # it has gone
+            return False
+        return answer.get("Value") in _KEY_CONTEXTS
+
     async def gather(self, caller: str, operator: str, *, hold: bool, help_number: str = "") -> None:
         """Take both out of the queue's bridge in one action: neither is alone in between."""
         context, exten = ("ivr-hold", "s") if hold else ("ivr-room-caller", help_number or "s")
@@ -105,7 +127,15 @@ class Rooms:
 
     async def settle(self, caller: str) -> None:
         """Nobody is waited for any more: when the others leave, the talk is over."""
-        await self._link.action("Setvar", {"Channel": _plain(caller), "Variable": "IVR_AWAIT", "Value": ""})
+        await self._await(caller, "")
+
+    async def expect(self, caller: str) -> None:
+        """Somebody is being called: whoever leaves, the caller waits on."""
+        await self._await(caller, "1")
+
+    async def _await(self, caller: str, value: str) -> None:
+        headers = {"Channel": _plain(caller), "Variable": "IVR_AWAIT", "Value": value}
+        await self._link.action("Setvar", headers)
 
     async def _redirect(self, channel: str, context: str, exten: str) -> None:
         headers = {"Channel": _plain(channel), "Context": context, "Exten": _plain(exten), "Priority": "1"}

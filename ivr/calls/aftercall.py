@@ -36,8 +36,11 @@ class ClosedRecording(NamedTuple):
 
 
 def _path_of(call: CallRecord) -> str:
-    """Return what was recorded of a call, without extension: the talk, else the caller's message."""
-    return call.recording if call.answered_at is not None else call.message
+    """Return what was recorded of a call, without extension: the caller's message where nobody answered, else the talk.
+
+    A talk with help alone, which the star key called, is a track beside a talk that never was.
+    """
+    return call.message if call.answered_at is None and call.message else call.recording
 
 
 def _work_of(call: CallRecord) -> tuple[str, int]:
@@ -58,6 +61,20 @@ class Transcribe(Protocol):
 
     async def __call__(self, path: Path, speakers: tuple[str, ...]) -> Mapping[str, Any]:
         """Return ``text``, ``turns``, ``model`` and ``demonstration``."""
+
+
+def talk_over(event: Event, call: CallRecord) -> bool:
+    """Tell whether an event ends the talk of a call with its operator.
+
+    Not when a shift leader has relieved the operator, nor when a third party stays with the caller.
+    """
+    if event.kind in (Kind.HUNG_UP, Kind.CALLBACK_FAILED):
+        return True
+    if event.kind is Kind.ANSWERED:  # told only after the end
+        return call.state is CallState.ENDED
+    if event.kind is not Kind.OPERATOR_LEFT or event.data.get("reason") == "transfer":
+        return False
+    return call.state is not CallState.HANDED_OFF and event.data.get("channel") not in call.relieved
 
 
 class AfterCall:
@@ -118,7 +135,7 @@ class AfterCall:
         if not _path_of(call):
             self._fail(call, "the call was not recorded: no recording was begun")
             return
-        await self._close_tracks(call)
+        beside = await self._close_tracks(call)
         await self._close_message(call)
         raw = Path(_path_of(call) + ".raw")
         wav = Path(_path_of(call) + ".wav")
@@ -128,7 +145,9 @@ class AfterCall:
         message_only = call.answered_at is None and bool(call.message)
         try:
             await self._settled(wav if message_only else raw)
-            if call.answered_at is None and not message_only and not raw.exists():  # only help answered
+            unrecorded = not message_only and not raw.exists() and not wav.exists()
+            if unrecorded and (beside or call.answered_at is None):
+                # only help answered, or it did not and the talk came after another wait: a part of its own
                 self._write_down(call)
                 return
             closed = ClosedRecording(*await asyncio.to_thread(self._close, raw, wav))
@@ -185,8 +204,13 @@ class AfterCall:
         data = {"path": self._stored(wav), "sha256": closed.sha256, "sides": list(MESSAGE_SIDES)}
         self._tell(call, Kind.RECORDING_CLOSED, {**data, "track": True})
 
-    async def _close_tracks(self, call: CallRecord) -> None:
-        """Close what was recorded beside the main recording; what cannot be closed only leaves its word."""
+    async def _close_tracks(self, call: CallRecord) -> bool:
+        """Close what was recorded beside the main recording; what cannot be closed only leaves its word.
+
+        Returns:
+            Whether there is any.
+        """
+        found = False
         for track in call.tracks:
             raw, wav = Path(track.path + ".raw"), Path(track.path + ".wav")
             if self._is_closed(call, wav) or (track.both and not talked_since(call, track.at)):
@@ -206,8 +230,10 @@ class AfterCall:
                 "track": True,
             }
             self._tell(call, Kind.RECORDING_CLOSED, data | {"from_s": tracks.from_s(call, track)})
+            found = True
         for spare in Path(call.recording).parent.glob(f"{Path(call.recording).name}-spare*"):
             spare.unlink(missing_ok=True)
+        return found
 
     async def _settled(self, raw: Path) -> None:
         """Wait until Asterisk's recording thread has let go of the file."""

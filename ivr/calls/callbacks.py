@@ -13,10 +13,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from ivr.calls.events import Event, Kind
 from ivr.hotline.book import Trunks
+from ivr.hotline.destinations import CALLBACK, usable
 
 MAX_TRIES = 2
 PROMISED_S = 30 * 60.0
@@ -74,6 +74,7 @@ class Callback:
         priority: the queue priority of that place.
         number_enc: the number to call, sealed; ``number_hash`` tells the same number again.
         tries: attempts begun.
+        seat_channel: the channel of the operator who was given the last attempt.
     """
 
     call_id: str
@@ -87,6 +88,7 @@ class Callback:
     tries: int = 0
     changed_at: float = 0.0
     recording: str = ""
+    seat_channel: str = ""
 
     @classmethod
     def claimed(cls, event: Event) -> Callback:
@@ -117,6 +119,7 @@ class Callback:
             return False
         if event.kind is Kind.CALLBACK_TRIED:
             self.tries += 1
+            self.seat_channel = str(event.data.get("channel") or "")
         self.state = following
         self.changed_at = event.at
         return True
@@ -211,9 +214,6 @@ def diallable(number: str) -> str:
     return match.group(1) if match else ""
 
 
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
-
 def destination(trunks: Trunks, number: str) -> str:
     """Return the SIP URI that calls a citizen, empty where none is configured or allowed.
 
@@ -224,10 +224,7 @@ def destination(trunks: Trunks, number: str) -> str:
     for uri in trunks.destinations.get("callback", ()):
         scheme, _, rest = uri.strip().partition(":")
         prefix, at, host = rest.rpartition("@")
-        name = urlsplit(f"//{host}").hostname or ""
-        if scheme not in ("sip", "sips") or not re.fullmatch(r"[\w.:\[\]-]+", host, re.ASCII):
-            continue
-        if not re.fullmatch(r"[0-9+*#]*", prefix, re.ASCII) or (trunks.lab and name not in _LOOPBACK):
+        if not usable(uri.strip(), trunks.lab, target=CALLBACK):
             continue
         return f"{scheme}:{prefix if at else ''}{number}@{host}"
     return ""

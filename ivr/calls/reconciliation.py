@@ -18,7 +18,8 @@ from ivr.calls.record import CallRecord
 class Fact(Protocol):
     """One thing Asterisk wrote down; ``at`` in seconds since the epoch.
 
-    ``what`` is one of ``reception``, ``queued``, ``answered``, ``left``, ``voicemail``, ``ended``.
+    ``what`` is one of ``reception``, ``queued``, ``answered``, ``left``, ``voicemail``, ``help`` (the
+    star key was pressed), ``helped`` (somebody outside answered), ``ended``.
     """
 
     @property
@@ -48,6 +49,8 @@ class CallTrace:
     answered: Fact | None = None
     left: Fact | None = None
     voicemail: Fact | None = None
+    help: Fact | None = None
+    helped: Fact | None = None
     ended: Fact | None = None
     last_at: float = 0.0
 
@@ -91,13 +94,37 @@ def missing_events(record: CallRecord | None, trace: CallTrace) -> list[Event]:
     answered = trace.answered is not None or (record is not None and record.answered_at is not None)
     if trace.left and answered and (record is None or record.left_at is None) and trace.ended:
         tell(trace.left, Kind.OPERATOR_LEFT)
-    if trace.voicemail and (record is None or not record.message) and not answered and trace.ended:
-        left = {"message": trace.voicemail.data.get("extra", ""), "reconciled": True}
-        events.append(Event(trace.call_id, trace.voicemail.at, Kind.VOICEMAIL_LEFT, left))
+    if trace.ended and not answered:
+        events += _without_operator(record, trace)
     if record is not None and record.callback is not None:
         return events  # the caller's own channel has ended, and the call goes on
     if trace.ended and (record is None or record.ended_at is None):
         tell(trace.ended, Kind.HUNG_UP)
+    return events
+
+
+def _without_operator(record: CallRecord | None, trace: CallTrace) -> list[Event]:
+    """Tell what became of a caller whom no operator answered: help that the dialplan called, a message.
+
+    ``extra`` of ``help`` is the number and the path of what is recorded.
+    """
+    events = []
+
+    def tell(fact: Fact, kind: Kind, **data: Any) -> None:
+        events.append(Event(trace.call_id, fact.at, kind, {**data, "reconciled": True}))
+
+    if trace.help is not None:
+        number, slash, path = str(trace.help.data.get("extra", "")).partition("/")
+        begun = {track.path for track in record.tracks} if record else set()
+        if slash and slash + path not in begun:
+            tell(trace.help, Kind.TRACK_BEGUN, path=slash + path, sides=["caller", "third"])
+        if trace.helped is not None and not (record and record.handed_off):
+            tell(
+                trace.helped, Kind.THIRD_ANSWERED, target=number, channel=trace.helped.data.get("channel", "")
+            )
+            tell(trace.helped, Kind.HANDED_OFF, target=number)
+    if trace.voicemail is not None and not (record and record.message):
+        tell(trace.voicemail, Kind.VOICEMAIL_LEFT, message=trace.voicemail.data.get("extra", ""))
     return events
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ivr.calls.callbacks import Callback
 from ivr.calls.events import Event, Kind
+from ivr.calls.spans import covered_s
 from ivr.calls.states import CALL_TRANSITIONS, SEAT_TRANSITIONS, CallState, SeatState
 
 PHONE_GONE = "phone gone"
@@ -16,13 +17,17 @@ PHONE_GONE = "phone gone"
 
 @dataclass(slots=True)
 class Leg:
-    """One party's channel; times in seconds since the epoch."""
+    """One party's channel; times in seconds since the epoch.
+
+    ``together_at``: when a third party began to talk with the caller, after it was asked and consulted.
+    """
 
     role: str
     channel: str
     joined_at: float
     left_at: float | None = None
     target: str = ""
+    together_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +100,16 @@ class CallRecord:
 
     @property
     def talk_s(self) -> float | None:
-        """Seconds an operator talked; None while it goes on or when nobody answered."""
-        until = self.left_at or self.ended_at
-        if self.answered_at is None or until is None:
+        """Seconds the caller had an operator or a third party; None while it goes on or when nobody answered.
+
+        A second wait between two talks does not count, nor does music after the operator has gone.
+        """
+        talks = [(leg.joined_at, leg.left_at) for leg in self.legs if leg.role == "operator"]
+        talks += [(leg.together_at, leg.left_at) for leg in self.legs if leg.together_at is not None]
+        over = [(begin, end) for begin, end in talks if end is not None]
+        if not talks or len(over) < len(talks):
             return None
-        return max(0.0, round(until - self.answered_at, 3))
+        return round(covered_s(over), 3)
 
     def apply(self, event: Event) -> bool:
         """Fold one event in.
@@ -199,6 +209,9 @@ def _operator_left(call: CallRecord, event: Event) -> None:
     if call.state is CallState.THREE_WAY and event.data.get("reason") != "caller":
         call.handed_off = True
     _close_legs(call, "operator", event.at)
+    last = _last_leg(call, "operator", event.at)
+    if last is not None and last.left_at is not None:  # told late: the end of the call had closed it
+        last.left_at = min(last.left_at, event.at)
 
 
 def _hung_up(call: CallRecord, event: Event) -> None:
@@ -231,7 +244,15 @@ def _third_gone(call: CallRecord, event: Event) -> None:
 
 def _handed_off(call: CallRecord, event: Event) -> None:
     call.handed_off = True
+    _together(call, event)
+
+
+def _together(call: CallRecord, event: Event) -> None:
+    """The caller talks with the third party from now on."""
     _off_hold(call, event)
+    third = _last_leg(call, "third", event.at)
+    if third is not None and third.together_at is None:
+        third.together_at = event.at
 
 
 def _taken_over(call: CallRecord, event: Event) -> None:
@@ -264,6 +285,11 @@ def _close_legs(call: CallRecord, role: str | None, at: float) -> None:
             leg.left_at = at
 
 
+def _last_leg(call: CallRecord, role: str, at: float) -> Leg | None:
+    """Return the leg of a role that began last before a moment."""
+    return next((leg for leg in reversed(call.legs) if leg.role == role and leg.joined_at <= at), None)
+
+
 def _callback(call: CallRecord, event: Event) -> None:
     if event.kind is Kind.CALLBACK_CLAIMED:
         if call.callback is None and call.ended_at is None:
@@ -279,7 +305,7 @@ def _callback(call: CallRecord, event: Event) -> None:
         call.answered_at = event.at
         call.recording = event.data.get("recording", call.recording)
         call.legs.append(Leg("caller", event.data.get("channel", ""), event.at))
-        call.legs.append(Leg("operator", event.data.get("seat_channel", ""), event.at))
+        call.legs.append(Leg("operator", call.callback.seat_channel, event.at))
     elif event.kind is Kind.CALLBACK_FAILED:
         call.ended_at = event.at
         call.outcome = "callback"
@@ -338,7 +364,7 @@ _CHANGES = {
     Kind.THIRD_LEFT: _third_gone,
     Kind.NEXT_ROUTE: _third_gone,
     Kind.TRANSFER_CANCELLED: _third_gone,
-    Kind.THREE_WAY: _off_hold,
+    Kind.THREE_WAY: _together,
     Kind.CALLER_BACK: _off_hold,
     Kind.HANDED_OFF: _handed_off,
     Kind.TAKEN_OVER: _taken_over,

@@ -15,7 +15,7 @@ from ivr.calls.record import CallRecord
 from ivr.calls.states import SeatState
 from ivr.hotline.book import HotlineBook
 
-_MAY_END_A_TALK = (Kind.OPERATOR_LEFT, Kind.HUNG_UP, Kind.ANSWERED)
+_MAY_END_A_TALK = (Kind.OPERATOR_LEFT, Kind.HUNG_UP, Kind.ANSWERED, Kind.TAKEN_OVER)
 
 
 class WrapUp:
@@ -34,10 +34,15 @@ class WrapUp:
 
     def hear(self, event: Event, call: CallRecord | None) -> bool:
         """Begin the wrap-up of a talk that an event ends; return whether one began."""
-        if call is None or event.kind not in _MAY_END_A_TALK or call.operator is None:
+        if call is None or event.kind not in _MAY_END_A_TALK or event.data.get("channel") in call.relieved:
+            return False
+        operator = call.operator
+        if event.kind is Kind.TAKEN_OVER:  # the call has its new operator already
+            operator = event.data.get("from_operator")
+        if operator is None:
             return False
         ended_at = talk_ended_at(event, call)
-        seat_id = self._calls.seat_of(call.operator)
+        seat_id = self._calls.seat_of(operator)
         if ended_at is None or seat_id is None:
             return False
         seat = self._calls.seat(seat_id)
@@ -69,7 +74,7 @@ def talk_ended_at(event: Event, call: CallRecord) -> float | None:
     if not joined:
         return None
     left = call.left_at if call.left_at is not None and call.left_at >= joined[-1] else None
-    if event.kind is Kind.OPERATOR_LEFT:
+    if event.kind in (Kind.OPERATOR_LEFT, Kind.TAKEN_OVER):
         return event.at
     if event.kind is Kind.HUNG_UP:
         return None if left is not None else event.at

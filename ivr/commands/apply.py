@@ -29,6 +29,7 @@ from ivr.applying.taking import (
     versions_of,
 )
 from ivr.asterisk.instance import Instance
+from ivr.commands.codes import tell_moved_codes
 from ivr.commands.common import json_option, language, plain_errors, print_json, print_table, say
 from ivr.commands.planning import tell_roster_effect
 from ivr.control import EngineAway
@@ -151,6 +152,7 @@ def _foretell(prepared: Prepared, html: Path | None) -> None:
     if table:
         print_table(("what", "added", "removed", "changed"), table)
     if prepared.old is not None:
+        tell_moved_codes(prepared.old, prepared.new)
         tell_roster_effect(
             prepared.old, prepared.new, datetime.now(ZoneInfo(prepared.new.timezone)).date(), html
         )

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from ivr.commands.codes import tell_moved_codes
 from ivr.commands.common import (
     json_option,
     language,
@@ -40,9 +41,11 @@ def _now() -> datetime:
 @plain_errors
 def check(folder: Path | None, html: Path | None, as_json: bool) -> None:
     """Check a configuration folder: every fault, advice, what its roster does. 检查配置。"""
+    from ivr.hotline.destinations import Own
     from ivr.hotline.files import Severity, read
 
-    reading = read(folder or load().config, _now().date())
+    settings = load()
+    reading = read(folder or settings.config, _now().date(), Own(settings.bind, settings.sip_port))
     book = reading.book
     if as_json:
         counts = {"lines": len(book.lines), "seats": len(book.seats)} if book else {}
@@ -60,6 +63,7 @@ def check(folder: Path | None, html: Path | None, as_json: bool) -> None:
         f"没有错误:{len(book.lines)} 条部门线,{len(book.queues)} 个队列,{len(book.seats)} 个座席,"
         f"{len(book.operators)} 名话务员。",
     )
+    tell_moved_codes(_running(book), book)
     if book.demand is not None or html is not None:
         from ivr.commands.planning import tell_roster_effect
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ivr.commands.common import json_option, plain_errors, print_json, print_table, say
+from ivr.commands.common import json_option, language, plain_errors, print_json, print_table, say
 from ivr.control import ask
 from ivr.settings import load
 
@@ -70,8 +70,12 @@ def mute(call: str) -> None:
 @plain_errors
 def targets(as_json: bool) -> None:
     """List who can be brought in, with the keys. 列出转接目标及按键。"""
-    rows: list[dict[str, str]] = ask(load().run, "transfer_targets")
+    rows: list[dict[str, Any]] = ask(load().run, "transfer_targets")
     if as_json:
         print_json(rows)
         return
-    print_table(("keys", "target"), [(row["keys"], row["target"]) for row in rows])
+    nowhere = "没有可用去向,见 ivr check" if language() == "zh" else "no usable route, see ivr check"
+    print_table(
+        ("keys", "target", "note"),
+        [(row["keys"], row["target"], "" if row["routes"] else nowhere) for row in rows],
+    )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 
 from ivr.hotline import models
-from ivr.hotline.book import MergeMode, QueueKind
+from ivr.hotline.book import EMERGENCY_NUMBERS, MergeMode, QueueKind
 from ivr.hotline.modes import ReceptionStyle
 from ivr.hotline.roster_checks import members
 from ivr.hotline.written import WrittenFolder
@@ -28,6 +28,7 @@ def advise(folder: WrittenFolder, today: date) -> None:
     _next_year(folder, today)
     _subcenters(folder)
     _menu(folder)
+    _emergencies(folder)
 
 
 def _crews(folder: WrittenFolder) -> None:
@@ -171,4 +172,29 @@ def _menu(folder: WrittenFolder) -> None:
             ("style",),
             "a menu without keys only makes callers wait; write keys, or style: direct.",
             "没有按键的菜单只会让来电人多等;请填写 keys 或改为 style: direct。",
+        )
+
+
+def _emergencies(folder: WrittenFolder) -> None:
+    """An emergency number nobody can be connected with, above all the one a caller's ``*`` leads to."""
+    trunks = folder.whole("trunks.yaml", models.TrunksFile)
+    reception = folder.whole("reception.yaml", models.ReceptionFile)
+    if trunks is None or reception is None:
+        return
+    for number in EMERGENCY_NUMBERS:
+        if number not in trunks.destinations and number != reception.star_number:
+            folder.advise(
+                "trunks.yaml",
+                ("destinations",),
+                f"{number} has no destination: operators cannot bring it in; write its address.",
+                f"{number} 没有配置去向,话务员无法接入;请填写地址。",
+            )
+    star = reception.star_number
+    if star not in trunks.destinations:
+        folder.advise(
+            "reception.yaml",
+            ("star_number",),
+            f"* leads to {star}, which has no destination in trunks.yaml: a caller in an emergency reaches nobody; "
+            f"write '{star}' there.",
+            f"按 * 应接通 {star},但 trunks.yaml 没有它的去向:紧急来电将无人接听;请填写 '{star}'。",
         )

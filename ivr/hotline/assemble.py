@@ -75,6 +75,7 @@ def _reception(written: models.ReceptionFile) -> ReceptionSpec:
         merged_prompt=written.merged_prompt,
         keys=dict(written.keys),
         speech=written.speech,
+        star_number=written.star_number,
     )
 
 

@@ -8,12 +8,10 @@ from datetime import date
 
 from ivr.hotline import book as _book
 from ivr.hotline import models
+from ivr.hotline.destinations import CALLBACK, Unusable, why_unusable
 from ivr.hotline.explain import ended, suggestion
 from ivr.hotline.written import WrittenFolder
 
-_LOOPBACK = re.compile(
-    r"sips?:(?:[^@]+@)?(127\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}|localhost|\[::1\])(:[0-9]+)?"
-)
 _INVENTED = re.compile(r"sips?:0000")
 
 Place = tuple[str | int, ...]
@@ -206,14 +204,33 @@ def _trunks(folder: WrittenFolder) -> None:
             _destination(folder, ("destinations", target, n), uri, lab=found.lab)
 
 
+_UNUSABLE = {
+    Unusable.MALFORMED: (
+        "{uri} would never be dialled; write sip:NUMBER@HOST:PORT (no sips:, no IPv6, nothing more).",
+        "{uri} 不会被拨打;请写成 sip:号码@主机:端口(不支持 sips: 和 IPv6,不得有其他内容)。",
+    ),
+    Unusable.OUTSIDE: (
+        "{uri} is not on this machine; in lab mode write 127.0.0.1, or set lab: false.",
+        "{uri} 不是本机地址;实验模式下请用 127.0.0.1,或设 lab: false。",
+    ),
+    Unusable.OURSELVES: (
+        "{uri} leads back to this hotline and would never be dialled; write the address of {target}.",
+        "{uri} 指向本热线自身,不会被拨打;请填写 {target} 的地址。",
+    ),
+}
+_BAD_CALLBACK = (
+    "{uri} would never be dialled; write sip:PREFIX@HOST:PORT, where PREFIX is digits, + * # or nothing.",
+    "{uri} 不会被拨打;请写成 sip:前缀@主机:端口,前缀只能是数字、+ * #,可省略。",
+)
+
+
 def _destination(folder: WrittenFolder, place: Place, uri: str, *, lab: bool) -> None:
-    if lab and not _LOOPBACK.fullmatch(uri):
-        folder.add(
-            "trunks.yaml",
-            place,
-            f"{uri} is not on this machine; in lab mode write 127.0.0.1, or set lab: false.",
-            f"{uri} 不是本机地址;实验模式下请用 127.0.0.1,或设 lab: false。",
-        )
+    target = str(place[1])
+    why = why_unusable(uri, lab, folder.own, target)
+    if why is not None:
+        bad_callback = why is Unusable.MALFORMED and target == CALLBACK
+        en, zh = _BAD_CALLBACK if bad_callback else _UNUSABLE[why]
+        folder.add("trunks.yaml", place, en.format(uri=uri, target=target), zh.format(uri=uri, target=target))
     elif not lab and _INVENTED.match(uri):
         folder.add(
             "trunks.yaml",

@@ -14,6 +14,7 @@ from ivr.hotline.advice import advise
 from ivr.hotline.assemble import assemble
 from ivr.hotline.book import HotlineBook
 from ivr.hotline.checks import check_together
+from ivr.hotline.destinations import Own
 from ivr.hotline.explain import suggestion
 from ivr.hotline.faults import ConfigurationError, Fault, Severity
 from ivr.hotline.models import FILES
@@ -50,12 +51,13 @@ def load(folder: Path) -> HotlineBook:
     return reading.book
 
 
-def read(folder: Path, today: date | None = None) -> Reading:
+def read(folder: Path, today: date | None = None, own: Own | None = None) -> Reading:
     """Read one configuration folder and tell everything about it.
 
     Args:
         folder: the folder; a profile (``profiles/NAME``) takes what it lacks from the folder around it.
         today: the local date, for advice; None: no advice is made.
+        own: where this hotline takes calls, so that no destination leads back there; None: not known.
     """
     if not folder.is_dir():
         en, zh = (
@@ -64,14 +66,18 @@ def read(folder: Path, today: date | None = None) -> Reading:
         )
         return Reading(None, (Fault(str(folder), 1, en, zh),), Snapshot(folder, {}))
     snapshot, faults = take(folder, tuple(FILES))
-    return read_snapshot(snapshot, today, faults)
+    return read_snapshot(snapshot, today, faults, own)
 
 
 def read_snapshot(
-    snapshot: Snapshot, today: date | None = None, faults: list[Fault] | None = None
+    snapshot: Snapshot,
+    today: date | None = None,
+    faults: list[Fault] | None = None,
+    own: Own | None = None,
 ) -> Reading:
     """Read files that are already in memory; ``faults`` are what reading them from the disk gave."""
     written = parse(snapshot)
+    written.own = own
     written.faults += faults or []
     told = {fault.file for fault in written.faults}
     for name in FILES:

@@ -17,6 +17,7 @@ from ivr.hotline.values import (
     Clock,
     Day,
     Digits,
+    EmergencyNumber,
     Flag,
     Id,
     MaybeId,
@@ -185,6 +186,7 @@ class ReceptionFile(Written):
     merged_prompt: NoPrompt = "P006"
     keys: dict[Annotated[str, Field(pattern=r"^[1-9]$")], Id] = {}
     speech: Flag = False
+    star_number: EmergencyNumber = "110"
     priorities: PrioritiesEntry = PrioritiesEntry()
 
 

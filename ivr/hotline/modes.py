@@ -47,7 +47,10 @@ class ReceptionStyle(enum.StrEnum):
 
 @dataclass(frozen=True)
 class ReceptionSpec:
-    """What plays before the queue; ``keys``: digit to line id, for the menu."""
+    """What plays before the queue; ``keys``: digit to line id, for the menu.
+
+    ``star_number``: where the caller's ``*`` leads; 110 passes fire and ambulance on (国办发〔2022〕12号).
+    """
 
     greeting: str = "P001"
     style: ReceptionStyle = ReceptionStyle.DIRECT
@@ -55,6 +58,7 @@ class ReceptionSpec:
     merged_prompt: str = "P006"
     keys: Mapping[str, str] = field(default_factory=dict)
     speech: bool = False
+    star_number: str = "110"
 
 
 @dataclass(frozen=True)

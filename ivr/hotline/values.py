@@ -165,6 +165,7 @@ Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
 MaybeId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,40}$")]
 QueueId = Annotated[Id, AfterValidator(queue_name)]
 Digits = Annotated[str, Field(pattern=r"^[0-9]{1,15}$")]
+EmergencyNumber = Annotated[str, Field(pattern=r"^1(10|19|20|22)$")]
 Phone = Annotated[str, Field(pattern=r"^([0-9-]{3,20})?$")]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\"\\;]*$")]
 Sentence = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\"\\;]*$")]
@@ -181,6 +182,7 @@ PATTERNS: Mapping[str, tuple[str, str]] = {
     r"^[A-Za-z0-9_-]{1,40}$": ("letters, digits, _ and -, at most 40", "字母、数字、_ 和 -,至多 40 个"),
     r"^[A-Za-z0-9_-]{0,40}$": ("letters, digits, _ and -, at most 40", "字母、数字、_ 和 -,至多 40 个"),
     r"^[0-9]{1,15}$": ("digits", "数字"),
+    r"^1(10|19|20|22)$": ("'110', '119', '120' or '122', in quotes", "'110'、'119'、'120' 或 '122',加引号"),
     r"^[0-9-]{3,20}$": ("digits and -, 3 to 20", "数字和 -,3 到 20 个"),
     r"^([0-9-]{3,20})?$": ("digits and -, 3 to 20, or ''", "数字和 -,3 到 20 个,或 ''"),
     r"^[^\x00-\x1f\"\\;]*$": (

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from ivr.hotline.destinations import Own
 from ivr.hotline.explain import explain
 from ivr.hotline.faults import Fault, Severity
 from ivr.hotline.models import FILES
@@ -53,6 +54,8 @@ class WrittenFolder:
     snapshot: Snapshot
     files: dict[str, WrittenFile] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
+    own: Own | None = None
+    """Where this hotline itself takes calls, where that is known."""
 
     def model(self, name: str, model: type[Model]) -> Model | None:
         """Return a file's model; None where it could not be read."""

@@ -222,13 +222,23 @@ class Store:
             )
 
     async def unfinished_recordings(self) -> list[str]:
-        """Return the ids of ended calls with words in them whose recording or transcript is still to be made."""
+        """Return the ids of ended calls with words in them whose recording or transcript is still to be made.
+
+        Whoever pressed the star key may have talked to help alone, or to nobody: of these the journal tells
+        that a recording was begun.
+        """
+        begun = sa.exists().where(
+            t.journal.c.stream == t.tickets.c.call_id, t.journal.c.kind == "track_begun"
+        )
+        talked = t.tickets.c.outcome.in_(("answered", "voicemail", "handed_off"))
         async with self._reading() as connection:
             status = t.tickets.c.transcript["status"].as_string()
             return list(
                 await connection.scalars(
                     sa.select(t.tickets.c.call_id).where(
-                        t.tickets.c.outcome.in_(("answered", "voicemail")), status.in_(("none", "pending"))
+                        t.tickets.c.outcome.is_not(None),
+                        status.in_(("none", "pending")),
+                        sa.or_(talked, begun),
                     )
                 )
             )

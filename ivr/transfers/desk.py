@@ -29,6 +29,7 @@ TRIES = 3
 
 _KEPT = frozenset({S.AWAITED, S.AWAITED_ASKING, S.AWAITED_HELP, S.DELIVERING, S.REQUEUEING})
 """States of a caller whose operator has gone."""
+_SETTLED = frozenset({S.THREE_WAY, S.HANDED_OFF, S.TOGETHER})
 _WITH_THIRD = frozenset({S.CONSULTING, S.JOINING, S.THREE_WAY, S.HANDED_OFF, S.DELIVERING})
 
 Alarm = Callable[[str, str, str, str], object]
@@ -102,7 +103,7 @@ class Desk:
             facts = {"target": transfer.target, "channel": channel}
             self._floor.tell(transfer.call_id, K.THIRD_ANSWERED, **facts)
         elif step in ("refused", "unheeded"):
-            self._third_failed(transfer, step, final=True)
+            self._third_failed(transfer, step, final=step == "refused")
 
     def third_gone(self, channel_id: str, reason: str) -> None:
         """Hear that a third party's channel has ended, or never came to be."""
@@ -112,14 +113,23 @@ class Desk:
         transfer.third = ""  # nothing is left to hang up
         if transfer.state in _WITH_THIRD:
             self._floor.tell(transfer.call_id, K.THIRD_LEFT, target=transfer.target)
+        elif transfer.state in (S.ASKING, S.AWAITED_ASKING):  # to hang up is to say no
+            reason = reason if reason == "no_room" else "refused"
+            self._third_failed(transfer, reason, final=True)
         else:
             self._third_failed(transfer, reason)
+
+    def caller_goes(self, call_id: str) -> None:
+        """Hear that the caller has hung up; the others of the room go before the caller's channel ends."""
+        if call_id in self._floor.transfers:
+            self._floor.caller_gone.add(call_id)
 
     def operator_gone(self, channel: str) -> None:
         """Hear that an operator's channel has ended; app_queue mostly has said so already."""
         call_id = self._floor.operated_by(channel) if channel else ""
         if call_id and self._floor.transfer(call_id).state is not S.IDLE:
-            self._floor.tell(call_id, K.OPERATOR_LEFT, reason="agent", channel=channel)
+            reason = "caller" if call_id in self._floor.caller_gone else "agent"
+            self._floor.tell(call_id, K.OPERATOR_LEFT, reason=reason, channel=channel)
 
     def hear(self, event: Event, call: CallRecord | None) -> None:
         """Fold in what was journalled, whoever did, and do what the new state wants."""
@@ -156,7 +166,7 @@ class Desk:
         if transfer.state in (S.INVITING, S.AWAITED) or transfer.state in HELPING:
             self._third_failed(transfer, "no_answer")
         elif transfer.state in (S.ASKING, S.AWAITED_ASKING):
-            self._third_failed(transfer, "unheeded", final=True)
+            self._third_failed(transfer, "unheeded")  # a machine may have answered: the next route
         elif transfer.state is S.CONSULTING:
             self._floor.tell(transfer.call_id, K.TRANSFER_COMPLETED, by="deadline")
         else:
@@ -212,6 +222,8 @@ class Desk:
         if third and transfer.third == third:
             self._compare_third(transfer, there)
         self._settle_room(call_id)
+        if transfer.state in _SETTLED:
+            self._moves.settle(transfer)
         if transfer.state is S.INVITING and there.operator and not there.operator_in_room:
             self._moves.gather(transfer, 0)
         elif transfer.state is S.REQUEUEING:
@@ -231,6 +243,9 @@ class Desk:
         self._floor.taking.pop(call_id)
         self._floor.operator_in.add(call_id)
         facts = taking._asdict() | {"from_channel": former}
+        call = self._floor.calls.calls.get(call_id)
+        if former and call is not None:
+            facts["from_operator"] = call.operator
         self._floor.tell(call_id, K.TAKEN_OVER, **facts)
         self._moves.drop(former)
 

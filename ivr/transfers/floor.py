@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ivr.calls.book import CallBook
 from ivr.calls.events import Event, Kind
 from ivr.transfers import told
+from ivr.transfers.states import TransferState
 from ivr.transfers.transfer import Transfer
 
 
@@ -33,10 +35,12 @@ class Floor:
         self.transfers: dict[str, Transfer] = {}
         self.caller_in: set[str] = set()
         """Calls whose caller is in the room."""
+        self.caller_gone: set[str] = set()
+        """Calls whose caller has hung up, and whose others are being sent home."""
         self.operator_in: set[str] = set()
         """Calls whose operator is in the room."""
         self.gathering: dict[str, tuple[float, int]] = {}
-        """Calls whose operator was sent into the room: when, and how often before."""
+        """Calls whose operator was sent into the room: when (infinite: not yet sent), and how often before."""
         self.taking: dict[str, Taking] = {}
         """Calls that a shift leader is about to take over."""
 
@@ -61,6 +65,18 @@ class Floor:
         """Return the three-way call whose operator has that channel, empty where none has."""
         return next((call_id for call_id in self.transfers if self.operator(call_id) == channel), "")
 
+    def goes_on(self, call_id: str) -> bool:
+        """Tell whether a third party is with a caller or on the way to them: their recording goes on."""
+        return self.transfer(call_id).state not in (TransferState.IDLE, TransferState.LEAVING)
+
+    def parting(self, call_id: str) -> bool:
+        """Tell whether caller and operator are still together, and about to be led away."""
+        return math.isinf(self.gathering.get(call_id, (0.0, 0))[0])
+
+    def parted(self, transfer: Transfer) -> bool:
+        """Tell whether the caller was seen anywhere but with the operator in the queue's bridge."""
+        return transfer.moved or transfer.call_id in self.caller_in
+
     def tell(self, call_id: str, kind: Kind, **data: Any) -> None:
         """Journal something."""
         self.calls.record(Event(call_id, self.clock(), kind, data))
@@ -68,6 +84,7 @@ class Floor:
     def empty(self, call_id: str) -> None:
         """Forget who was in a room."""
         self.caller_in.discard(call_id)
+        self.caller_gone.discard(call_id)
         self.operator_in.discard(call_id)
         self.gathering.pop(call_id, None)
         self.taking.pop(call_id, None)

@@ -7,6 +7,7 @@ what happens next, and by the deadline of the state.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -21,6 +22,9 @@ from ivr.transfers.states import HELPING, HOLDING, TransferState
 from ivr.transfers.transfer import Transfer
 
 log = logging.getLogger(__name__)
+
+_PARTING = HELPING | {TransferState.INVITING, TransferState.ASKING}
+_REUNITED = frozenset({TransferState.RETURNING, TransferState.TOGETHER})
 
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
@@ -53,20 +57,43 @@ class Moves:
         """Told when a third party could not even be called: its channel id, the reason."""
 
     def gather(self, transfer: Transfer, tries: int) -> None:
-        """Take caller and operator out of the queue's bridge."""
-        call_id = transfer.call_id
-        self._floor.gathering[call_id] = (self._floor.clock(), tries)
+        """Take caller and operator out of the queue's bridge, as soon as no code they keyed is at work there.
+
+        A channel that is sent away in the middle of a code is hung up by Asterisk (bridge_channel.c,
+        bridge_channel_feature_digit).
+        """
+        self._floor.gathering[transfer.call_id] = (math.inf, tries)
+        self.do(self._gather(transfer, tries, transfer.state))
+
+    async def _gather(self, transfer: Transfer, tries: int, wanted: TransferState) -> None:
+        call_id, floor = transfer.call_id, self._floor
+        await self._keys_done(floor.caller(call_id), floor.operator(call_id))
+        caller, operator = floor.caller(call_id), floor.operator(call_id)
+        if floor.transfers.get(call_id) is not transfer or not caller:
+            return
+        if call_id in floor.gathering:
+            floor.gathering[call_id] = (floor.clock(), tries)
+        if wanted in _PARTING and transfer.state in _REUNITED and not transfer.moved:  # they never parted
+            floor.gathering.pop(call_id, None)
+            if transfer.state is TransferState.RETURNING:
+                floor.tell(call_id, Kind.CALLER_BACK, unmoved=True)
+            return
         number = told.help_number(transfer) if transfer.state in HELPING else ""
         hold = transfer.state in HOLDING and transfer.state is not TransferState.RETURNING
-        caller, operator = self._floor.caller(call_id), self._floor.operator(call_id)
-        self.do(self._room.gather(caller, operator, hold=hold, help_number=number))
+        if operator:
+            await self._room.gather(caller, operator, hold=hold, help_number=number)
+        elif hold:
+            await self._room.hold(caller)
+        else:
+            await self._room.bring(caller, help_number=number)
 
     def begin(self, transfer: Transfer, before: TransferState) -> None:
         """Make room for a third party, call it, and tell the caller."""
         caller = self._floor.caller(transfer.call_id)
         number = told.help_number(transfer)
+        self.do(self._room.expect(caller))
         if before is TransferState.TOGETHER and transfer.moved:
-            self.do(self._room.bring(caller, help_number=number) if number else self._room.hold(caller))
+            self.do(self._lead(caller, number))
         else:
             self.gather(transfer, 0)
         self.invite(transfer)
@@ -74,6 +101,20 @@ class Moves:
             self.do(self._room.say(caller, "P010", {"emergency_name": f"emergency_{number}"}))
         elif (prompt := told.announcement(self._book(), transfer)) is not None:
             self.do(self._room.say(caller, *prompt))
+
+    async def _lead(self, caller: str, help_number: str) -> None:
+        """Take a caller who is in the room on hold, or let them wait there for help."""
+        await self._keys_done(caller)
+        if help_number:
+            await self._room.bring(caller, help_number=help_number)
+        else:
+            await self._room.hold(caller)
+
+    async def _keys_done(self, *channels: str) -> None:
+        try:
+            await self._room.keys_done(*filter(None, channels))
+        except HotlineError as error:  # the command that follows says whether the wire is broken
+            log.warning("whether a code is at work is not known: %s", error.sentence)
 
     def invite(self, transfer: Transfer) -> None:
         """Call the third party on its present route."""
@@ -107,13 +148,16 @@ class Moves:
         """Bring the caller into the room, and the operator too where both are still in the queue's bridge."""
         call_id = transfer.call_id
         floor = self._floor
-        # an operator who is on the way is not sent again: leaving the room once more would empty it of its
-        # last marked party, and Asterisk would see the caller off
-        on_the_way = call_id in floor.operator_in or call_id in floor.gathering
-        if transfer.state is TransferState.RETURNING and not on_the_way and floor.operator(call_id):
+        if floor.parting(call_id):
+            return  # they will be led to where they belong by then
+        alone = call_id in floor.operator_in or not floor.operator(call_id)
+        if transfer.state is not TransferState.RETURNING or alone or floor.parted(transfer):
+            self.do(self._room.bring(floor.caller(call_id)))
+        elif call_id not in floor.gathering or transfer.tries:
+            # the caller alone would be the end of the queue's bridge, and of the operator in it
             self.gather(transfer, 0)
-        else:
-            self.do(self._room.bring(self._floor.caller(call_id)))
+        # else an operator is on the way and not sent again: leaving the room once more would empty it of its
+        # last marked party, and Asterisk would see the caller off; the caller comes when they are seen on hold
 
     def requeue(self, transfer: Transfer) -> None:
         """Send the caller to the head of the general queue."""

@@ -56,6 +56,9 @@ class Room(Protocol):
     Channels are named as Asterisk names them.  Everything may raise ``HotlineError``.
     """
 
+    async def keys_done(self, *channels: str) -> None:
+        """Wait until no code keyed by one of these is at work; a channel that has gone is at work with nothing."""
+
     async def gather(self, caller: str, operator: str, *, hold: bool, help_number: str = "") -> None:
         """Take both out of the queue's bridge: the operator into the room, the caller on hold or there too."""
 
@@ -67,6 +70,9 @@ class Room(Protocol):
 
     async def requeue(self, caller: str) -> None:
         """Send the caller to the head of the general queue."""
+
+    async def expect(self, caller: str) -> None:
+        """Tell the caller's channel that somebody is being called: whoever leaves, the caller waits on."""
 
     async def settle(self, caller: str) -> None:
         """Tell the caller's channel that nobody is waited for any more."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -11,10 +10,7 @@ from ivr.calls.reception import DIVERSION_110
 from ivr.calls.record import CallRecord
 from ivr.errors import HotlineError
 from ivr.hotline.book import EMERGENCY_NUMBERS, HotlineBook, Line, MergeMode
-
-_URI = re.compile(r"sip:[A-Za-z0-9_.+*#-]{1,40}@(?P<host>[A-Za-z0-9.-]{1,100})(?::(?P<port>[0-9]{2,5}))?")
-SIP_PORT = 5060
-_LOOPBACK = re.compile(r"127(?:\.[0-9]{1,3}){3}|localhost")
+from ivr.hotline.destinations import Own, usable
 
 RING_S = 25.0
 """A third party that has not answered by then is given up (P034)."""
@@ -63,27 +59,31 @@ class Target:
     emergency: bool = False
 
 
-@dataclass(frozen=True)
-class Own:
-    """Where we ourselves can be reached: no destination may lead back there."""
+def codes_of(book: HotlineBook) -> dict[str, str]:
+    """Return the target of each code of keys, as it is dialled after ``*1``.
 
-    host: str = "127.0.0.1"
-    port: int = 0
+    Numbers follow the order of the files: what is appended at the end moves nobody's code.  A queue
+    that nobody serves keeps its number and is not listed.
+    """
+    table = dict(KEYS)
+    served = {queue for person in book.operators for queue in person.queues}
+    experts = [queue.id for queue in book.queues if queue is not book.general_queue]
+    reached = book.trunks.destinations
+    centres = [
+        line.id
+        for line in book.lines
+        if line.merge_mode is MergeMode.SUBCENTER or f"subcenter:{line.id}" in reached
+    ]
+    table |= {f"5{n:02d}": f"expert:{queue}" for n, queue in enumerate(experts[:99], 1) if queue in served}
+    table |= {f"6{n:02d}": f"subcenter:{line}" for n, line in enumerate(centres[:99], 1)}
+    table |= {f"7{n:03d}": f"unit:{unit.id}" for n, unit in enumerate(book.units[:999], 1)}
+    return table | {f"8{seat.id}": f"seat:{seat.id}" for seat in book.seats}
 
 
-def usable(uri: str, lab: bool, own: Own | None = None) -> bool:
-    """Tell whether a SIP address may be dialled: harmless in a dialplan, loopback in lab mode, and not ourselves."""
-    match = _URI.fullmatch(uri)
-    if match is None:
-        return False
-    local = _LOOPBACK.fullmatch(match["host"]) is not None
-    if (
-        own is not None
-        and int(match["port"] or SIP_PORT) == own.port
-        and (local or match["host"] == own.host)
-    ):
-        return False
-    return local or not lab
+def moved_codes(old: HotlineBook, new: HotlineBook) -> list[tuple[str, str, str]]:
+    """Return the codes that lead elsewhere in a new configuration: (code, before, after); '' is nowhere."""
+    before, after = codes_of(old), codes_of(new)
+    return [(code, name, after.get(code, "")) for code, name in before.items() if after.get(code) != name]
 
 
 class Targets:
@@ -108,20 +108,20 @@ class Targets:
         self._manned = manned
         self._leader_seat = leader_seat
 
+    @property
+    def star_number(self) -> str:
+        """The number to which the caller's ``*`` leads."""
+        return self._book.reception.star_number
+
     def codes(self) -> dict[str, str]:
         """Return the target of each code of keys, as it is dialled after ``*1``."""
-        table = dict(KEYS)
-        experts = [queue.id for queue in self._book.queues[1:]]
-        reached = self._book.trunks.destinations
-        centres = [
-            line.id
-            for line in self._book.lines
-            if line.merge_mode is MergeMode.SUBCENTER or f"subcenter:{line.id}" in reached
-        ]
-        table |= {f"5{n:02d}": f"expert:{queue}" for n, queue in enumerate(experts[:99], 1)}
-        table |= {f"6{n:02d}": f"subcenter:{line}" for n, line in enumerate(centres[:99], 1)}
-        table |= {f"7{n:03d}": f"unit:{unit.id}" for n, unit in enumerate(self._book.units[:999], 1)}
-        return table | {f"8{seat.id}": f"seat:{seat.id}" for seat in self._book.seats}
+        return codes_of(self._book)
+
+    def routes(self, name: str) -> int:
+        """Return how many ways to a target could be dialled; 0: nobody can be brought in there."""
+        if name.partition(":")[0] in ("expert", "seat"):
+            return 1
+        return len(self._destinations(name, RING_S))
 
     def resolve(self, name: str, call: CallRecord) -> Target:
         """Find a target and the routes that lead there now.

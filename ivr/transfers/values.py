@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ivr.hotline.book import EMERGENCY_NUMBERS, HotlineBook
+from ivr.hotline.destinations import Own, usable
 from ivr.hotline.modes import Priorities
-from ivr.transfers.targets import HELP_RING_S, RING_S, Own, usable
-from ivr.transfers.told import STAR_NUMBER
+from ivr.transfers.targets import HELP_RING_S, RING_S
 
 HOLD_LIMIT_S = 200
 """Seconds of music after which Asterisk brings the caller back by itself; above every deadline of ours."""
@@ -26,14 +26,12 @@ def transfer_values(book: HotlineBook, sounds: Sounds, own: Own | None = None) -
         sounds: the recordings of a prompt, in playing order: (id, for_asterisk=True, slots…).
         own: where we ourselves are.
     """
-    routes = [
-        uri for uri in book.trunks.destinations.get(STAR_NUMBER, ()) if usable(uri, book.trunks.lab, own)
-    ]
+    star = book.reception.star_number
+    routes = [uri for uri in book.trunks.destinations.get(star, ()) if usable(uri, book.trunks.lab, own)]
     return {
-        "star_number": STAR_NUMBER,
+        "star_number": star,
         "star_routes": routes,
-        "star_failed": _joined(sounds("P011", for_asterisk=True, emergency_number=STAR_NUMBER)),
-        "not_leader": _joined(sounds("S059", for_asterisk=True)),
+        "star_failed": _joined(sounds("P011", for_asterisk=True, emergency_number=star)),
         "help_ring_s": int(HELP_RING_S),
         "help_sounds": [
             (number, list(sounds("P010", for_asterisk=True, emergency_name=f"emergency_{number}")))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from ivr.calls.events import Kind
 from ivr.calls.record import CallRecord
+from ivr.calls.states import CallState
 from ivr.transfers import told
 from ivr.transfers.floor import Floor, Taking
 from ivr.transfers.moves import Moves
@@ -44,9 +45,12 @@ class Wishes:
             TransferRefused: not this target, or not now.
         """
         call = self._floor.calls.calls.get(call_id)
-        if call is None or not self._floor.operator(call_id):
+        ours = call is not None and call.callback is not None and call.state is CallState.TALKING
+        if call is None or not (ours or self._floor.operator(call_id)):
             raise told.no_such_call(call_id)
         try:
+            if ours:
+                raise told.placed_by_us(call_id)
             target = self._targets().resolve(name, call)
             if target.emergency:
                 self._make_room_for_help(call_id, name)
@@ -96,7 +100,10 @@ class Wishes:
 
     def take_over(self, call_id: str, taking: Taking) -> None:
         """Let a shift leader take a call over: they enter the room, then the caller comes and the operator goes."""
-        if call_id not in self._floor.calls.calls or self._floor.transfer(call_id).state not in _TAKEABLE:
+        call = self._floor.calls.calls.get(call_id)
+        if call is not None and call.callback is not None:
+            raise told.placed_by_us(call_id)
+        if call is None or self._floor.transfer(call_id).state not in _TAKEABLE:
             raise told.not_now("take over")
         self._floor.taking[call_id] = taking
 
@@ -126,7 +133,7 @@ class Wishes:
     def star(self, call_id: str) -> None:
         """Call help because the caller pressed ``*`` in the talk, on hold or in the room."""
         try:
-            self.start(call_id, told.STAR_NUMBER, "caller")
+            self.start(call_id, self._targets().star_number, "caller")
         except TransferRefused as error:
             log.info("call %s: %s", call_id, error.sentence)
 

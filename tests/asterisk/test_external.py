@@ -2,137 +2,38 @@
 
 from __future__ import annotations
 
-import contextlib
-import selectors
-import shutil
-import socket
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ivr import deployment
 from ivr.asterisk.instance import Instance
-from ivr.asterisk.rendering import render
-from ivr.hotline.files import load as load_book
-from ivr.keys import open_keys
-from ivr.settings import load as load_settings
-from tests.asterisk.hotline import Hotline, free_tcp_port, wait_for
+from tests.asterisk.city import CutLine, attached_to_a_city
+from tests.asterisk.hotline import Hotline, wait_for
 
 pytestmark = pytest.mark.asterisk
-
-
-class CutLine:
-    """A TCP line to a port that can be cut: nothing passes, nothing is closed, new calls hang."""
-
-    def __init__(self, target: int) -> None:
-        self._target = target
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._listener, selectors.EVENT_READ)
-        self._cut = threading.Event()
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def cut(self, seconds: float) -> None:
-        """Cut the line for a while."""
-        self._cut.set()
-        time.sleep(seconds)
-        self._cut.clear()
-
-    def close(self) -> None:
-        """End."""
-        self._over.set()
-        self._thread.join(5)
-        for key in list(self._selector.get_map().values()):
-            key.fileobj.close()  # type: ignore[union-attr]
-
-    def _run(self) -> None:
-        while not self._over.is_set():
-            if self._cut.is_set():
-                time.sleep(0.05)
-                continue
-            for key, _ in self._selector.select(0.05):
-                if key.fileobj is self._listener:
-                    self._accept()
-                else:
-                    self._pass(key)
-
-    def _accept(self) -> None:
-        near, _ = self._listener.accept()
-        try:
-            far = socket.create_connection(("127.0.0.1", self._target))
-        except OSError:
-            near.close()
-            return
-        self._selector.register(near, selectors.EVENT_READ, far)
-        self._selector.register(far, selectors.EVENT_READ, near)
-
-    def _pass(self, key: selectors.SelectorKey) -> None:
-        near: socket.socket = key.fileobj  # type: ignore[assignment]
-        far: socket.socket = key.data
-        try:
-            data = near.recv(65536)
-            if data:
-                far.sendall(data)
-                return
-        except OSError:
-            pass
-        for end in (near, far):
-            with contextlib.suppress(KeyError, ValueError):
-                self._selector.unregister(end)
-            end.close()
-
-
-def city_asterisk(folder: Path, sip_port: int, ami_port: int) -> Instance:
-    """Lay out an Asterisk that knows nothing of us, with transports, a manager and its own modules."""
-    settings = load_settings(
-        home=folder / "unused", sip_port=sip_port, ami_port=ami_port, rtp_ports="33000-33400"
-    )
-    installation = deployment.find_asterisk(settings, print)
-    city = Instance(installation, folder / "city", folder / "city-run")
-    book = load_book(settings.config)
-    keys = open_keys(settings.home, deployment.sip_users(book), [])
-    values = deployment.context(settings, book, keys, deployment._folders(city))
-    render(deployment.TEMPLATES, city.home / "etc", values)
-    shutil.rmtree(city.home / "etc/ivr12345")
-    for path in (city.home / "etc").glob("*.conf"):
-        lines = [line for line in path.read_text().splitlines() if not line.startswith("#include ivr12345")]
-        path.write_text("\n".join(lines) + "\n")
-    (city.home / "etc/cel.conf").write_text("[general]\nenable = no\n")
-    return city
 
 
 @pytest.fixture
 def attached(tmp_path: Path) -> Iterator[tuple[Hotline, CutLine, Instance]]:
     """A hotline attached to a city's Asterisk over a line that can be cut."""
-    ami_port = free_tcp_port()
-    line = CutLine(ami_port)
-    hotline = Hotline(
-        tmp_path, quick=True, IVR_ASTERISK="external", IVR_AMI_PORT=str(line.port),
-        IVR_ASTERISK_LOGS=str(tmp_path / "city/log"),
-    )  # fmt: skip
-    city = city_asterisk(tmp_path, hotline.sip_port, ami_port)
-    try:
-        printed = hotline.run("asterisk", "include")
-        assert "#include" in printed.stdout, printed.stderr
-        done = hotline.run("asterisk", "include", "--install", str(city.home / "etc"))
-        assert done.returncode == 0, done.stderr
-        before = {path.name: path.read_text() for path in (city.home / "etc").glob("*.conf")}
-        hotline.run("asterisk", "include", "--install", str(city.home / "etc"))
-        assert before == {path.name: path.read_text() for path in (city.home / "etc").glob("*.conf")}
-        city.start()
-        city.wait_booted()
-        hotline.up()
-        yield hotline, line, city
-    finally:
-        hotline.down()
-        city.stop()
-        line.close()
+    with attached_to_a_city(tmp_path) as whole:
+        yield whole
+
+
+def test_what_is_to_be_included_is_printed_and_written_once(
+    attached: tuple[Hotline, CutLine, Instance],
+) -> None:
+    hotline, _, city = attached
+    printed = hotline.run("asterisk", "include")
+    assert "#include" in printed.stdout, printed.stderr
+    before = {path.name: path.read_text() for path in (city.home / "etc").glob("*.conf")}
+    assert any(
+        f"#include {hotline.home}" in text or f'#include "{hotline.home}' in text for text in before.values()
+    )
+    assert hotline.run("asterisk", "include", "--install", str(city.home / "etc")).returncode == 0
+    assert before == {path.name: path.read_text() for path in (city.home / "etc").glob("*.conf")}
 
 
 def test_a_minute_without_the_manager_under_load_loses_no_ticket(

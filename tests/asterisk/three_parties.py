@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -176,6 +176,16 @@ class Hall:
         scene.hear(caller={O}, operator={C})
         return scene
 
+    def leader_seat(self) -> str:
+        """Return the seat of whoever leads the shift now."""
+        leads = self.hotline.engine("mode")["leader"]
+        return next(str(row["seat"]) for row in self.hotline.engine("seats") if row["operator"] == leads)
+
+    def password(self, seat: str) -> str:
+        """Return the password of a seat's phone."""
+        secrets = json.loads((self.hotline.home / "secrets.json").read_text())
+        return str(secrets["sip"][f"seat{seat}"])
+
     def talking(self, number: str) -> dict[str, Any] | None:
         """Return the call of a number once an operator talks on it."""
         rows: list[dict[str, Any]] = self.hotline.engine("open_calls")
@@ -190,9 +200,18 @@ class Hall:
             phone.close()
 
 
+Opened = contextlib.AbstractContextManager[Hotline]
+
+
 @contextlib.contextmanager
-def hall(folder: Path, seats: int, thirds: int) -> Iterator[Hall]:
-    """Run a hotline for three-way calls and leave nothing behind."""
+def hall(
+    folder: Path,
+    seats: int,
+    thirds: int,
+    open_hotline: Callable[..., Opened] = running,
+    prepare: Callable[[Path], None] = lambda _: None,
+) -> Iterator[Hall]:
+    """Run a hotline for three-way calls and leave nothing behind; ``prepare`` may edit its configuration."""
     nobody = ("127.0.0.1", 0)
     parties = [TonePhone(0, T, nobody, name=f"third {n}") for n in range(thirds)]
     helping = [TonePhone(0, T, nobody, name=f"help {n}") for n in range(4)]
@@ -209,7 +228,8 @@ def hall(folder: Path, seats: int, thirds: int) -> Iterator[Hall]:
         "122": [f"sip:122@127.0.0.1:{helpers[3]}"],
     }
     configure(config, destinations, "q_social")
-    with running(folder, IVR_CONFIG=str(config), IVR_RTP_PORTS=rtp_range(1200)) as hotline:
+    prepare(config)
+    with open_hotline(folder, IVR_CONFIG=str(config), IVR_RTP_PORTS=rtp_range(1200)) as hotline:
         place = Hall(hotline, parties, helping)
         try:
             place.man(seats)

@@ -320,9 +320,17 @@ async def test_recordings_still_to_be_made_are_found_after_a_restart(store: Stor
         a_ticket("failed", outcome="answered", transcript={"status": "failed"}),
         a_ticket("abandoned", outcome="abandoned"),
         a_ticket("open", outcome=None),
+        a_ticket("help", outcome="handed_off"),
+        a_ticket("no help", outcome="abandoned"),
+        a_ticket("no help, open", outcome=None),
     ]
-    await store.write(Batch(CURSOR, "1:0", "1:1", [], [], rows, [], {row["call_id"]: DAY for row in rows}))
-    assert sorted(await store.unfinished_recordings()) == ["none", "pending"]
+    stars = [
+        {"stream": call_id, "at": T0, "kind": "track_begun", "data": {"path": "/r/x-help"}}
+        for call_id in ("help", "no help", "no help, open")
+    ]
+    days = {row["call_id"]: DAY for row in rows}
+    await store.write(Batch(CURSOR, "1:0", "1:1", stars, [], rows, [], days))
+    assert sorted(await store.unfinished_recordings()) == ["help", "no help", "none", "pending"]
 
 
 async def test_what_a_person_looked_at_is_noted(store: Store) -> None:

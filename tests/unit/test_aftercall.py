@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from ivr.calls import aftercall
-from ivr.calls.aftercall import SIDES, AfterCall
+from ivr.calls.aftercall import SIDES, AfterCall, talk_over
 from ivr.calls.events import Event, Kind
 from ivr.calls.record import CallRecord
 from ivr.errors import HotlineError
-from tests.unit.kit import T0, Clock, Journal, told
+from tests.unit.kit import T0, Clock, Journal, event, told
 
 CALL = "a1-1.1"
 WORDS = {"text": "停水了", "turns": [], "model": "tiny", "demonstration": True}
@@ -386,3 +386,75 @@ async def test_a_message_stays_in_the_ticket_beside_the_talk_of_its_callback(off
     ]
     assert [path.name for path, _ in office.heard][1:] == ["x-message.wav", "x-callback1.wav"]
     assert (call.outcome, call.transcript["status"]) == ("answered", "done")
+
+
+TAKEN: tuple[float, str, dict[str, Any]] = (
+    40.0,
+    "taken_over",
+    {"seat": "02", "operator": "1002", "channel": "PJSIP/seat02-9"},
+)
+TALK: list[tuple[float, str, dict[str, Any]]] = [
+    (0.0, "call_started", {"recording": "/r/x", "caller": {}}),
+    (1.0, "queued", {}),
+    (2.0, "answered", {"seat": "01", "channel": "PJSIP/seat01-2"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("before", "kind", "data", "over"),
+    [
+        ([], "operator_left", {"channel": "PJSIP/seat01-2"}, True),
+        ([], "operator_left", {"channel": "PJSIP/seat01-2", "reason": "transfer"}, False),
+        ([TAKEN], "operator_left", {"channel": "PJSIP/seat01-2"}, False),
+        ([TAKEN], "operator_left", {"channel": "PJSIP/seat02-9"}, True),
+        ([(30.0, "three_way", {})], "operator_left", {"channel": "PJSIP/seat01-2"}, False),
+        ([], "hung_up", {}, True),
+        ([], "third_left", {}, False),
+    ],
+)
+def test_the_recording_of_a_talk_that_goes_on_with_somebody_else_is_not_closed(
+    before: list[tuple[float, str, dict[str, Any]]], kind: str, data: dict[str, Any], over: bool
+) -> None:
+    call, last = told(CALL, [*TALK, *before]), event(CALL, 50.0, kind, **data)
+    call.apply(last)
+    assert talk_over(last, call) is over
+
+
+def star_call(office: Office, call_id: str, *more: tuple[float, str, dict[str, Any]]) -> CallRecord:
+    """A caller who pressed * in the greeting; what was recorded of help lies beside."""
+    path = str(office.root / call_id)
+    rows: list[tuple[float, str, dict[str, Any]]] = [
+        (0.0, "call_started", {"recording": path, "caller": {}}),
+        (1.0, "track_begun", {"path": f"{path}-help", "sides": ["caller", "third"]}),
+        *(more or ((3.0, "third_answered", {}), (3.0, "handed_off", {}))),
+        (30.0, "hung_up", {}),
+    ]
+    Path(f"{path}-help.raw").write_bytes(b"\0" * 320_000)
+    return told(call_id, rows)
+
+
+async def test_the_talk_of_a_caller_who_only_had_help_is_kept_and_written_down_every_time(
+    office: Office,
+) -> None:
+    for call_id in ("a1-7.1", "a1-7.2"):  # the second as the first
+        call = star_call(office, call_id)
+        await office.finish(call)
+        assert office.journal.kinds(call_id) == ["recording_closed", "transcript_pending", "transcript_done"]
+        assert [one["sides"] for one in call.recordings] == [["caller", "third"]]
+        assert office.heard[-1] == (office.root / f"{call_id}-help.wav", ("caller", "third"))
+
+
+async def test_who_called_help_in_vain_and_then_talked_to_an_operator_has_both_parts(office: Office) -> None:
+    part: dict[str, Any] = {"path": str(office.root / "a1-8.1-part1"), "sides": ["caller", "operator"]}
+    Path(part["path"] + ".raw").write_bytes(b"\0" * 160_000)
+    talk: list[tuple[float, str, dict[str, Any]]] = [
+        (9.0, "queued", {}),
+        (9.0, "track_begun", part),
+        (12.0, "answered", {"seat": "01", "channel": "PJSIP/seat01-2"}),
+    ]
+    call = star_call(office, "a1-8.1", *talk)
+    await office.finish(call)
+    assert office.journal.kinds("a1-8.1") == [
+        *["recording_closed"] * 2, "transcript_pending", "transcript_done"
+    ]  # fmt: skip
+    assert [one["sides"] for one in call.recordings] == [["caller", "third"], ["caller", "operator"]]

@@ -105,6 +105,9 @@ def test_asterisk_20_writes_the_reception_row_without_wrapping_and_is_understood
     [
         (cel("BRIDGE_ENTER", 2e9, peer="PJSIP/seat01-2"), ["answered"]),
         (cel("BRIDGE_ENTER", 2e9, unique="a1-9.4", channel="PJSIP/seat01-2"), ["answered"]),
+        (cel("BRIDGE_ENTER", 2e9, peer="PJSIP/ivr-out-7"), ["helped"]),
+        (cel("BRIDGE_ENTER", 2e9, unique="a1-9.4", channel="PJSIP/ivr-out-7"), ["helped"]),
+        (cel("USER_DEFINED", 2e9, defined="IVR_HELP", extra="110/rec/x-help"), ["help"]),
         (cel("BRIDGE_ENTER", 2e9, peer="PJSIP/trunk-2"), []),
         (cel("BRIDGE_ENTER", 2e9, peer="PJSIP/trunk-seat01-2"), []),
         (cel("BRIDGE_ENTER", 2e9), []),

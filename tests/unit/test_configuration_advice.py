@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.configuration_kit import Desk
+from ivr.hotline.destinations import Own
+from ivr.hotline.files import Severity, read
+from tests.unit.configuration_kit import SPRING, Desk
 
 
 @pytest.fixture
@@ -26,6 +28,20 @@ ADVICE = [
     ),
     ("a queue no line uses", "lines.yaml", "    queue: q_hr_12333\n", "", "no line goes to queue q_hr_12333"),
     ("a menu without keys", "reception.yaml", "style: direct", "style: menu", "a menu without keys"),
+    (
+        "a number for emergencies without a way",
+        "trunks.yaml",
+        "  '122': [sip:122@127.0.0.1:5122]\n",
+        "",
+        "122 has no destination: operators cannot bring it in",
+    ),
+    (
+        "a star that leads nowhere",
+        "trunks.yaml",
+        "  '110': [sip:110@127.0.0.1:5110]\n",
+        "",
+        "* leads to 110, which has no destination",
+    ),
     ("a sub-centre without a way", "trunks.yaml", SUBCENTER, "", "has no destination 'subcenter:tax_12366'"),
 ]
 
@@ -63,3 +79,15 @@ def test_the_next_year_is_asked_for_sixty_days_ahead(desk: Desk, today: date, ye
     rows = desk.advised(today)
     assert [row.partition("holidays of ")[2][:4] for row in rows] == years
     assert all(row.startswith("calendar.yaml:") for row in rows)
+
+
+def test_a_destination_that_leads_back_to_this_hotline_is_a_fault_where_its_address_is_known(
+    desk: Desk,
+) -> None:
+    own = Own("127.0.0.1", 5119)
+    (fault,) = read(desk.folder, SPRING, own).faults
+    assert "sip:119@127.0.0.1:5119 leads back to this hotline" in fault.en
+    assert "指向本热线自身" in fault.zh
+    assert fault.severity is Severity.FAULT
+    assert (desk.folder / "trunks.yaml").read_text("utf-8").splitlines()[fault.line - 1].startswith("  '119'")
+    assert read(desk.folder, SPRING, Own("127.0.0.1", 5060)).ok

@@ -529,3 +529,45 @@ def test_a_lost_call_ends_when_it_was_last_heard_of() -> None:
 def test_the_reception_row_tells_what_the_dialplan_knew(extra: str, expected: tuple[Any, ...]) -> None:
     arrival = arrival_of(CALL, {"extra": extra, "caller": "1", "channel": "c"})
     assert (arrival.dialled, arrival.source, arrival.diverted, arrival.recording) == expected
+
+
+def star_trace(*, answered: bool) -> CallTrace:
+    """What Asterisk writes down of a caller who pressed * in the greeting."""
+    rows = rows_of(CALL, answered=False)
+    rows[1] = RecordRow(CALL, T0 + 2, "help", {"extra": f"110/rec/{CALL}-help"})
+    if answered:
+        rows.insert(2, RecordRow(CALL, T0 + 5, "helped", {"channel": "PJSIP/ivr-out-7"}))
+    traces: dict[str, CallTrace] = {}
+    gather(traces, rows)
+    return traces[CALL]
+
+
+def test_a_caller_whom_the_dialplan_alone_led_to_help_is_told_as_handed_off_with_the_recording() -> None:
+    trace = star_trace(answered=True)
+    begun = event(CALL, 0.1, "call_started", recording=f"/rec/{CALL}")
+    call = fold_call(CALL, [begun, *missing_events(fold_call(CALL, [begun]), trace)])
+    assert (call.outcome, call.talk_s) == ("handed_off", 56.01)
+    assert [(track.path, track.sides) for track in call.tracks] == [
+        (f"/rec/{CALL}-help", ("caller", "third"))
+    ]
+    assert [leg.target for leg in call.legs if leg.role == "third"] == ["110"]
+    assert missing_events(call, trace) == []
+
+
+def test_help_that_was_called_in_vain_is_recorded_and_the_call_is_no_hand_off() -> None:
+    begun = event(CALL, 0.1, "call_started", recording=f"/rec/{CALL}")
+    trace = star_trace(answered=False)
+    call = fold_call(CALL, [begun, *missing_events(fold_call(CALL, [begun]), trace)])
+    assert (call.outcome, call.talk_s, len(call.tracks)) == ("abandoned", None, 1)
+
+
+def test_an_engine_that_died_while_help_rang_learns_that_it_answered() -> None:
+    heard = told(
+        CALL,
+        [
+            (0.1, "call_started", {"recording": f"/rec/{CALL}"}),
+            (2.1, "track_begun", {"path": f"/rec/{CALL}-help", "sides": ["caller", "third"]}),
+        ],
+    )
+    kinds = [told.kind for told in missing_events(heard, star_trace(answered=True))]
+    assert kinds == [Kind.THIRD_ANSWERED, Kind.HANDED_OFF, Kind.HUNG_UP]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Mapping
+import types
+from collections.abc import Coroutine, Generator, Mapping
 from typing import Any
 
 import pytest
@@ -12,11 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivr.calls.book import CallBook
+from ivr.calls.callbacks import Callback
 from ivr.calls.events import Event, Kind
 from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState
 from ivr.errors import HotlineError
 from ivr.hotline.book import Line, MergeMode, Trunks
+from ivr.hotline.modes import ReceptionSpec
+from ivr.transfers import told
 from ivr.transfers.desk import Desk
 from ivr.transfers.floor import Floor, Taking
 from ivr.transfers.moves import Moves
@@ -33,12 +37,18 @@ THIRD = "PJSIP/ivr-out-00000003"
 CENTRE = "subcenter:tax"
 
 
+@types.coroutine
+def _later() -> Generator[None]:
+    yield
+
+
 class FakeRoom:
     """Writes down what it is told."""
 
     def __init__(self) -> None:
         self.told: list[tuple[str, ...]] = []
         self.broken = False
+        self.keying: set[str] = set()
         self.there = Presence(True, True, True)
 
     def of(self, what: str) -> list[tuple[str, ...]]:
@@ -48,6 +58,10 @@ class FakeRoom:
         if self.broken:
             raise HotlineError("the wire is cut", retry=True)
         self.told.append(what)
+
+    async def keys_done(self, *channels: str) -> None:
+        while self.keying.intersection(channels):
+            await _later()
 
     async def gather(self, caller: str, operator: str, *, hold: bool, help_number: str = "") -> None:
         self._do("gather", caller, operator, "hold" if hold else "room", help_number)
@@ -60,6 +74,9 @@ class FakeRoom:
 
     async def requeue(self, caller: str) -> None:
         self._do("requeue", caller)
+
+    async def expect(self, caller: str) -> None:
+        self._do("expect", caller)
 
     async def settle(self, caller: str) -> None:
         self._do("settle", caller)
@@ -83,25 +100,48 @@ class FakeRoom:
         return self.there
 
 
-def run(command: Coroutine[Any, Any, None]) -> None:
-    """Commands of the fake room never wait."""
-    with pytest.raises(StopIteration):
-        command.send(None)
+class Commands:
+    """Commands of the fake room: they wait for nothing but keys."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Coroutine[Any, Any, None]] = []
+
+    def begin(self, command: Coroutine[Any, Any, None]) -> None:
+        """Run a command as far as it goes."""
+        try:
+            command.send(None)
+        except StopIteration:
+            return
+        self.waiting.append(command)
+
+    def go_on(self) -> None:
+        """Run what waits."""
+        waiting, self.waiting = self.waiting, []
+        for command in waiting:
+            self.begin(command)
 
 
 class Hall:
     """One call that is being talked on, and everything that decides about it."""
 
-    def __init__(self, source: str = "live", routes: tuple[str, ...] = ("sip:119@127.0.0.1:5119",)) -> None:
+    def __init__(
+        self,
+        source: str = "live",
+        routes: tuple[str, ...] = ("sip:119@127.0.0.1:5119",),
+        centre: tuple[str, ...] = ("sip:1@127.0.0.1:5200",),
+        star_number: str = "110",
+    ) -> None:
         self.clock, self.journal, self.room = Clock(), Journal(), FakeRoom()
         book = small_book(
             lines=(Line("tax", "12366", "税务服务热线", "税务局", MergeMode.SUBCENTER),),
-            trunks=Trunks(destinations={CENTRE: ("sip:1@127.0.0.1:5200",), "119": routes, "110": routes}),
+            trunks=Trunks(destinations={CENTRE: centre, "119": routes, "110": routes}),
+            reception=ReceptionSpec(star_number=star_number),
         )
         self.alarms: list[tuple[str, str, str, str]] = []
         self.calls = CallBook(self.journal.append, lambda told, call: self.desk.hear(told, call))
         self.floor = Floor(self.calls, self.clock)
-        moves = Moves(self.floor, lambda: book, self.room, run, lambda _: "13800138000")
+        self.commands = Commands()
+        moves = Moves(self.floor, lambda: book, self.room, self.commands.begin, lambda _: "13800138000")
         self.desk = Desk(self.floor, moves, self.room, lambda *said: self.alarms.append(said))
         self.wishes = Wishes(self.floor, moves, lambda: Targets(book, lambda _: True))
         for after, kind, data in (
@@ -166,7 +206,7 @@ class Hall:
 def test_a_consultation_becomes_three_and_goes_on_without_the_operator() -> None:
     hall = Hall()
     hall.to(TransferState.CONSULTING)
-    assert hall.room.told[0] == ("gather", CALLER, OPERATOR, "hold", "")
+    assert hall.room.told[:2] == [("expect", CALLER), ("gather", CALLER, OPERATOR, "hold", "")]
     assert hall.call.state is CallState.TALKING
     hall.wishes.complete(CALL, "seat 01")
     assert hall.room.told[-1] == ("bring", CALLER, "")
@@ -204,6 +244,15 @@ def test_a_third_party_that_does_not_come_is_told_with_its_reason_within_a_secon
     assert ("bring", CALLER, "") in hall.room.told
     hall.desk.joined(CALL, CALL, CALLER)
     assert hall.where() is TransferState.TOGETHER
+
+
+def test_who_hangs_up_instead_of_pressing_a_key_has_refused_however_many_telephones_there_are() -> None:
+    hall = Hall(centre=("sip:1@127.0.0.1:5200", "sip:2@127.0.0.1:5201"))
+    hall.to(TransferState.ASKING)
+    assert hall.transfer.more_routes
+    hall.desk.third_gone(hall.transfer.third, "congestion")
+    assert hall.where() is TransferState.RETURNING, "the caller does not listen to music for nobody"
+    assert ("say", OPERATOR, "S052") in hall.room.told
 
 
 def test_an_operator_who_is_on_the_way_into_the_room_is_not_sent_out_of_it_again() -> None:
@@ -253,7 +302,7 @@ def test_an_operator_who_leaves_while_it_rings_leaves_the_caller_to_the_third_pa
 def test_an_emergency_holds_nobody_and_goes_on_to_the_next_route_every_ten_seconds() -> None:
     hall = Hall(routes=("sip:119@127.0.0.1:5119", "sip:119@127.0.0.2:5119"))
     hall.wishes.start(CALL, "119", "seat 01")
-    assert hall.room.told[0] == ("gather", CALLER, OPERATOR, "room", "119")
+    assert hall.room.told[:2] == [("expect", CALLER), ("gather", CALLER, OPERATOR, "room", "119")]
     hall.desk.joined(CALL, "o", OPERATOR)
     hall.desk.joined(CALL, CALL, CALLER)
     first = hall.transfer.third
@@ -474,6 +523,8 @@ def test_a_shift_leader_who_takes_over_is_there_before_the_operator_goes() -> No
     assert hall.room.told[0] == ("bring", CALLER, "")
     assert ("drop", OPERATOR) in hall.room.told
     assert (hall.call.seat, hall.call.operator) == ("02", "1002")
+    taken = next(told for told in hall.journal.of(CALL) if told.kind is Kind.TAKEN_OVER)
+    assert taken.data["from_operator"] == "1001", "who is to wrap up now"
     hall.desk.joined(CALL, CALL, CALLER)
     hall.operator_leaves()  # app_queue tells the end of the operator who was relieved
     assert hall.where() is TransferState.TOGETHER
@@ -487,3 +538,87 @@ def test_a_call_that_waits_for_somebody_cannot_be_taken_over() -> None:
     hall.to(TransferState.INVITING)
     with pytest.raises(TransferRefused):
         hall.wishes.take_over(CALL, Taking("02", "1002", "PJSIP/seat02-00000009"))
+
+
+def test_a_caller_who_waits_for_a_third_party_without_the_operator_is_still_recorded() -> None:
+    hall = Hall()
+    assert not hall.floor.goes_on(CALL)
+    hall.wishes.start(CALL, CENTRE, "seat 01")
+    hall.operator_leaves()
+    assert hall.where() is TransferState.AWAITED
+    assert hall.floor.goes_on(CALL)
+    hall.caller_leaves()
+    assert not hall.floor.goes_on(CALL)
+
+
+@pytest.mark.parametrize("number", ["110", "119"])
+def test_the_star_key_in_the_talk_leads_to_the_number_that_the_city_chose(number: str) -> None:
+    hall = Hall(star_number=number)
+    hall.wishes.star(CALL)
+    assert hall.where() is TransferState.CALLING_HELP
+    assert hall.transfer.target == number
+
+
+@pytest.mark.parametrize("name", [CENTRE, "119", "seat:02"])
+def test_a_call_we_placed_ourselves_stays_with_two_and_the_operator_hears_why(name: str) -> None:
+    hall = Hall()
+    hall.call.callback = Callback(CALL, "q_general", 0, 0.0, 0.0)
+    with pytest.raises(TransferRefused, match="is a callback") as refused:
+        hall.wishes.start(CALL, name, "seat 01")
+    assert told.REASONS[refused.value.reason] == "S057"
+    assert hall.room.told == []
+    assert hall.journal.of(CALL)[-1].data["reason"] == "placed_by_us"
+    with pytest.raises(TransferRefused, match="take it over"):
+        hall.wishes.take_over(CALL, Taking("02", "1002", "PJSIP/seat02-00000009"))
+    assert hall.state is TransferState.IDLE
+
+
+def test_an_operator_in_the_middle_of_a_code_is_led_away_when_it_is_done() -> None:
+    hall = Hall()
+    hall.room.keying = {OPERATOR}
+    hall.wishes.star(CALL)
+    hall.pass_(3.0)
+    assert hall.room.of("invite") and not hall.room.of("gather"), "help is called at once, and nobody is lost"
+    third = hall.transfer.third
+    hall.desk.third_step(third, "answered", THIRD)
+    hall.desk.joined(CALL, third, THIRD)
+    hall.room.keying.clear()
+    hall.commands.go_on()
+    assert hall.room.of("gather") == [("gather", CALLER, OPERATOR, "room", "")]
+    assert hall.state is TransferState.THREE_WAY
+
+
+def test_whoever_is_refused_before_anybody_was_led_away_is_still_together() -> None:
+    hall = Hall()
+    hall.room.keying = {OPERATOR}
+    hall.wishes.start(CALL, CENTRE, "seat 01")
+    hall.desk.third_gone(hall.transfer.third, "busy")
+    hall.pass_(0.3)
+    hall.room.keying.clear()
+    hall.commands.go_on()
+    assert hall.state is TransferState.TOGETHER
+    assert not hall.room.of("gather") and not hall.room.of("bring")
+
+
+def test_an_operator_who_leaves_before_being_led_away_leaves_the_caller_with_music() -> None:
+    hall = Hall()
+    hall.room.keying = {CALLER}
+    hall.wishes.start(CALL, CENTRE, "seat 01")
+    hall.operator_leaves()
+    hall.room.keying.clear()
+    hall.commands.go_on()
+    assert hall.state is TransferState.AWAITED
+    assert hall.room.of("hold") == [("hold", CALLER)]
+
+
+def test_a_caller_who_hangs_up_in_a_room_is_not_handed_off_because_the_others_are_sent_home_first() -> None:
+    hall = Hall()
+    hall.to(TransferState.THREE_WAY)
+    call = hall.call
+    hall.desk.caller_goes(CALL)
+    hall.desk.operator_gone(OPERATOR)
+    hall.desk.third_gone(hall.transfer.third, "congestion")
+    hall.caller_leaves()
+    assert hall.journal.of(CALL)[-1].kind is Kind.HUNG_UP
+    assert Kind.HANDED_OFF not in [told.kind for told in hall.journal.of(CALL)]
+    assert call.outcome == "answered"

@@ -7,9 +7,11 @@ from dataclasses import replace
 import pytest
 
 from ivr.calls.record import CallRecord
-from ivr.hotline.book import Line, MergeMode, Trunks
+from ivr.commands.codes import tell_moved_codes
+from ivr.hotline.book import HotlineBook, Line, MergeMode, Operator, QueueSpec, Trunks
+from ivr.hotline.destinations import Own, usable
 from ivr.hotline.units import Unit
-from ivr.transfers.targets import By, Own, Targets, TransferRefused, usable
+from ivr.transfers.targets import By, Targets, TransferRefused, codes_of, moved_codes
 from tests.unit.kit import small_book
 
 TAX = Line("tax_12366", "12366", "税务服务热线", "税务局", MergeMode.SUBCENTER)
@@ -106,3 +108,53 @@ def test_every_code_leads_to_one_target_and_none_begins_another() -> None:
         "120", "122", "expert:q_market", "subcenter:tax_12366", "unit:water", "seat:02",
     )  # fmt: skip
     assert not [(a, b) for a in codes for b in codes if a != b and b.startswith(a)]
+
+
+QUEUES = tuple(QueueSpec(queue, queue) for queue in ("q_general", "q_market", "q_empty", "q_tax"))
+PEOPLE = (Operator("1001", "话务员01", ("q_general", "q_market", "q_tax")),)
+
+
+def experts(book: HotlineBook) -> dict[str, str]:
+    return {code: target for code, target in codes_of(book).items() if code.startswith("5")}
+
+
+def test_a_queue_that_nobody_serves_has_no_code_and_moves_nobody_elses() -> None:
+    book = small_book(queues=QUEUES, operators=PEOPLE)
+    assert experts(book) == {"501": "expert:q_market", "503": "expert:q_tax"}
+    everybody = (Operator("1002", "话务员02", ("q_empty", "q_general")),)
+    book = small_book(queues=QUEUES, operators=PEOPLE + everybody)
+    assert experts(book) == {"501": "expert:q_market", "502": "expert:q_empty", "503": "expert:q_tax"}
+    assert "expert:q_general" not in codes_of(book).values()
+
+
+def test_what_is_appended_moves_no_code_and_what_is_put_between_is_told() -> None:
+    old = small_book(queues=QUEUES[:2], operators=PEOPLE)
+    appended = small_book(queues=(*QUEUES[:2], QUEUES[3]), operators=PEOPLE)
+    assert moved_codes(old, appended) == []
+    between = small_book(queues=(QUEUES[0], QUEUES[3], QUEUES[1]), operators=PEOPLE)
+    assert moved_codes(old, between) == [("501", "expert:q_market", "expert:q_tax")]
+    assert moved_codes(appended, old) == [("502", "expert:q_tax", "")]
+
+
+def test_a_target_whose_addresses_cannot_be_dialled_is_known_to_have_no_way() -> None:
+    found = targets()
+    ways = {name: found.routes(name) for name in ("119", "120", "122", "subcenter:tax_12366", "unit:water")}
+    assert ways == {"119": 2, "120": 0, "122": 0, "subcenter:tax_12366": 1, "unit:water": 3}
+    assert targets(lab=False).routes("120") == 1
+
+
+def test_whoever_checks_or_applies_reads_which_codes_move(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("IVR_LANGUAGE", "en")
+    old = small_book(queues=QUEUES[:2], operators=PEOPLE)
+    tell_moved_codes(old, small_book(queues=(QUEUES[0], QUEUES[3], QUEUES[1]), operators=PEOPLE))
+    assert "*1501 was expert:q_market, will be expert:q_tax" in capsys.readouterr().out
+    tell_moved_codes(old, old)
+    assert capsys.readouterr().out == ""
+    units = tuple(Unit(f"u{n}", f"单位{n}", 2) for n in range(20))
+    monkeypatch.setenv("IVR_LANGUAGE", "zh")
+    tell_moved_codes(small_book(units=units), small_book(units=(Unit("new", "新单位", 2), *units)))
+    told = capsys.readouterr().out.splitlines()
+    assert len(told) == 7
+    assert "*17001 原为 unit:u0,将变为unit:new" in told[0] and "另有 14 个" in told[-1]

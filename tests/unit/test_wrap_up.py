@@ -277,3 +277,36 @@ async def test_whatever_people_do_there_is_one_person_a_seat_and_one_seat_a_pers
             seat = told.stream.removeprefix("seat:")
             assert again.setdefault(seat, SeatRecord(seat)).apply(told), "the journal tells only what may be"
     assert again == floor.calls.seats
+
+
+async def test_who_is_relieved_by_the_shift_leader_wraps_up_and_the_leader_who_goes_on_does_not() -> None:
+    floor = Floor()
+    await floor.seating.log_in("01", "1001", by="x")
+    await floor.seating.log_in("02", "1002", by="x")
+    floor.tell(Kind.CALL_STARTED)
+    floor.tell(Kind.QUEUED, queue="q_general")
+    floor.tell(Kind.ANSWERED, seat="01", operator="1001", channel="PJSIP/seat01-1")
+    floor.clock.now += 9
+    leader = {"seat": "02", "operator": "1002", "channel": "PJSIP/seat02-2"}
+    floor.tell(Kind.TAKEN_OVER, **leader, from_channel="PJSIP/seat01-1", from_operator="1001")
+    relieved_at = floor.clock.now
+    floor.clock.now += 1
+    floor.tell(Kind.OPERATOR_LEFT, channel="PJSIP/seat01-1", reason="agent")  # Asterisk tells it too
+    assert (floor.state("01"), floor.state("02")) == (SeatState.WRAP_UP, SeatState.READY)
+    assert floor.calls.seat("01").until == relieved_at + 30
+    floor.clock.now += 40
+    assert floor.wrap_up.end_due() == ["01"]
+    floor.tell(Kind.HUNG_UP)
+    assert (floor.state("01"), floor.state("02")) == (SeatState.READY, SeatState.WRAP_UP)
+
+
+async def test_a_call_whose_operator_had_left_before_gives_nobody_a_second_wrap_up_when_it_is_taken_over() -> (
+    None
+):
+    floor = Floor()
+    await floor.talk()
+    floor.tell(Kind.THREE_WAY)
+    floor.tell(Kind.OPERATOR_LEFT)
+    await floor.seating.resume("01", by="seat 01")
+    floor.tell(Kind.TAKEN_OVER, seat="02", operator="1002", channel="PJSIP/seat02-2", from_channel="")
+    assert floor.state("01") is SeatState.READY

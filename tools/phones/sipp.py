@@ -10,11 +10,13 @@ import socket
 import subprocess
 import time
 import wave
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ivr.asterisk.installation import Programs
 from ivr.asterisk.instance import port_owner
+from tools.phones.handled import Handled, called_scenario, calling_scenario
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 PROGRAMS = Path("~/.cache/ivr12345/sip-tester").expanduser()
@@ -41,7 +43,16 @@ def free_udp_port() -> int:
             return port
 
 
-def _media_port() -> int:
+def kept_udp_port() -> int:
+    """Return a UDP port for a phone that comes later: neither the kernel nor a phone's RTP takes it meanwhile."""
+    while True:
+        port = random.randrange(61000, 65500, 2)
+        with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+def media_port() -> int:
     """Return the first of a block of ports for RTP: SIPp also binds the next even one, for video."""
     while True:
         first = random.randrange(32000, 60000, 8)
@@ -149,9 +160,58 @@ class Phones:
         values = {"ring_ms": ring_ms, "talk_ms": talk_ms, "speak": self._speak(sound), "sound": "-"}
         return self._start("seat", _filled(text, values), port, ["-m", str(calls)] if calls else [])
 
+    def refuses(
+        self, port: int, status: str = "486 Busy Here", *, ring_ms: int = 0, calls: int = 0
+    ) -> Handled:
+        """Refuse calls to a port with a SIP status, at once or after ringing; ``calls`` > 0 ends after as many."""
+        values = {"status": status, "ring_ms": ring_ms, **_provisional(bool(ring_ms))}
+        return self._hand("refuses", values, port, calls)
+
     def busy(self, port: int) -> Running:
         """Refuse every call to a port as a telephone that is in use does."""
-        return self._start("seat", (SCENARIOS / "busy.xml").read_text(), port, [])
+        return self.refuses(port).running
+
+    def unanswered(self, port: int, *, rings: bool, calls: int = 0) -> Handled:
+        """Never answer calls to a port: ring, or say no more than that the call has arrived (100)."""
+        return self._hand("unanswered", _provisional(rings), port, calls)
+
+    def called(self, port: int, *, ring_ms: int = 0, calls: int = 0, foreign_codec: bool = False) -> Handled:
+        """Answer calls to a port and then do what is asked of the phone's buttons.
+
+        ``foreign_codec`` answers with a codec that was not offered.
+        """
+        text = called_scenario(foreign_codec=foreign_codec)
+        return self._hand(text, {"ring_ms": ring_ms}, port, calls)
+
+    def calling(
+        self,
+        *,
+        dialled: str = "12345",
+        number: str = "15400000000",
+        headers: str = "",
+        user: str = "",
+        password: str = "",
+    ) -> Handled:
+        """Call from the trunk, or with a password as somebody who logs in, and then do what is asked."""
+        text = calling_scenario((SCENARIOS / "caller.xml").read_text())
+        if user:
+            text = _with_login(text, user, password)
+        values = {
+            "dialled": dialled,
+            "number": user if user.startswith("seat") else number,
+            "name": "市民",
+            "before_ms": 0,
+            "speak": "",
+            "headers": f"{headers}\n" if headers else "",
+            "refusals": "",
+        }
+        port = free_udp_port()
+        return Handled(self._start("caller", _filled(text, values), port, ["-m", "1"]), self.host, port)
+
+    def _hand(self, scenario: str, values: Mapping[str, object], port: int, calls: int) -> Handled:
+        text = scenario if scenario.startswith("<") else (SCENARIOS / f"{scenario}.xml").read_text()
+        running = self._start("seat", _filled(text, values), port, ["-m", str(calls)] if calls else [])
+        return Handled(running, self.host, port)
 
     def caller(  # noqa: PLR0913 - a phone call has many sides
         self,
@@ -225,11 +285,12 @@ class Phones:
         folder.mkdir()
         path = folder / "scenario.xml"
         path.write_text(scenario, encoding="utf-8")
-        media = _media_port()
+        media = media_port()
         command = [
             *sipp_program(), "-sf", str(path), "-i", self.host, "-p", str(port), "-mi", self.host,
             "-mp", str(media),
-            "-nostdin", "-trace_err", "-error_file", str(folder / "errors.log"), *options, self.address,
+            "-nostdin", "-trace_err", "-error_file", str(folder / "errors.log"),
+            "-trace_logs", "-log_file", str(folder / "happened.log"), *options, self.address,
         ]  # fmt: skip
         with (folder / "screen.log").open("wb") as screen:
             process = subprocess.Popen(
@@ -275,7 +336,12 @@ def _key(digit: str, sequence: int, gap_ms: int) -> str:
     )
 
 
-def _filled(text: str, values: dict[str, object]) -> str:
+def _provisional(rings: bool) -> dict[str, object]:
+    tag = ";tag=[pid]u[call_number]"
+    return {"provisional": "180 Ringing" if rings else "100 Trying", "ring_tag": tag if rings else ""}
+
+
+def _filled(text: str, values: Mapping[str, object]) -> str:
     for key, value in [*values.items(), *values.items()]:  # twice: a value may name another one
         text = text.replace("{" + key + "}", str(value))
     return text
