@@ -25,8 +25,8 @@ from asterisk import agi
 
 def note_of(arguments: list[str], caller: str, channel: str, now: float) -> dict[str, object]:
     """Return the note of a call; ``extra`` is what the dialplan's own record of it says."""
-    call_id, dialled, source, recording, diverted, first = (arguments + [""] * 6)[:6]
-    extra = "/".join((dialled, diverted, first, source, recording))
+    call_id, dialled, source, recording, diverted, reference = (arguments + [""] * 6)[:6]
+    extra = "/".join((dialled, diverted, reference, source, recording))
     return {"call_id": call_id, "at": now, "caller": caller, "channel": channel, "extra": extra}
 
 

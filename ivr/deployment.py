@@ -139,6 +139,7 @@ def context(
         "agi_port": settings.agi_port,
         "trunk_addresses": book.trunks.addresses,
         "from_110_username": book.trunks.from_110_username,
+        "reference_header": book.trunks.reference_header,
         "from_110_password": keys.sip[book.trunks.from_110_username],
         "priority_110": book.priorities.diversion_110,
         "seats": [

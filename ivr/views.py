@@ -76,8 +76,12 @@ class Views:
             "dialled_number", "line_id", "queue", "seat", "operator", "waited_s", "talk_s", "category", "kind",
             "unit", "satisfaction",
         )  # fmt: skip
+        story = list(events or ())
         return {
             **{name: row[name] for name in plain},
+            "police_ref": next(
+                (told["data"]["police_ref"] for told in story if "police_ref" in told["data"]), None
+            ),
             "opened_at": self.moment(row["opened_at"]),
             "caller": row["caller_mask"],
             "clocks": row["clocks"] or [],
@@ -86,5 +90,5 @@ class Views:
                 for recording in row["recordings"]
             ],
             "transcript": row["transcript"],
-            "events": self.events(events or ()),
+            "events": self.events(story),
         }

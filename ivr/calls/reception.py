@@ -34,6 +34,7 @@ class Arrival:
         diverted: Diversion and History-Info values, or plain numbers.
         channel: the caller's channel.
         recording: path of the recording without extension.
+        reference: 110's own number of the matter (police_ref), where 110 gave one.
     """
 
     call_id: str
@@ -43,6 +44,7 @@ class Arrival:
     diverted: tuple[str, ...] = ()
     channel: str = ""
     recording: str = ""
+    reference: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,7 @@ def started(
         "caller": dict(identify(arrival.caller)),
         "channel": arrival.channel,
         "recording": arrival.recording,
+        **({"police_ref": arrival.reference} if arrival.reference else {}),
     }
 
 

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from ivr.calls.book import CallBook
 from ivr.calls.events import Event, Kind
-from ivr.calls.reception import Arrival
+from ivr.calls.reception import DIVERSION_110, Arrival
 from ivr.calls.reconciliation import CallTrace, Fact, gather, lost, missing_events
 from ivr.calls.record import CallRecord, fold_call
 from ivr.calls.states import CallState
@@ -201,12 +201,13 @@ def _newest(record: CallRecord) -> float:
 
 
 def arrival_of(call_id: str, data: Mapping[str, Any]) -> Arrival:
-    """Read a reception row: ``dialled/forwarding headers/number/source/recording`` in ``extra``.
+    """Read a reception row: ``dialled/forwarding headers/reference/source/recording`` in ``extra``.
 
     The headers are URI-encoded, as the dialplan hands them over.
     """
     parts = str(data.get("extra", "")).split("/", 4) + [""] * 5
-    dialled, diverted, first, source, recording = parts[:5]
+    dialled, headers, reference, source, recording = parts[:5]
+    forwarded = unquote(headers)
     if source in ("", "live"):
         source = "reconciled"
     return Arrival(
@@ -214,7 +215,8 @@ def arrival_of(call_id: str, data: Mapping[str, Any]) -> Arrival:
         str(data.get("caller", "")),
         dialled,
         source,
-        tuple(value for value in (unquote(diverted), first) if value.strip(", ")),
+        (forwarded,) if forwarded.strip(", ") else (),
         str(data.get("channel", "")),
         recording,
+        reference if source == DIVERSION_110 else "",
     )

@@ -109,6 +109,7 @@ def _trunks(trunks: models.TrunksFile) -> _book.Trunks:
     return _book.Trunks(
         addresses=tuple(trunks.trunk.addresses),
         from_110_username=trunks.from_110.username,
+        reference_header=trunks.from_110.reference_header,
         lab=trunks.lab,
         destinations={target: tuple(uris) for target, uris in trunks.destinations.items()},
     )

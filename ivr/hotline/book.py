@@ -151,6 +151,8 @@ class Trunks:
 
     addresses: tuple[str, ...] = ("127.0.0.1",)
     from_110_username: str = "from-110"
+    reference_header: str = "X-Police-Ref"
+    """SIP header in which 110 gives its own number of the matter."""
     lab: bool = True
     destinations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 

@@ -205,6 +205,7 @@ class From110Entry(Written):
     username: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{2,30}$"), AfterValidator(own_username)] = (
         "from-110"
     )
+    reference_header: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,40}$")] = "X-Police-Ref"
 
 
 class TrunksFile(Written):

@@ -182,6 +182,10 @@ PATTERNS: Mapping[str, tuple[str, str]] = {
     r"^[A-Za-z0-9_-]{1,40}$": ("letters, digits, _ and -, at most 40", "字母、数字、_ 和 -,至多 40 个"),
     r"^[A-Za-z0-9_-]{0,40}$": ("letters, digits, _ and -, at most 40", "字母、数字、_ 和 -,至多 40 个"),
     r"^[0-9]{1,15}$": ("digits", "数字"),
+    r"^[A-Za-z][A-Za-z0-9-]{0,40}$": (
+        "the name of a SIP header, like X-Police-Ref",
+        "SIP 头的名称,如 X-Police-Ref",
+    ),
     r"^1(10|19|20|22)$": ("'110', '119', '120' or '122', in quotes", "'110'、'119'、'120' 或 '122',加引号"),
     r"^[0-9-]{3,20}$": ("digits and -, 3 to 20", "数字和 -,3 到 20 个"),
     r"^([0-9-]{3,20})?$": ("digits and -, 3 to 20, or ''", "数字和 -,3 到 20 个,或 ''"),

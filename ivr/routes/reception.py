@@ -119,19 +119,20 @@ class AgiCaller:
 
 def arrival_of(session: AgiSession) -> Arrival:
     """Read the arguments that ``extensions.conf`` gives to ``/reception`` and ``/menu``."""
-    arguments: Sequence[str] = [*session.args, *[""] * 7]
-    call_id, dialled, source, recording, diverted, first, headers = arguments[:7]
+    arguments: Sequence[str] = [*session.args, *[""] * 6]
+    call_id, dialled, source, recording, reference, headers = arguments[:6]
     if not _CALL_ID.fullmatch(call_id):
         raise ValueError(f"{call_id[:80]!r} is not the id of a call")
-    forwarded = [unquote(headers), diverted, first]
+    forwarded = unquote(headers)
     return Arrival(
         call_id,
         "" if session.caller == "unknown" else session.caller,
         dialled[:40],
         source if source in ("live", DIVERSION_110) else "live",
-        tuple(value for value in forwarded if value.strip(", ")),
+        (forwarded,) if forwarded.strip(", ") else (),
         session.channel,
         recording,
+        reference if source == DIVERSION_110 else "",
     )
 
 

@@ -126,6 +126,7 @@ def test_a_diversion_from_110_hears_no_prompt_and_goes_before_everybody(quick_ho
         assert caller.wait(30) == 0, caller.errors()
     first = quick_hotline.ticket_of("15400007009")
     assert first["source"] == first["channel"] == "110_diversion"
+    assert first["police_ref"] == "JJ-2026.1122_0001", "what could be more than a name is left out"
     answers = {
         ticket["caller"][-4:]: next(e["at"] for e in ticket["events"] if e["kind"] == "answered")
         for ticket in quick_hotline.tickets()
@@ -137,7 +138,10 @@ def test_a_diversion_from_110_hears_no_prompt_and_goes_before_everybody(quick_ho
 
 def from_110(hotline: Hotline, password: str, number: str):  # type: ignore[no-untyped-def]
     """Call as the 110 platform, which logs in with its own user."""
-    return hotline.phones.caller(number=number, user="from-110", password=password, stays=True)
+    reference = 'X-Police-Ref: JJ-2026.1122_,0"0)0}1;'
+    return hotline.phones.caller(
+        number=number, user="from-110", password=password, stays=True, headers=reference
+    )
 
 
 def test_a_seat_logs_in_and_out_by_star_code_and_pin(quick_hotline: Hotline) -> None:

@@ -416,10 +416,11 @@ async def test_a_note_read_twice_makes_no_second_call() -> None:
 async def test_a_110_diversion_without_the_engine_stays_one() -> None:
     hotline = Hotline()
     hotline.records.spool["n.json"] = RecordRow(
-        CALL, T0, "reception", {"extra": "12345///110_diversion//rec/x"}
+        CALL, T0, "reception", {"extra": "12345//JJ-7/110_diversion//rec/x"}
     )
     await hotline.reconcile(live={CALL})
     assert hotline.call().source == "110_diversion"
+    assert hotline.journal.of(CALL)[0].data["police_ref"] == "JJ-7"
 
 
 async def test_a_seat_that_dials_a_star_code_makes_no_ticket() -> None:
@@ -520,7 +521,7 @@ def test_a_lost_call_ends_when_it_was_last_heard_of() -> None:
     ("extra", "expected"),
     [
         ("12345///live//rec/2026/x", ("12345", "reconciled", (), "/rec/2026/x")),
-        ("12345/12315/12333/live//rec/x", ("12345", "reconciled", ("12315", "12333"), "/rec/x")),
+        ("12345/12315/12333/live//rec/x", ("12345", "reconciled", ("12315",), "/rec/x")),
         ("12345///110_diversion//rec/x", ("12345", "110_diversion", (), "/rec/x")),
         ("", ("", "reconciled", (), "")),
         ("12345", ("12345", "reconciled", (), "")),
