@@ -25,6 +25,8 @@ SIDES = ("caller", "operator")
 MESSAGE_SIDES = ("caller",)
 _SETTLE_S = 0.2
 _SETTLE_TRIES = 25
+_EMPTY_TRIES = 10
+"""Looks after which a file that is empty or missing counts as that: a busy machine writes late."""
 _SHORT_BY_S = 3.0
 
 
@@ -238,10 +240,10 @@ class AfterCall:
     async def _settled(self, raw: Path) -> None:
         """Wait until Asterisk's recording thread has let go of the file."""
         size = -1
-        for _ in range(_SETTLE_TRIES):
+        for look in range(_SETTLE_TRIES):
             await asyncio.sleep(_SETTLE_S)
             now = raw.stat().st_size if raw.exists() else 0
-            if now == size:
+            if now == size and (now or look >= _EMPTY_TRIES):
                 return
             size = now
 

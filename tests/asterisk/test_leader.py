@@ -165,8 +165,9 @@ def test_a_star_in_the_first_moment_reaches_the_citys_number_and_both_are_heard(
     assert {event["target"] for event in tickets[0]["events"] if event["kind"] == "handed_off"} == {"120"}
     assert all(ticket["talk_s"] is not None for ticket in tickets)
     for n in range(2):  # also the second one
-        recordings = place.hotline.transcribed(f"1549993200{n}")["recordings"]
-        assert [recording["sides"] for recording in recordings] == [["caller", "third"]]
+        ticket = place.hotline.transcribed(f"1549993200{n}")
+        sides = [recording["sides"] for recording in ticket["recordings"]]
+        assert sides == [["caller", "third"]], ticket["events"]
 
 
 @pytest.mark.parametrize("after_s", [0.0, 0.2])
