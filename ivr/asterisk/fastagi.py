@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from collections.abc import Awaitable, Callable, Mapping
 from typing import cast
 
@@ -36,9 +35,6 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
-
-PATIENCE_S = 0.02
-"""Seconds a connection may be silent before single bytes of it are looked at."""
 
 Handler = Callable[[AgiSession], Awaitable[None] | None]
 """What a route does; a plain function is welcome where nothing is to be awaited."""
@@ -75,8 +71,6 @@ class FastAgiServer:
         self._on_error = on_error
         self._server: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
-        self.usual_bytes = 0
-        """About as long as the shortest requests lately; 0 before the first."""
 
     async def start(self) -> None:
         """Bind and listen.
@@ -122,11 +116,6 @@ class FastAgiServer:
         """Count a connection."""
         self._connections.add(connection)
 
-    def note_request(self, length: int) -> None:
-        """Learn how long requests are, in bytes: down at once, up slowly."""
-        rise = (length - self.usual_bytes) // 8
-        self.usual_bytes = length if not self.usual_bytes or rise < 0 else self.usual_bytes + rise
-
     def note_closed(self, connection: _Connection) -> None:
         """Forget a connection."""
         self._connections.discard(connection)
@@ -143,15 +132,9 @@ class FastAgiServer:
 
 
 class _Connection(asyncio.Protocol):
-    """One connection, from the accept to the close.
+    """One connection, from the accept to the close."""
 
-    Asterisk writes each of the thirty lines of a request by itself (res_agi.c, setup_env).  The
-    kernel is asked to wake us when about the whole has come: one read instead of thirty.
-    """
-
-    __slots__ = (
-        "_loop", "_lowat", "_parser", "_server", "_session", "_taken", "_timer", "_told", "_transport", "task",
-    )  # fmt: skip
+    __slots__ = ("_loop", "_parser", "_server", "_session", "_timer", "_told", "_transport", "task")
 
     def __init__(self, server: FastAgiServer, loop: asyncio.AbstractEventLoop) -> None:
         self._server = server
@@ -160,10 +143,6 @@ class _Connection(asyncio.Protocol):
         self._session: AgiSession | None = None
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._taken = 0
-        """Bytes of the request that have come."""
-        self._lowat = 1
-        """Bytes below which the kernel does not wake us."""
         self._told = False
         """Whether the log has its one line about this connection."""
         self.task: asyncio.Task[None] | None = None
@@ -171,28 +150,11 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass of it
         self._server.note_opened(self)
-        if self._server.usual_bytes > 1:
-            self._wake_at(self._server.usual_bytes)
-            self._timer = self._loop.call_later(PATIENCE_S, self._look_closely)
-        else:
-            self._look_closely()
-
-    def _wake_at(self, length: int) -> None:
-        """Ask to be told of that many bytes or the end, whichever comes first (socket(7), SO_RCVLOWAT)."""
-        if self._lowat != length and self._transport is not None:
-            self._lowat = length
-            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, length)
-
-    def _look_closely(self) -> None:
-        self._wake_at(1)
         self._timer = self._loop.call_later(
             self._server.header_timeout_s, self.abort, "no whole AGI request in time"
         )
 
     def data_received(self, data: bytes) -> None:
-        if self._session is None:
-            self._wake_at(1)
-            self._taken += len(data)
         for item in self._parser.feed(data):
             session = self._session
             if session is not None:
@@ -210,7 +172,6 @@ class _Connection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._server.note_request(self._taken)
         handler = self._server.routes.get(request.script)
         if handler is None:
             self._told = True

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ivr.asterisk.agi_codec import AgiParser, UnsafeValue
+from ivr.asterisk.agi_codec import UnsafeValue
 from ivr.asterisk.fastagi import (
     AgiCommandError,
     AgiError,
@@ -371,38 +371,3 @@ async def test_a_key_and_a_few_words_are_taken_from_the_caller() -> None:
     words = [read_words(line.rstrip(b"\n")) for line in lines]
     assert words[0] == [b"WAIT", b"FOR", b"DIGIT", b"3000"]
     assert words[2] == [b"RECORD", b"FILE", b"/said/1", b"wav", b"0123456789*#", b"6000", b"s=2"]
-
-
-async def test_a_request_that_comes_line_by_line_is_read_in_one_or_two_goes(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    fed: list[int] = []
-    feed = AgiParser.feed
-
-    def counted(parser: AgiParser, data: bytes) -> Any:
-        fed.append(len(data))
-        return feed(parser, data)
-
-    monkeypatch.setattr(AgiParser, "feed", counted)
-    served: list[str] = []
-    lines = request("ivr?line=1").split(b"\n")
-
-    async def call(port: int, parts: list[bytes]) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        for part in parts:
-            writer.write(part)
-            await asyncio.sleep(0)
-        await reader.read()
-        writer.close()
-
-    async with serving(lambda session: served.append(session.uniqueid)) as server:
-        by_line = [line + b"\n" for line in lines[:-1]]
-        await call(server.port, by_line)
-        assert len(fed) > 2, "nothing is known yet of how long requests are"
-        fed.clear()
-        await call(server.port, by_line)
-        assert len(fed) <= 2, fed
-        short = [line for line in by_line if b"agi_calling" not in line]
-        await call(server.port, short)
-        await call(server.port, by_line)
-    assert len(served) == 4
