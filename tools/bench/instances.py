@@ -25,7 +25,7 @@ from tools.phones import Phones, free_udp_port
 
 BARE_DIALPLAN = """\
 [ivr-from-trunk]
-exten => _X!,1,Answer()
+exten => _X!,1,Answer(0,i)
  same => n,Playback({greeting})
  same => n,Queue({queue},c)
  same => n,Hangup()
@@ -36,12 +36,6 @@ exten => _X!,1,Hangup()
 [ivr-from-seat]
 exten => _X!,1,Hangup()
 """
-BARE_IS = (
-    "The bare dialplan is Answer, Playback of the same greeting, Queue with the same queue, Hangup: nothing else. "
-    "It runs on the same Asterisk build with our rendered configuration (same modules, trunk, queues, music, RTP), "
-    "in which the dialplan is replaced and AMI, CDR and CEL are switched off; "
-    "it has no filter of dialled digits, no AGI, no recording, no engine."
-)
 
 
 @dataclass

@@ -18,7 +18,8 @@ BARE_IS = (
     "The bare dialplan is Answer, Playback of the same greeting, Queue with the same queue, Hangup: nothing "
     "else. It runs on the same Asterisk build with our rendered configuration (same modules, trunk, queues, "
     "music, RTP), in which the dialplan is replaced and AMI, CDR and CEL are switched off; it has no filter "
-    "of dialled digits, no AGI, no recording, no engine."
+    "of dialled digits, no AGI, no recording, no engine. Neither side waits half a second for media after the answer, "
+    "as Answer() does with callers who are silent."
 )
 
 
