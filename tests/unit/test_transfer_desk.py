@@ -622,3 +622,19 @@ def test_a_caller_who_hangs_up_in_a_room_is_not_handed_off_because_the_others_ar
     assert hall.journal.of(CALL)[-1].kind is Kind.HUNG_UP
     assert Kind.HANDED_OFF not in [told.kind for told in hall.journal.of(CALL)]
     assert call.outcome == "answered"
+
+
+@pytest.mark.parametrize("operator_stays", [True, False])
+def test_a_telephone_that_answers_and_says_nothing_gives_way_to_the_next(operator_stays: bool) -> None:
+    hall = Hall(centre=("sip:1@127.0.0.1:5200", "sip:2@127.0.0.1:5201"))
+    hall.to(TransferState.ASKING)
+    first = hall.transfer.third
+    if not operator_stays:
+        hall.operator_leaves()
+    hall.desk.third_step(first, "unheeded", THIRD)
+    assert hall.where() is (TransferState.INVITING if operator_stays else TransferState.AWAITED)
+    assert hall.room.of("invite")[-1][2] == "sip:2@127.0.0.1:5201"
+    assert ("drop", first) in hall.room.told
+    hall.desk.third_step(hall.transfer.third, "answered", THIRD)
+    hall.desk.third_step(hall.transfer.third, "refused", THIRD)
+    assert hall.where() is (TransferState.RETURNING if operator_stays else TransferState.REQUEUEING)

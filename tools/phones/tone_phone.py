@@ -249,7 +249,7 @@ class TonePhone:
         dialog.media = _media(message)
         self._request(dialog, "ACK")
         if not dialog.up:
-            dialog.up, self.answered_at = True, time.monotonic()
+            self.answered_at, dialog.up = time.monotonic(), True  # whoever sees it up sees since when
             self._press_later()
 
     def _log_in(self, dialog: _Dialog, challenge: str) -> None:
@@ -317,7 +317,7 @@ class TonePhone:
             dialog = self._dialog
             if dialog is None or dialog.up or dialog.outgoing:
                 return
-            dialog.up, self.answered_at = True, time.monotonic()
+            self.answered_at, dialog.up = time.monotonic(), True  # whoever sees it up sees since when
             self._reply(dialog, dialog.invite, "200 OK", self._sdp())
         self._press_later()
 
