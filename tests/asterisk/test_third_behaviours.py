@@ -77,7 +77,7 @@ ROWS = (
     Row("119", ("silent", "answers"), "three_way", THREE, ("no_answer",), limit_s=SLOW_S),
     Row("120", ("rings", "silent"), "together", BACK, ("no_answer", "no_answer"), limit_s=SLOW_S),
     # a unit: each way fails in another manner
-    Row(UNIT, ("busy", "wrong", "refuses", "answers"), TAKES, CONSULT, ("busy", "wrong", "refused")),
+    Row(UNIT, ("busy", "wrong", "refuses", "answers"), TAKES, CONSULT, ("busy", "wrong", "refused"), limit_s=SLOW_S),
     Row(UNIT, ("busy", "no codec", "wrong", "refuses"), "together", BACK, ("busy", "congestion", "wrong", "refused")),
     Row(UNIT, ("answers",), "asking t:2 together", BACK, ("refused",)),
     Row(UNIT, ("busy", "answers"), "asking t:bye together", BACK, ("busy", "refused")),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import random
+import re
 import shutil
 import socket
 import subprocess
@@ -21,6 +23,7 @@ from tools.phones.handled import Handled, called_scenario, calling_scenario
 SCENARIOS = Path(__file__).parent / "scenarios"
 PROGRAMS = Path("~/.cache/ivr12345/sip-tester").expanduser()
 _numbers = itertools.count(1)
+_kept: set[int] = set()
 
 
 def sipp_program() -> list[str]:
@@ -44,11 +47,16 @@ def free_udp_port() -> int:
 
 
 def kept_udp_port() -> int:
-    """Return a UDP port for a phone that comes later: neither the kernel nor a phone's RTP takes it meanwhile."""
+    """Return a UDP port for a phone that comes later: neither the kernel, a phone's RTP nor another test takes it."""
+    worker = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0)
+    first = 61000 + worker % 4 * 1100  # tests run beside each other
     while True:
-        port = random.randrange(61000, 65500, 2)
+        port = random.randrange(first, first + 1100, 2)
+        if port in _kept:
+            continue
         with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.bind(("127.0.0.1", port))
+            _kept.add(port)
             return port
 
 
