@@ -150,6 +150,14 @@ class Scene:
         events = [event for event in self.ticket()["events"] if event["kind"] in kinds]
         return tuple(str(event["reason"]) for event in events if event.get("reason"))
 
+    def story(self) -> str:
+        """Return what was journalled and what the third parties' phones logged, for whoever reads of a fault."""
+        kinds = [str(event.get("kind") or event.get("what") or event) for event in self.events()]
+        logs = [
+            f"{phone.running.name}: {' / '.join(phone.log())}" for phone in (*self.thirds, *self.tireless)
+        ]
+        return f"journal: {' '.join(kinds)}; {'; '.join(logs)}"
+
     def close(self) -> None:
         """Third party and caller hang up, and so does everybody; all phones must have done as they should."""
         if self.state() == "three_way":

@@ -79,9 +79,12 @@ class Handled:
 
     def happened(self, what: str) -> list[str]:
         """Return what followed each ``invited``, ``up``, ``ended``, ``given up`` or ``refused`` in SIPp's log."""
+        return [line[len(what) + 1 :] for line in self.log() if line.startswith(f"{what} ")]
+
+    def log(self) -> list[str]:
+        """Return what happened so far, a line each, with SIP's Call-ID."""
         log = self.running.folder / "happened.log"
-        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-        return [line[len(what) + 1 :] for line in lines if line.startswith(f"{what} ")]
+        return log.read_text(errors="replace").splitlines() if log.exists() else []
 
     def press(self, digits: str, gap_s: float = 0.15) -> None:
         """Press keys, each sent as SIP INFO."""
