@@ -19,6 +19,7 @@ from ivr import deployment
 from ivr.applying.service import Attached, Service
 from ivr.applying.switch import Switch
 from ivr.asterisk import log_files, members, requirements
+from ivr.asterisk.citizens import as_caller
 from ivr.asterisk.fastagi import FastAgiServer, Handler
 from ivr.asterisk.manager import Link, LinkState, Message
 from ivr.asterisk.record_files import RecordFiles
@@ -128,7 +129,7 @@ class Engine:
             link=self.link,
             sound=self.sound,
             manned=self._manned,
-            number=lambda call: keys.decrypt(call.caller_enc) if call.caller_enc else "",
+            number=lambda call: keys.decrypt(call.number_enc) if call.number_enc else "",
             clock=time.time,
             own=deployment.own_address(settings),
             alarm=self.people.alarms.raise_,
@@ -281,6 +282,7 @@ class Engine:
             self.service.retire()
 
     def _hear(self, message: Message) -> None:
+        message = as_caller(message, self.calls.called_back)
         self.listener.hear(message)
         self.phones.hear(message)
         self.third_parties.hear(message)
@@ -383,7 +385,7 @@ class Engine:
 
     async def _reconcile(self, link: Link | None) -> int:
         async with self._reconcile_lock:  # ask only when it is our turn: an old answer would bury new calls
-            live = await members.live_calls(link) if link is not None else None
+            live = await members.live_calls(link, self.calls.called_back) if link is not None else None
             added = await self.reconciler.reconcile(live)
         if added:
             log.info("reconciliation added %d events", added)

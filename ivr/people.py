@@ -119,7 +119,7 @@ class People:
 
     async def look(self, link: Link) -> None:
         """Look at the floor once: alarms, reminders, and callers who cannot stay where they wait."""
-        status = await members.status(link) if link.state is LinkState.LIVE else None
+        status = await members.status(link, self._calls.called_back) if link.state is LinkState.LIVE else None
         present = await members.registered(link) if status is not None else None
         now = datetime.fromtimestamp(self._clock(), UTC)
         sitting = self._sitting(status, present)

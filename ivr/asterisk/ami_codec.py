@@ -147,6 +147,11 @@ class Message:
             return list(headers.items())
         return [(name, value) for name in headers for value in self.get_all(name)]
 
+    def replacing(self, values: Mapping[str, str]) -> Message:
+        """Return the message with other values of headers that it has."""
+        lines = (line.partition(": ") for line in self._text.split("\r\n"))
+        return Message("\r\n".join(f"{name}{colon}{values.get(name, rest)}" for name, colon, rest in lines))
+
     def _find(self, header: str) -> str | None:
         folded = header.lower()
         return next((name for name in self._all() if name.lower() == folded), None)

@@ -52,8 +52,13 @@ NOT_IN_USE, IN_USE, BUSY, UNAVAILABLE, RINGING = 1, 2, 3, 5, 6
 """Device states of app_queue's members (enum ast_device_state)."""
 
 
-async def status(link: Link) -> QueueStatus:
-    """Ask Asterisk for its queues."""
+async def status(link: Link, citizens: Mapping[str, str] | None = None) -> QueueStatus:
+    """Ask Asterisk for its queues.
+
+    Args:
+        link: the link to Asterisk.
+        citizens: the calls of citizens who were called back, by channel.
+    """
     members, callers, queues, states = [], [], [], {}
     for item in await link.list_action("QueueStatus", {}):
         if item.name == "QueueParams":
@@ -64,7 +69,7 @@ async def status(link: Link) -> QueueStatus:
         elif item.name == "QueueEntry":
             wait = int(item.get("Wait") or 0)
             channel = item.get("Channel")
-            call_id = called_back(channel) or item.get("Uniqueid")
+            call_id = called_back(channel) or (citizens or {}).get(channel) or item.get("Uniqueid")
             place = int(item.get("Position") or 0), int(item.get("Priority") or 0)
             callers.append(Caller(call_id, item.get("Queue"), channel, wait, *place))
     return QueueStatus(members, callers, queues, states)
@@ -162,18 +167,25 @@ async def _ignoring_refusal(link: Link, action: str, headers: dict[str, str]) ->
         return
 
 
-async def live_calls(link: Link) -> set[str]:
-    """Return the ids of all calls that have a channel now, a placeholder's for the call it stands for."""
-    channels = await link.list_action("CoreShowChannels", {})
-    shown = [item for item in channels if item.name == "CoreShowChannel"]
-    return {called_back(item.get("Channel")) or item.get("Linkedid") for item in shown}
+async def live_calls(link: Link, citizens: Mapping[str, str]) -> set[str]:
+    """Return the ids of all calls that have a channel now, a placeholder's for the call it stands for.
+
+    Args:
+        link: the link to Asterisk.
+        citizens: the calls of citizens who were called back, by channel.
+    """
+    shown = [(item.get("Channel"), item.get("Linkedid")) for item in await _shown(link)]
+    return {called_back(name) or citizens.get(name) or call_id for name, call_id in shown}
 
 
-async def placeholders(link: Link) -> dict[str, str]:
-    """Return the channels that stand in a queue for somebody to be called back, by call id."""
-    channels = await link.list_action("CoreShowChannels", {})
-    names = (item.get("Channel") for item in channels if item.name == "CoreShowChannel")
-    return {call_id: name for name in names if (call_id := called_back(name)) and name.endswith(";2")}
+async def channels(link: Link) -> set[str]:
+    """Return the names of all channels that there are now."""
+    return {item.get("Channel") for item in await _shown(link)}
+
+
+async def _shown(link: Link) -> list[Message]:
+    listed = await link.list_action("CoreShowChannels", {})
+    return [item for item in listed if item.name == "CoreShowChannel"]
 
 
 async def contacts(link: Link) -> dict[str, bool]:

@@ -208,7 +208,7 @@ class Rooms:
         headers = {"Channel": _plain(channel), "File": "", "Options": f"r({path}.raw)"}
         await self._link.action("MixMonitor", headers)
 
-    async def present(self, call_id: str, operator: str, third: str) -> Any:
+    async def present(self, call_id: str, caller: str, operator: str, third: str) -> Any:
         """Tell who is there, by Asterisk's own lists."""
         channels = await self._link.list_action("CoreShowChannels", {})
         ids = {item.get("Uniqueid") for item in channels} | {item.get("Channel") for item in channels}
@@ -218,10 +218,10 @@ class Rooms:
             listed = []
         inside = {item.get("Uniqueid") for item in listed} | {item.get("Channel") for item in listed}
         return self._present(
-            call_id in ids,
+            not ids.isdisjoint((call_id, caller)),
             bool(operator) and operator in ids,
             bool(third) and third in ids,
-            call_id in inside,
+            not inside.isdisjoint((call_id, caller)),
             bool(operator) and operator in inside,
             bool(third) and third in inside,
         )

@@ -112,6 +112,8 @@ class AfterCall:
 
     def ended(self, call: CallRecord) -> None:
         """Take over a call whose talk has ended, once, also while the caller is still asked how it was."""
+        if call.callback is not None and call.state is CallState.ENDED:
+            _remove_spares(call)
         if call.answered_at is None and not call.message and not call.tracks:
             return
         work = _work_of(call)
@@ -233,8 +235,7 @@ class AfterCall:
             }
             self._tell(call, Kind.RECORDING_CLOSED, data | {"from_s": tracks.from_s(call, track)})
             found = True
-        for spare in Path(call.recording).parent.glob(f"{Path(call.recording).name}-spare*"):
-            spare.unlink(missing_ok=True)
+        _remove_spares(call)
         return found
 
     async def _settled(self, raw: Path) -> None:
@@ -274,6 +275,13 @@ class AfterCall:
         event = Event(call.call_id, self._clock(), kind, data)
         call.apply(event)
         self._record(event)
+
+
+def _remove_spares(call: CallRecord) -> None:
+    """Remove what queues recorded of an expert's channel or of a placeholder: it is on other tracks."""
+    for path in {call.recording, call.callback.recording if call.callback else ""} - {""}:
+        for spare in Path(path).parent.glob(f"{Path(path).name}-spare*"):
+            spare.unlink(missing_ok=True)
 
 
 def _to_write_down(call: CallRecord) -> list[dict[str, Any]]:

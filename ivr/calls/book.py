@@ -58,6 +58,8 @@ class CallBook:
         self.calls: dict[str, CallRecord] = {}
         self.seats: dict[str, SeatRecord] = {}
         self.over: dict[str, Heard] = {}
+        self.called_back: dict[str, str] = {}
+        """The calls of citizens who were called back and are there, by channel."""
 
     def record(self, event: Event) -> bool:
         """Journal one event and fold it in; return whether its state table allowed it."""
@@ -65,6 +67,8 @@ class CallBook:
         if is_call(event.stream):
             call = self._open(event)
             allowed = call is None or call.apply(event)
+            if call is not None and event.kind is Kind.CALLBACK_ANSWERED:
+                self._know_citizen(call)
             if call is not None and call.state is CallState.ENDED:
                 self.calls.pop(event.stream, None)
                 self._settle(call)
@@ -78,6 +82,10 @@ class CallBook:
         self._on_event(event, call)
         return allowed
 
+    def _know_citizen(self, call: CallRecord) -> None:
+        if call.callback is not None and call.callback.channel:
+            self.called_back[call.callback.channel] = call.call_id
+
     def _open(self, event: Event) -> CallRecord | None:
         """Return the open call of an event; a word about a call that is over opens it no more."""
         call = self.calls.get(event.stream)
@@ -87,6 +95,8 @@ class CallBook:
 
     def _settle(self, call: CallRecord) -> None:
         """Remember what we heard of a call, so that reconciliation need not look it up."""
+        if call.callback is not None:
+            self.called_back.pop(call.callback.channel, None)
         if len(self.over) > _REMEMBERED:
             self.over.pop(next(iter(self.over)))
         answered = call.answered_at is not None
@@ -103,6 +113,7 @@ class CallBook:
             there = self.calls.get(call.call_id)
             if there is None or not there.known:
                 self.calls[call.call_id] = call
+                self._know_citizen(call)
         for seat in seats:
             self.seats.setdefault(seat.seat_id, seat)
 

@@ -75,6 +75,7 @@ class Callback:
         number_enc: the number to call, sealed; ``number_hash`` tells the same number again.
         tries: attempts begun.
         seat_channel: the channel of the operator who was given the last attempt.
+        channel: the citizen's channel, once they have answered.
     """
 
     call_id: str
@@ -89,6 +90,7 @@ class Callback:
     changed_at: float = 0.0
     recording: str = ""
     seat_channel: str = ""
+    channel: str = ""
 
     @classmethod
     def claimed(cls, event: Event) -> Callback:
@@ -120,6 +122,8 @@ class Callback:
         if event.kind is Kind.CALLBACK_TRIED:
             self.tries += 1
             self.seat_channel = str(event.data.get("channel") or "")
+        elif event.kind is Kind.CALLBACK_ANSWERED:
+            self.channel = str(event.data.get("channel") or "")
         self.state = following
         self.changed_at = event.at
         return True

@@ -91,6 +91,15 @@ class CallRecord:
         return self.started_at is not None
 
     @property
+    def number_enc(self) -> str:
+        """The sealed number of the telephone they are on: the one called back, where that was done."""
+        return (
+            self.callback.number_enc
+            if self.callback is not None and self.callback.channel
+            else self.caller_enc
+        )
+
+    @property
     def waited_s(self) -> float | None:
         """Seconds in the queue until an operator answered or the call ended."""
         until = self.answered_at or self.ended_at

@@ -206,8 +206,9 @@ class Desk:
     async def recover(self) -> None:
         """Compare with what is really there: after a start, and after the wire was cut."""
         for transfer in list(self._floor.transfers.values()):
-            operator = self._floor.operator(transfer.call_id)
-            there = await self._room.present(transfer.call_id, operator, transfer.third)
+            call_id = transfer.call_id
+            caller, operator = self._floor.caller(call_id), self._floor.operator(call_id)
+            there = await self._room.present(call_id, caller, operator, transfer.third)
             if there.caller:  # the end of a caller's channel is told by reconciliation
                 self._compare(transfer, there)
 

@@ -92,5 +92,5 @@ class Room(Protocol):
     async def record(self, channel: str, path: str) -> None:
         """Record what a party says, from now on; ``path`` without ending."""
 
-    async def present(self, call_id: str, operator: str, third: str) -> Presence:
-        """Tell who is there."""
+    async def present(self, call_id: str, caller: str, operator: str, third: str) -> Presence:
+        """Tell who is there; who was called back has no channel of the call's id."""

@@ -22,7 +22,6 @@ REASONS: Mapping[str, str] = {
     "loop": "S056",
     "congestion": "S057",
     "no_room": "S057",
-    "placed_by_us": "S057",
 }
 """The prompt that tells an operator why a third party is not coming."""
 
@@ -78,16 +77,6 @@ def occupied(transfer: Transfer) -> TransferRefused:
         "occupied",
         f"{transfer.name or transfer.target} is being brought in already ({transfer.state}); cancel that first.",
         f"正在转接{transfer.name or transfer.target}({transfer.state});请先取消。",
-    )
-
-
-def placed_by_us(call_id: str) -> TransferRefused:
-    """Say that a callback has two parties: its channels are not those of the call it belongs to."""
-    return TransferRefused(
-        "placed_by_us",
-        f"call {call_id} is a callback, and nobody can be brought in or take it over: register a ticket; "
-        "in an emergency let the citizen dial the number, or call it yourself and stay with the citizen.",
-        f"来电 {call_id} 是回拨,不能三方、转接或接管:请登记工单;遇紧急情况请市民直接拨打该号码,或自行报警并保持通话。",
     )
 
 

@@ -154,5 +154,7 @@ def fold_transfer(call_id: str, events: Iterable[Event]) -> Transfer:
     """Tell a call's three-way side from all of its events."""
     transfer = Transfer(call_id)
     for event in events:
+        if event.kind is Kind.CALLBACK_ANSWERED:  # before, they hung up to be called back
+            transfer = Transfer(call_id)
         transfer.apply(event)
     return transfer

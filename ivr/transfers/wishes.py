@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from ivr.calls.events import Kind
 from ivr.calls.record import CallRecord
-from ivr.calls.states import CallState
 from ivr.transfers import told
 from ivr.transfers.floor import Floor, Taking
 from ivr.transfers.moves import Moves
@@ -45,12 +44,9 @@ class Wishes:
             TransferRefused: not this target, or not now.
         """
         call = self._floor.calls.calls.get(call_id)
-        ours = call is not None and call.callback is not None and call.state is CallState.TALKING
-        if call is None or not (ours or self._floor.operator(call_id)):
+        if call is None or not self._floor.operator(call_id):
             raise told.no_such_call(call_id)
         try:
-            if ours:
-                raise told.placed_by_us(call_id)
             target = self._targets().resolve(name, call)
             if target.emergency:
                 self._make_room_for_help(call_id, name)
@@ -101,8 +97,6 @@ class Wishes:
     def take_over(self, call_id: str, taking: Taking) -> None:
         """Let a shift leader take a call over: they enter the room, then the caller comes and the operator goes."""
         call = self._floor.calls.calls.get(call_id)
-        if call is not None and call.callback is not None:
-            raise told.placed_by_us(call_id)
         if call is None or self._floor.transfer(call_id).state not in _TAKEABLE:
             raise told.not_now("take over")
         self._floor.taking[call_id] = taking

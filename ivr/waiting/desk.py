@@ -16,6 +16,7 @@ from typing import Any
 
 from ivr.asterisk import members
 from ivr.asterisk.manager import AmiRefused, Link, LinkState, Message
+from ivr.asterisk.records import called_back, seat_user
 from ivr.calls import callbacks as rules
 from ivr.calls.book import CallBook
 from ivr.calls.callbacks import Callback, CallbackState
@@ -24,7 +25,7 @@ from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState
 from ivr.errors import HotlineError
 from ivr.hotline.book import HotlineBook
-from ivr.waiting.progress import caught_up
+from ivr.waiting.progress import caught_up, citizen_in
 
 log = logging.getLogger(__name__)
 
@@ -94,8 +95,10 @@ class CallbackDesk:
         call = self._calls.calls.get(call_id)
         if call is None or not rules.destination(self._book().trunks, number):
             return False
-        if call.state not in _CLAIMABLE or call.callback is not None:
-            return call.callback is not None
+        if call.callback is not None:
+            return call.callback.state is not CallbackState.TALKING  # they were called, and wait like others
+        if call.state not in _CLAIMABLE:
+            return False
         sealed = dict(self._secrets.identify(number))
         earlier = rules.already_open(self.all(), sealed["hash"])
         if earlier is not None:
@@ -168,6 +171,9 @@ class CallbackDesk:
 
     def on_event(self, event: Event, call: CallRecord | None) -> None:
         """Withdraw a callback when the same person has reached an operator by themselves."""
+        if call is not None and call.callback is not None and call.callback.state is CallbackState.DONE:
+            self._settled.add(call.call_id)
+            self._wake.set()
         if call is None or event.kind is not Kind.ANSWERED or not call.caller_hash:
             return
         for callback in self.all():
@@ -192,12 +198,11 @@ class CallbackDesk:
             facts = {name: data.get(name) for name in ("seat", "operator", "channel")}
             self._tell(call_id, Kind.CALLBACK_TRIED, at, **facts, **{"try": callback.tries + 1})
         elif what == "callback_operator_left" and callback.state is CallbackState.TALKING:
-            self._tell(call_id, Kind.OPERATOR_LEFT, at, **data)
+            # the placeholder goes when the citizen has gone, and when both were led into a room
+            if data.get("reason") != "caller":
+                self._tell(call_id, Kind.OPERATOR_LEFT, at, **data)
         elif what == "callback_hung_up":
-            if callback.state is CallbackState.TALKING:
-                self._tell(call_id, Kind.HUNG_UP, at, **data)
-                self._settled.add(call_id)
-            self._wake.set()
+            self._wake.set()  # the talk is over when the citizen's own channel ends
 
     def hear_word(self, message: Message) -> None:
         """Take the dialplan's own word (UserEvent IvrCallback)."""
@@ -211,7 +216,11 @@ class CallbackDesk:
 
     def _catch_up(self, callback: Callback, word: str, *, present: bool) -> None:
         for kind, data in caught_up(callback, word, present=present):
-            self._tell(callback.call_id, kind, **data)
+            facts = dict(data)
+            if kind is Kind.CALLBACK_TRIED:
+                seat = self._book().seat_by_username(seat_user(facts["channel"]) or "")
+                facts |= {"seat": seat.id, "operator": self._calls.operator_on(seat.id)} if seat else {}
+            self._tell(callback.call_id, kind, **facts)
 
     # -- placeholders --------------------------------------------------------------------------
     async def run(self, every_s: float = 10.0) -> None:
@@ -229,13 +238,17 @@ class CallbackDesk:
         if self._link.state is not LinkState.LIVE:
             return
         async with self._lock:
-            there = await members.placeholders(self._link)
+            channels = await members.channels(self._link)
+            ends = ((called_back(name), name) for name in channels if name.endswith(";2"))
+            there = {call_id: name for call_id, name in ends if call_id is not None}
             while self._settled:
                 await self._forget(self._settled.pop())
             for callback in list(self.all()):
                 if callback.open and callback.call_id not in self._asked:
                     word = await self._word(callback.call_id)
-                    self._catch_up(callback, word, present=callback.call_id in there)
+                    citizen = callback.channel or citizen_in(word)
+                    lives = callback.call_id in there or citizen in channels
+                    self._catch_up(callback, word, present=lives)
             for call_id in there.keys() - {one.call_id for one in self.all() if one.open}:
                 await self._remove(call_id, there[call_id])
             now = self._clock()
@@ -264,14 +277,19 @@ class CallbackDesk:
         again = self._book().priorities.callback if attempt > 1 else 0
         priority = max(callback.priority, again)
         position = await self.position(callback.queue, priority, callback.since, callback.call_id)
+        dialled = self._calls.calls[callback.call_id].dialled
         variables = {
             "__IVR_CALL": callback.call_id,
             "__IVR_TRY": str(attempt),
             "IVR_TO": uri,
-            "IVR_QUEUE": callback.queue,
+            "__IVR_QUEUE": callback.queue,
             "IVR_PRIORITY": str(priority),
             "IVR_POSITION": str(position),
-            "IVR_RECORDING": callback.recording_of(attempt),
+            "__IVR_RECORDING": callback.recording_of(attempt),
+            "IVR_SPARE": f"{callback.recording}-spare" if callback.recording else "",
+            # what a caller's own channel has from the reception
+            "__IVR_SOURCE": "live",
+            "__IVR_DIALLED": dialled if dialled.isalnum() else "",
         }
         await self._forget(callback.call_id)
         headers = {
@@ -282,6 +300,9 @@ class CallbackDesk:
             "CallerID": f"<{self._book().number}>",
             "Timeout": str(_HELD_MS),
             "Async": "true",
+            # not slin, the format of a room: Asterisk would go on with the translator that it has, which takes
+            # the room's frames, numbered anew, for old ones, and nobody would hear anything (translate.c)
+            "Codecs": "alaw",
             "Variable": [f"{name}={value}" for name, value in variables.items()],
         }
         self._asked[callback.call_id] = self._clock()
@@ -291,7 +312,7 @@ class CallbackDesk:
     async def position(self, queue: str, priority: int, since: float, but: str = "") -> int:
         """Return the position that keeps a place, by when each of those who wait took theirs."""
         others = []
-        for caller in (await members.status(self._link)).callers:
+        for caller in (await members.status(self._link, self._calls.called_back)).callers:
             if caller.queue != queue or caller.call_id == but:
                 continue
             call = self._calls.calls.get(caller.call_id)

@@ -79,7 +79,7 @@ class Hurry:
         )
         if not waits or self._link.state is not LinkState.LIVE:
             return
-        for caller in at_the_head(await members.status(self._link)):
+        for caller in at_the_head(await members.status(self._link, self._calls.called_back)):
             call = self._calls.calls.get(caller.call_id)
             if call is None or call.state not in (CallState.WAITING, CallState.CALLBACK):
                 continue

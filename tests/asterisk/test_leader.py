@@ -182,9 +182,7 @@ def test_a_star_in_the_greeting_is_heard_while_the_engine_is_away(place: Hall, a
     assert place.hotline.ticket_of(number)["outcome"] == "handed_off"
 
 
-def test_on_a_callback_nobody_is_brought_in_and_the_talk_goes_on(
-    place: Hall, shared: tuple[Hall, TonePhone]
-) -> None:
+def test_the_leader_listens_to_a_callback_too(place: Hall, shared: tuple[Hall, TonePhone]) -> None:
     citizen, number = shared[1], "13812349876"
     leads = place.leader_seat()
     seats = sorted(place.operators, key=lambda seat: seat == leads)  # the leader's last
@@ -201,15 +199,6 @@ def test_on_a_callback_nobody_is_brought_in_and_the_talk_goes_on(
     assert until(lambda: citizen.hears(TONES) == {O} and operator.hears(TONES) == {C}, 20.0), (
         f"citizen {citizen.up} {citizen.hears(TONES)}, operator {operator.up} {operator.hears(TONES)}"
     )
-    call_id = next(row["call_id"] for row in place.hotline.engine("open_calls") if row["seat"] == seats[0])
-    done = place.hotline.run("transfer", "start", "--call", call_id, "--to", "119")
-    assert done.returncode == 1 and "is a callback" in done.stderr
-    place.helpers[0].invites.clear()
-    operator.press("*19")
-    citizen.press("*")
-    wait_for(lambda: len(refusals(place, call_id)) == 2 or None, 5.0, "the operator's keys are refused too")
-    assert until(lambda: citizen.hears(TONES) == {O} and operator.hears(TONES) == {C}), "the talk goes on"
-    assert not place.helpers[0].invites and not place.helpers[STAR].up
     leader = TonePhone(0, T, place.server, name="leader")
     leader.call(f"*15{seats[0]}", f"seat{leads}", login=(f"seat{leads}", place.password(leads)))
     assert until(lambda: leader.hears(TONES) == {C, O}), f"the leader hears {leader.hears(TONES)}"
@@ -218,11 +207,6 @@ def test_on_a_callback_nobody_is_brought_in_and_the_talk_goes_on(
     for seat in seats[1:]:
         place.hotline.engine("resume", seat=seat)
     assert place.hotline.ticket_of(number)["outcome"] == "answered"
-
-
-def refusals(place: Hall, call_id: str) -> list[dict[str, Any]]:
-    """Return who was refused on a call."""
-    return [data for data in noted(place, call_id) if data.get("reason") == "placed_by_us"]
 
 
 def test_targets_without_a_way_are_marked_in_the_list_of_codes(place: Hall) -> None:

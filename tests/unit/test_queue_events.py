@@ -198,7 +198,10 @@ async def test_the_queues_of_this_moment_are_read() -> None:
 async def test_live_calls_and_registered_phones_are_read() -> None:
     switch = Switch()
     switch.items = [message("CoreShowChannel"), message("CoreShowChannel", Uniqueid="x"), message("Other")]
-    assert await members.live_calls(link(switch)) == {CALL}
+    assert await members.live_calls(link(switch), {}) == {CALL}
+    citizen = "PJSIP/ivr-callback-00000004"
+    switch.items = [message("CoreShowChannel", Channel=citizen, Uniqueid="x", Linkedid="y")]
+    assert await members.live_calls(link(switch), {citizen: CALL}) == {CALL}, "who was called back"
     switch.items = [
         message("ContactList", ObjectName="seat01;@abc"),
         message("ContactList", ObjectName="seat02/sip:x", Status="NonQualified"),

@@ -13,14 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivr.calls.book import CallBook
-from ivr.calls.callbacks import Callback
 from ivr.calls.events import Event, Kind
 from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState
 from ivr.errors import HotlineError
 from ivr.hotline.book import Line, MergeMode, Trunks
 from ivr.hotline.modes import ReceptionSpec
-from ivr.transfers import told
 from ivr.transfers.desk import Desk
 from ivr.transfers.floor import Floor, Taking
 from ivr.transfers.moves import Moves
@@ -29,7 +27,7 @@ from ivr.transfers.states import COMPANY, DEADLINES, TransferState
 from ivr.transfers.targets import Targets, TransferRefused
 from ivr.transfers.transfer import Transfer, fold_transfer
 from ivr.transfers.wishes import Wishes
-from tests.unit.kit import Clock, Journal, event, small_book
+from tests.unit.kit import T0, Clock, Journal, event, small_book
 
 CALL = "a1-1.1"
 CALLER, OPERATOR = "PJSIP/trunk-00000001", "PJSIP/seat01-00000002"
@@ -96,7 +94,7 @@ class FakeRoom:
     async def record(self, channel: str, path: str) -> None:
         self._do("record", channel, path)
 
-    async def present(self, call_id: str, operator: str, third: str) -> Presence:
+    async def present(self, call_id: str, caller: str, operator: str, third: str) -> Presence:
         return self.there
 
 
@@ -559,18 +557,14 @@ def test_the_star_key_in_the_talk_leads_to_the_number_that_the_city_chose(number
     assert hall.transfer.target == number
 
 
-@pytest.mark.parametrize("name", [CENTRE, "119", "seat:02"])
-def test_a_call_we_placed_ourselves_stays_with_two_and_the_operator_hears_why(name: str) -> None:
+def test_a_room_of_a_callback_is_found_again_though_its_caller_had_hung_up_before() -> None:
+    claim = {"queue": "q_general", "since": T0, "recording": "/r/x"}
+    before = [event(CALL, 1, Kind.CALLBACK_CLAIMED, **claim), event(CALL, 2, Kind.HUNG_UP)]
+    called = [event(CALL, 3, Kind.CALLBACK_TRIED), event(CALL, 4, Kind.CALLBACK_ANSWERED)]
     hall = Hall()
-    hall.call.callback = Callback(CALL, "q_general", 0, 0.0, 0.0)
-    with pytest.raises(TransferRefused, match="is a callback") as refused:
-        hall.wishes.start(CALL, name, "seat 01")
-    assert told.REASONS[refused.value.reason] == "S057"
-    assert hall.room.told == []
-    assert hall.journal.of(CALL)[-1].data["reason"] == "placed_by_us"
-    with pytest.raises(TransferRefused, match="take it over"):
-        hall.wishes.take_over(CALL, Taking("02", "1002", "PJSIP/seat02-00000009"))
-    assert hall.state is TransferState.IDLE
+    hall.to(TransferState.THREE_WAY)
+    told_since = hall.journal.of(CALL)
+    assert fold_transfer(CALL, [*before, *called, *told_since]).state is TransferState.THREE_WAY
 
 
 def test_an_operator_in_the_middle_of_a_code_is_led_away_when_it_is_done() -> None:

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from ivr.asterisk.citizens import as_caller
 from ivr.asterisk.manager import Link, Message
 from ivr.calls.book import CallBook
 from ivr.calls.events import Event, Kind
@@ -17,6 +18,7 @@ from ivr.waiting.unattended import Unattended, left_alone
 from tests.unit.kit import T0, Clock, Journal, calls_of, event, small_book
 
 CALL = "a1-1.1"
+CITIZEN, SEAT = "PJSIP/ivr-callback-00000007", "PJSIP/seat01-00000006"
 
 
 def sealed(number: str) -> dict[str, str]:
@@ -152,6 +154,37 @@ def test_where_nobody_can_be_called_back_the_ticket_says_that_somebody_must(
     assert noted.data["what"] == "somebody must call back"
     assert why in noted.data["why"]
     assert (call.state, call.outcome) == ("ended", "voicemail")
+
+
+def called_back(at: Desk) -> None:
+    """Let a citizen be called back: they have answered, and the seat is with them."""
+    at.waits(CALL, "13800138000")
+    at.desk.claim(CALL, "13800138000", by="caller")
+    at.calls.record(event(CALL, 10, Kind.HUNG_UP))
+    at.desk.hear(CALL, T0 + 20, "callback_answered", {"seat": "01", "channel": SEAT})
+    at.desk.hear_word(word(Call=CALL, Try="1", What=f"ANSWERED/{CITIZEN}^{SEAT}"))
+
+
+def test_a_callback_is_not_over_when_both_are_led_into_a_room() -> None:
+    at = desk()
+    called_back(at)
+    for what in ("callback_operator_left", "callback_hung_up"):  # the placeholder goes
+        at.desk.hear(CALL, T0 + 30, what, {"reason": "caller", "channel": SEAT})
+    call = at.calls.calls[CALL]
+    assert (call.state, call.legs[-1].left_at) == ("talking", None)
+    assert at.calls.called_back == {CITIZEN: CALL}
+    gone = as_caller(word(Channel=CITIZEN, Uniqueid="x", Linkedid="y"), at.calls.called_back)
+    assert (gone.get("Uniqueid"), gone.get("Linkedid"), gone.get("Channel")) == (CALL, CALL, CITIZEN)
+    at.calls.record(event(CALL, 40, Kind.HUNG_UP))
+    assert (call.state, call.outcome) == ("ended", "answered")
+    assert at.calls.called_back == {}
+
+
+def test_who_was_called_back_and_waits_again_is_promised_no_second_callback() -> None:
+    at = desk()
+    called_back(at)
+    at.calls.record(event(CALL, 30, Kind.QUEUED, queue="q_general"))
+    assert not at.desk.claim(CALL, "13800138000", by="caller")
 
 
 def word(**headers: str) -> Message:

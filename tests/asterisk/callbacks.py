@@ -1,0 +1,97 @@
+"""Citizens who are called back, for tests: they gave up waiting, and one telephone of ours stands for all of them."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from tests.asterisk.hotline import running
+from tests.asterisk.three_parties import LINES, NUMBERS, TONES, C, Hall, O, Scene, hall, wait_for
+from tools.phones.tone_phone import TonePhone, until
+
+GIVES_UP_AFTER_S = 5.5
+"""From five seconds on a missed call is called back."""
+
+
+class CallbackScene(Scene):
+    """A citizen who was called back, an operator, a third party."""
+
+    def close(self) -> None:
+        """Everybody hangs up; the citizen's telephone is the next one's, too."""
+        for phone in (self.caller, self.operator, self.third):
+            phone.hang_up()
+        assert until(lambda: not (self.caller.up or self.operator.up)), "somebody is still there"
+
+
+class Callbacks:
+    """A hotline with one seat to begin with, and callbacks that wait for it."""
+
+    def __init__(self, place: Hall, citizen: TonePhone) -> None:
+        self.hall = place
+        self.citizen = citizen
+        self._waiting: list[str] = []
+        self._given_up = 0
+        for seat in place.operators:
+            place.hotline.engine("pause", seat=seat, reason="1")
+
+    def give_up(self, count: int) -> None:
+        """Let callers give up waiting, at the same time."""
+        phones = []
+        for _ in range(count):
+            self._given_up += 1
+            number = f"138{self._given_up:04d}{9000 + self._given_up:04d}"
+            phones.append((TonePhone(0, C, self.hall.server, name=f"gives up {number}"), number))
+        for phone, number in phones:
+            phone.call("12345", number)
+        waiting = self.hall.hotline.waiting
+        assert until(lambda: waiting() >= count, 20.0), f"{waiting()} of {count} wait"
+        time.sleep(GIVES_UP_AFTER_S)
+        for phone, _ in phones:
+            phone.close()
+        for _, number in phones:
+            wait_for(lambda n=number: self.hall.hotline.call_state(n) == "callback", 20.0, "it is noted")  # type: ignore[misc]
+            self._waiting.append(number)
+
+    def scene(self, place: int = 0, *, helper: int | None = None, seat: str = "01") -> CallbackScene:
+        """Let the next citizen be called back; nobody else is called meanwhile."""
+        if not self._waiting:
+            self.give_up(1)
+        hotline, operator = self.hall.hotline, self.hall.operators[seat]
+        self.citizen.behaviour = "answer"
+        hotline.engine("resume", seat=seat)
+        together = until(lambda: self.citizen.hears(TONES) == {O} and operator.hears(TONES) == {C}, 20.0)
+        assert together, f"{self.citizen.hears(TONES)}, {operator.hears(TONES)} {hotline.logs()[-3000:]}"
+        hotline.engine("pause", seat=seat, reason="1")
+        row = next(row for row in hotline.engine("open_calls") if row["seat"] == seat)
+        number = next(number for number in self._waiting if row["caller"].endswith(number[-4:]))
+        self._waiting.remove(number)
+        third = self.hall.thirds[place] if helper is None else self.hall.helpers[helper]
+        third.behaviour, third.auto_keys = "answer", None
+        third.invites.clear()
+        target = f"subcenter:{LINES[place]}" if helper is None else NUMBERS[helper]
+        return CallbackScene(self.hall, self.citizen, operator, third, row["call_id"], number, target)
+
+
+@contextlib.contextmanager
+def callbacks(folder: Path, seats: int = 2, thirds: int = 2, **settings: str) -> Iterator[Callbacks]:
+    """Run a hotline that calls citizens back, and leave nothing behind."""
+    citizen = TonePhone(0, C, ("127.0.0.1", 0), name="citizen")
+
+    def prepare(config: Path) -> None:
+        path = config / "trunks.yaml"
+        trunks = yaml.safe_load(path.read_text(encoding="utf-8"))
+        trunks["destinations"]["callback"] = [f"sip:127.0.0.1:{citizen.port}"]
+        path.write_text(yaml.safe_dump(trunks, allow_unicode=True), encoding="utf-8")
+
+    opened = functools.partial(running, **settings)  # type: ignore[arg-type]
+    with hall(folder, seats, thirds, opened, prepare=prepare) as place:
+        citizen.server = place.server
+        try:
+            yield Callbacks(place, citizen)
+        finally:
+            citizen.close()
