@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from tools.phones.tone_phone import TonePhone, until
 
 pytestmark = pytest.mark.asterisk
 
-THIRD_PORT = free_udp_port()
+THIRD_PORT, CITIZEN_PORT = free_udp_port(), free_udp_port()
 NUMBERS = iter(range(1, 1000))
 CALLER, FIRST, SECOND = 400.0, 900.0, 1600.0
 CHECK_S = 4
@@ -85,7 +86,8 @@ def kinds(ticket: dict[str, Any]) -> list[str]:
 def hotline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hotline]:
     folder: Path = tmp_path_factory.mktemp("unplugged")
     config = quick_city(folder)
-    configure(config, {f"subcenter:{LINES[0]}": [f"sip:1@127.0.0.1:{THIRD_PORT}"]})
+    ways = {f"subcenter:{LINES[0]}": [f"sip:1@127.0.0.1:{THIRD_PORT}"]}
+    configure(config, ways | {"callback": [f"sip:127.0.0.1:{CITIZEN_PORT}"]})
     check = str(CHECK_S)
     with running(folder, IVR_CONFIG=str(config), IVR_PHONE_CHECK_S=check, IVR_SURVEY="yes") as one:
         yield one
@@ -162,6 +164,33 @@ def test_after_a_consultation_too_the_caller_of_an_unplugged_phone_is_not_sent_a
     assert caller.up
     floor.man("02", SECOND)
     floor.hears(caller, SECOND, 15, "somebody else answers")
+
+
+def test_a_citizen_who_was_called_back_from_an_unplugged_phone_comes_to_somebody_else(floor: Floor) -> None:
+    number = "13812345678"
+    citizen, caller = floor.phone(CALLER, CITIZEN_PORT), floor.phone(CALLER)
+    caller.call("12345", number)
+    wait_for(lambda: floor.hotline.waiting() == 1, 15, "they wait")
+    time.sleep(5.5)  # from five seconds on a missed call is called back
+    caller.hang_up()
+    wait_for(lambda: floor.hotline.call_state(number) == "callback", 15, "the callback is noted")
+    first = floor.man("01", FIRST)
+    floor.hears(citizen, FIRST, 25, "they are called back")
+    unplug(first)
+    wait_for(lambda: floor.hotline.call_state(number) == "waiting", NOTICED_S, "the citizen waits")
+    assert citizen.up, "the citizen was not hung up"
+    second = floor.man("02", SECOND)
+    floor.hears(citizen, SECOND, 15, "somebody else answers")
+    second.hang_up()
+    wait_for(lambda: floor.hotline.call_state(number) == "surveying", 10, "they are asked how it was")
+    citizen.press("0")
+    floor.hears(citizen, SECOND, 20, "0 leads to a person, as after any call")
+    citizen.hang_up()
+    ticket = floor.hotline.transcribed(number)
+    assert kinds(ticket).count("answered") == 2, kinds(ticket)
+    assert (ticket["outcome"], ticket["seat"]) == ("answered", "02")
+    names = [Path(one["path"]).name for one in ticket["recordings"]]
+    assert [name.partition("-callback1")[2] for name in names] == [".wav", "-part1.wav", "-part2.wav"]
 
 
 def test_without_the_engine_asterisk_itself_brings_the_caller_to_somebody_else(floor: Floor) -> None:

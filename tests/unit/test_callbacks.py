@@ -13,7 +13,7 @@ from ivr.calls import queue_announcements
 from ivr.calls.callbacks import CALLBACK_TRANSITIONS, Callback, CallbackState, Step, Waiting, place_of
 from ivr.calls.events import Event, Kind
 from ivr.hotline.book import Trunks
-from ivr.waiting.progress import caught_up
+from ivr.waiting.progress import caught_up, citizen_in
 from tests.unit.kit import T0, event, told
 
 S, K = CallbackState, Kind
@@ -226,6 +226,16 @@ def test_what_asterisk_did_while_the_engine_was_away_is_caught_up_once(
     for kind, data in missed:
         assert one.apply(Event("a1-1.1", T0, kind, data))
     assert caught_up(one, word, present=present) == []
+
+
+def test_an_answer_that_nobody_heard_names_citizen_and_seat() -> None:
+    citizen, seat = "PJSIP/ivr-callback-00000007", "PJSIP/seat01-00000006"
+    one = callback(CallbackState.WAITING)
+    for kind, data in caught_up(one, f"1/ANSWERED/{citizen}^{seat}", present=True):
+        one.apply(Event("a1-1.1", T0, kind, data))
+    assert (one.state, one.channel, one.seat_channel) == (CallbackState.TALKING, citizen, seat)
+    assert citizen_in(f"1/ANSWERED/{citizen}^{seat}") == citizen
+    assert citizen_in("1/ANSWERED") == ""
 
 
 def test_a_score_after_the_end_still_reaches_the_ticket() -> None:
