@@ -1,7 +1,7 @@
 """What became of a callback while nobody listened, told from the word the dialplan left.
 
-The word is ``<try>/<what>``: ``1/CALLING``, Dial's own status (``1/BUSY``), or
-``1/ANSWERED/<the citizen's channel>^<the seat's>``.
+The word is ``<try>/<what>``: ``1/CALLING``, Dial's own status (``1/BUSY``), ``1/NOTICE/…`` while the
+citizen hears that they are recorded, or ``1/ANSWERED/…``, with ``<the citizen's channel>^<the seat's>``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from ivr.calls.callbacks import Callback, CallbackState
 from ivr.calls.events import Kind
 
-CALLING, ANSWERED = "CALLING", "ANSWERED"
+CALLING, NOTICE, ANSWERED = "CALLING", "NOTICE", "ANSWERED"
 _STATUSES = frozenset({"BUSY", "NOANSWER", "CANCEL", "CONGESTION", "CHANUNAVAIL", "INVALIDARGS", "DONTCALL"})
 
 Missed = list[tuple[Kind, Mapping[str, Any]]]
@@ -25,7 +25,7 @@ def citizen_in(word: str) -> str:
 
 def _channels_in(word: str) -> tuple[str, str]:
     """Return the channels of citizen and seat."""
-    citizen, _, seat = word.partition(f"/{ANSWERED}/")[2].partition("^")
+    citizen, _, seat = (word.split("/", 2) + [""] * 3)[2].partition("^")
     return citizen, seat
 
 
@@ -39,6 +39,8 @@ def caught_up(callback: Callback, word: str, *, present: bool) -> Missed:
     """
     number, _, what = word.partition("/")
     what = what.partition("/")[0]
+    if what == NOTICE and not present:
+        what = ANSWERED  # they hung up while they heard it
     citizen, seat = _channels_in(word)
     if not number.isascii() or not number.isdigit():
         return []

@@ -235,6 +235,10 @@ def test_an_answer_that_nobody_heard_names_citizen_and_seat() -> None:
         one.apply(Event("a1-1.1", T0, kind, data))
     assert (one.state, one.channel, one.seat_channel) == (CallbackState.TALKING, citizen, seat)
     assert citizen_in(f"1/ANSWERED/{citizen}^{seat}") == citizen
+    one = callback(CallbackState.CALLING, tries=1)
+    assert caught_up(one, f"1/NOTICE/{citizen}^{seat}", present=True) == [], "the talk has not begun"
+    gone = caught_up(one, f"1/NOTICE/{citizen}^{seat}", present=False)
+    assert [kind.value for kind, _ in gone] == ["callback_answered", "hung_up"]
     assert citizen_in("1/ANSWERED") == ""
 
 
