@@ -112,6 +112,27 @@ def test_a_recording_of_no_length_is_said_in_the_ticket(quick_hotline: Hotline) 
     assert any(event["kind"] == "recording_failed" for event in ticket["events"])
 
 
+@pytest.mark.parametrize("user", ["trunk", "ivr-out", "ivr-callback", "15400008001"])
+def test_an_unknown_address_is_refused_whatever_it_calls_itself(quick_hotline: Hotline, user: str) -> None:
+    """Only the carrier's address is the trunk; a name in From proves nothing."""
+    before = len(quick_hotline.tickets())
+    port = free_udp_port()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.bind(("127.0.0.9", port))
+        stranger.settimeout(10)
+        stranger.sendto(
+            invite(quick_hotline.sip_port, port, b"stranger", user).replace(
+                b"SIP/2.0/UDP 127.0.0.1", b"SIP/2.0/UDP 127.0.0.9"
+            ),
+            ("127.0.0.1", quick_hotline.sip_port),
+        )
+        answer = stranger.recv(4096).split(b"\r\n")[0]
+    assert answer == b"SIP/2.0 401 Unauthorized"
+    log = quick_hotline.home / "asterisk/log/security.log"
+    wait_for(lambda: f"127.0.0.9/{port}" in log.read_text(), 10, "it is a security event")
+    assert len(quick_hotline.tickets()) == before
+
+
 def test_a_diversion_from_110_hears_no_prompt_and_goes_before_everybody(quick_hotline: Hotline) -> None:
     import json
 
