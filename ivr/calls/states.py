@@ -84,6 +84,7 @@ CALL_TRANSITIONS: Mapping[CallState, Mapping[Kind, CallState]] = {
     },
     CallState.VOICEMAIL: {
         Kind.QUEUED: CallState.WAITING,
+        Kind.HANDED_OFF: CallState.HANDED_OFF,
         Kind.CALLBACK_CLAIMED: CallState.CALLBACK,
         Kind.HUNG_UP: CallState.ENDED,
     },

@@ -6,7 +6,9 @@ import audioop
 import contextlib
 import hashlib
 import os
+import re
 import signal
+import time
 import wave
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,14 +19,17 @@ import pytest
 from ivr.speech.prompts import SHIPPED
 from tests.asterisk.hotline import SPEECH, Hotline, wait_for
 from tools.phones import free_udp_port
-from tools.phones.tone_phone import TonePhone
+from tools.phones.tone_phone import TonePhone, until
 
 pytestmark = pytest.mark.asterisk
 
 
 @contextlib.contextmanager
-def waiting_hotline(folder: Path, **extra: str) -> Iterator[tuple[Hotline, int]]:
-    """A hotline that calls back on a port of ours, asks how it was, and waits for nobody long."""
+def waiting_hotline(folder: Path, helper: int = 0, **extra: str) -> Iterator[tuple[Hotline, int]]:
+    """A hotline that calls back on a port of ours, asks how it was, and waits for nobody long.
+
+    ``helper`` is the port of whoever the star key calls.
+    """
     folder.mkdir(exist_ok=True)
     port = free_udp_port()
     settings = {"IVR_SURVEY": "yes", "IVR_UNATTENDED_S": "3600", "IVR_CALLBACK_RETRY_S": "2"} | extra
@@ -33,6 +38,7 @@ def waiting_hotline(folder: Path, **extra: str) -> Iterator[tuple[Hotline, int]]
     text = trunks.read_text(encoding="utf-8").replace(
         "\ndestinations:", f"\ndestinations:\n  callback: ['sip:127.0.0.1:{port}']  #"
     )
+    text = re.sub(r"(?m)^( *'110':).*$", rf"\1 ['sip:110@127.0.0.1:{helper}']", text) if helper else text
     trunks.write_text(text, encoding="utf-8")
     try:
         hotline.up()
@@ -318,3 +324,44 @@ def test_who_left_a_message_is_called_back_as_soon_as_somebody_is_there(alone: t
     turns = ticket["transcript"]["turns"]
     assert "停电" in "".join(turn["text"] for turn in turns if turn.get("message")), turns
     assert any(not turn.get("message") for turn in turns), "the talk is written down, too"
+
+
+@pytest.fixture(scope="module")
+def helped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Hotline, TonePhone]]:
+    """The same with somebody at 110."""
+    helper = TonePhone(0, 1600.0, ("127.0.0.1", 0), name="110")
+    with waiting_hotline(tmp_path_factory.mktemp("helped"), helper.port, IVR_UNATTENDED_S="1") as (
+        hotline,
+        _,
+    ):
+        helper.server = ("127.0.0.1", hotline.sip_port)
+        yield hotline, helper
+    helper.close()
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_star_leads_to_help_while_a_caller_is_asked_for_a_message_and_while_they_leave_it(
+    helped: tuple[Hotline, TonePhone], left: bool
+) -> None:
+    hotline, helper = helped
+    number = f"1540000307{int(left)}"
+    with contextlib.closing(TonePhone(0, 400.0, helper.server)) as caller:
+        caller.call("12345", number)
+        wait_for(lambda: asked(hotline, number), 20, "the caller is asked for a message")
+        if left:
+            wait_for(lambda: hotline.call_state(number) == "voicemail", 20, "the message begins")
+        caller.press("5")  # no key of ours: it must not cost the call
+        time.sleep(0.5)
+        assert caller.up, "a wrong key ended the call"
+        caller.press("*")
+        assert until(lambda: caller.hears((1600.0,)) == {1600.0}), hotline.logs()
+        assert until(lambda: helper.hears((400.0,)) == {400.0})
+    ticket = hotline.ticket_of(number)
+    assert ticket["outcome"] == "handed_off"
+    assert "callback_claimed" not in kinds(ticket)
+
+
+def asked(hotline: Hotline, number: str) -> bool:
+    """Tell whether a caller is being asked for a message."""
+    lines = [line.split("!") for line in hotline.cli("core show channels concise").splitlines()]
+    return any(number in cells and "ivr-voicemail" in cells for cells in lines)
