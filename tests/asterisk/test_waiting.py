@@ -211,6 +211,30 @@ def test_the_score_a_caller_keys_in_stands_in_the_ticket(place: tuple[Hotline, i
     assert left < closed < ended, "the recording is closed while the caller is still asked"
 
 
+def test_a_caller_who_is_not_content_says_why_and_it_is_kept(place: tuple[Hotline, int]) -> None:
+    hotline, _ = place
+    hotline.man("07", "1007", talk_ms=500)
+    number = "95540003081"
+    with contextlib.closing(TonePhone(0, 400.0, ("127.0.0.1", hotline.sip_port), name="caller")) as caller:
+        caller.call("12345", number)
+        wait_for(lambda: hotline.call_state(number) == "surveying", 30, f"they have talked {hotline.logs()}")
+        caller.press("5")
+
+        def begun() -> bool:
+            remarks = hotline.recordings.rglob("*-remark.wav")
+            return any(path.stat().st_size > 16_000 for path in remarks)
+
+        wait_for(begun, 20, f"the remark is recorded {hotline.logs()}")
+        caller.press("#")
+        assert until(lambda: not caller.up, 10), "the caller is not thanked and released"
+    ticket = hotline.ticket_of(number)
+    assert ticket["satisfaction"] == 5
+    [remark] = [one for one in ticket["recordings"] if one["path"].endswith("-remark.wav")]
+    assert remark["sides"] == ["caller"]
+    assert hashlib.sha256(Path(remark["path"]).read_bytes()).hexdigest() == remark["sha256"]
+    assert Path(remark["path"]).stat().st_mode & 0o077 == 0
+
+
 def test_a_second_talk_after_the_survey_is_recorded_and_written_down(place: tuple[Hotline, int]) -> None:
     hotline, _ = place
     sound = padded(hotline.folder, "social_card", 0.5, 0.3)
