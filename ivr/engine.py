@@ -210,6 +210,7 @@ class Engine:
             self._start_speech(),
             self.third_parties.run(),
             self.people.run(self.link),
+            self.memory.watch(),
         ):
             self._spawn(work)
 

@@ -213,6 +213,24 @@ def test_a_torn_journal_line_and_a_broken_note_are_set_aside(own_hotline: Hotlin
     wait_for(lambda: (hotline.home / "spool/half.broken").exists(), 15, "the note is set aside")
 
 
+def test_a_database_file_that_was_deleted_is_made_anew_and_no_later_ticket_is_lost(
+    own_hotline: Hotline,
+) -> None:
+    hotline = own_hotline
+    engine = hotline.pid("engine")
+    for file in hotline.home.glob("hotline.sqlite3*"):
+        file.unlink()
+    number = "15400000012"
+    assert hotline.phones.caller(number=number, after_ms=1500).wait() == 0
+    wait_for(lambda: (hotline.home / "hotline.sqlite3").exists(), 20, "there is a database again")
+    hotline.wait_live()
+    assert hotline.pid("engine") != engine
+    assert "was deleted or replaced" in (hotline.home / "log/engine.log").read_text(encoding="utf-8")
+    ticket = hotline.ticket_of(number)
+    assert ticket["outcome"] == "abandoned"
+    assert sum(t["call_id"] == ticket["call_id"] for t in hotline.tickets()) == 1
+
+
 def test_a_killed_supervisor_leaves_callers_talking_and_the_next_start_takes_over(
     own_hotline: Hotline,
 ) -> None:
