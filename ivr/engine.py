@@ -24,6 +24,7 @@ from ivr.asterisk.manager import Link, LinkState, Message
 from ivr.asterisk.record_files import RecordFiles
 from ivr.calls.aftercall import AfterCall, talk_over
 from ivr.calls.book import CallBook
+from ivr.calls.callbacks import diallable
 from ivr.calls.events import Event, Kind
 from ivr.calls.reception import Arrival, Reception, started
 from ivr.calls.reconciler import Reconciler
@@ -312,7 +313,7 @@ class Engine:
         return {
             "mask": mask_number(number),
             "enc": self.keys.encrypt(number),
-            "hash": self.keys.fingerprint(number),
+            "hash": self.keys.fingerprint(diallable(number) or number),  # +86 or not: the same person
         }
 
     async def _synchronise(self, link: Link) -> None:
