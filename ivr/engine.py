@@ -30,6 +30,7 @@ from ivr.calls.reception import Arrival, Reception, started
 from ivr.calls.reconciler import Reconciler
 from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState
+from ivr.calls.tracks import last_written
 from ivr.errors import HotlineError
 from ivr.hotline.book import HotlineBook
 from ivr.hotline.matching import Matcher
@@ -157,6 +158,7 @@ class Engine:
             time.time,
         )
         self.reconciler.before_hang_up = self.desk.message_over
+        self.reconciler.last_sign = last_written
         self.service = Service(settings, self, self.calls, keys, self.align, time.time)
         self.switch = Switch(settings, self.service, Attached(self.link))
         self.asterisk_version = ""

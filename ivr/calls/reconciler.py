@@ -80,6 +80,8 @@ class Reconciler:
         self.mended = 0
         self.before_hang_up: Callable[[str], None] = lambda _: None
         """Told of a call whose end is about to be journalled."""
+        self.last_sign: Callable[[CallRecord], float] = lambda _: 0.0
+        """Asked when a call without an end was last heard (seconds since the epoch), for instance in its recording."""
 
     async def reconcile(self, live: set[str] | None) -> int:
         """Mend the journal.
@@ -189,6 +191,7 @@ class Reconciler:
             if trace is not None and trace.ended is not None:
                 continue  # Asterisk has just told its end; if we do not hear it, the next run tells it
             last_seen = trace.last_at if trace else (0.0 if _newest(record) else asked_at)
+            last_seen = max(last_seen, self.last_sign(record))
             log.warning("Asterisk no longer has call %s; it is closed", call_id)
             self.before_hang_up(call_id)
             self._calls.record(lost(record, last_seen))
