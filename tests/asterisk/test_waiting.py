@@ -385,6 +385,37 @@ def test_star_leads_to_help_while_a_caller_is_asked_for_a_message_and_while_they
     assert "callback_claimed" not in kinds(ticket)
 
 
+def test_star_leads_to_help_also_after_the_talk_while_the_caller_is_asked_how_it_was(
+    helped: tuple[Hotline, TonePhone],
+) -> None:
+    hotline, helper = helped
+    hotline.man("08", "1008", talk_ms=500)
+    number = "15400003081"
+    with contextlib.closing(TonePhone(0, 400.0, helper.server)) as caller:
+        caller.call("12345", number)
+        wait_for(lambda: hotline.call_state(number) == "surveying", 30, f"they have talked {hotline.logs()}")
+        wait_for(
+            lambda: any(
+                ticket["transcript"]["status"] == "done"
+                for ticket in hotline.tickets()
+                if ticket["caller"].endswith(number[-4:])
+            ),
+            20,
+            "the talk is written down",
+        )
+        caller.press("*")
+        assert until(lambda: caller.hears((1600.0,)) == {1600.0}), hotline.logs()
+        assert until(lambda: helper.hears((400.0,)) == {400.0})
+    hotline.unman("08")
+    ticket = hotline.transcribed(number)
+    assert ticket["outcome"] == "handed_off"
+    wait_for(lambda: len(hotline.ticket_of(number)["recordings"]) == 2, 20, "the talk with help is recorded")
+    talk, beside = hotline.ticket_of(number)["recordings"]
+    assert talk["sides"] == ["caller", "operator"]
+    assert beside["sides"] == ["caller", "third"]
+    assert beside["path"].endswith("-help.wav")
+
+
 def asked(hotline: Hotline, number: str) -> bool:
     """Tell whether a caller is being asked for a message."""
     lines = [line.split("!") for line in hotline.cli("core show channels concise").splitlines()]
