@@ -145,6 +145,13 @@ def test_a_second_seat_rings_when_the_first_does_not_answer(hotline: Hotline) ->
         ("12345", 'Diversion: "old, line" <tel:+86-833-12329>;reason=unknown', "fund_12329"),
         ("0000", "History-Info: <sip:12369@10.0.0.1>;index=1,<sip:0000@10.0.0.1>;index=1.1", "env_12369"),
         ("0000", "Diversion: <sip:12369@10.0.0.1>;reason=unconditional", "env_12369"),
+        ("0000", "Diversion: <sip:0001@10.0.0.1>\nDiversion: <sip:12369@10.0.0.1>", "env_12369"),
+        ("0000", "Diversion: <sip:0001@10.0.0.1>, <sip:12369@10.0.0.1>;reason=unconditional", "env_12369"),
+        (
+            "0000",
+            "History-Info: <sip:0001@10.0.0.1>;index=1\nHistory-Info: <sip:12315@10.0.0.1>;index=1.1",
+            "market_12315",
+        ),
         (
             "12345",
             "History-Info: <sip:12328@10.0.0.1?Reason=SIP%3Bcause%3D302>;index=1,<sip:12345@10.0.0.1>;index=1.1",
