@@ -83,7 +83,7 @@ class Floor:
             row = self.seat(seat)
             return row if row["state"] == state else None
 
-        return wait_for(there, limit_s, f"seat {seat} {state}\n{self.hotline.logs()}")
+        return wait_for(there, limit_s, lambda: f"seat {seat} {state}\n{self.hotline.logs()}")
 
     def talk(self, number: str, after_ms: int = 2500) -> dict[str, Any]:
         """A whole short call; the caller hangs up."""
@@ -91,7 +91,11 @@ class Floor:
         return self.hotline.ticket_of(number)
 
     def answered(self, number: str, limit_s: float = 20.0) -> None:
-        wait_for(lambda: self.hotline.call_state(number) == "talking", limit_s, number + self.hotline.logs())
+        wait_for(
+            lambda: self.hotline.call_state(number) == "talking",
+            limit_s,
+            lambda: number + self.hotline.logs(),
+        )
 
     def restart_engine(self) -> None:
         self.hotline.kill("engine")
@@ -292,7 +296,7 @@ def test_an_expert_queue_where_nobody_is_left_gives_its_callers_back_to_their_pl
     later = hotline.phones.caller(number="15500000142", after_ms=110_000)
     wait_for(lambda: hotline.waiting() == 1, 10, "a later caller waits in the general queue")
     floor.engine("logout", seat="03")
-    wait_for(lambda: hotline.waiting() == 2, 10, "both are in the general queue" + hotline.logs())
+    wait_for(lambda: hotline.waiting() == 2, 10, lambda: "both are in the general queue" + hotline.logs())
     order = [
         line.split()[1]
         for line in asterisk(hotline, "queue show q_general").splitlines()
