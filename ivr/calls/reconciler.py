@@ -118,7 +118,8 @@ class Reconciler:
         if live is not None:
             ripe |= {call_id for call_id in fresh - live if now - self._traces[call_id].last_at >= QUIET_S}
         stored = await self._stored(ripe | fresh)
-        added = self._mend(ripe | fresh, stored) + self._bury(gone, asked_at)
+        ripe -= (unseen := self._unseen(ripe | fresh, stored))
+        added = self._mend((ripe | fresh) - unseen, stored) + self._bury(gone, asked_at)
         for name, _ in notes:
             self._records.done(name)
         for call_id in ripe:
@@ -147,6 +148,10 @@ class Reconciler:
         told = {call_id: fold_call(call_id, events) for call_id, events in found.items() if events}
         return open_now | told  # a call may end while the database answers: its record stays good
 
+    def _unseen(self, call_ids: set[str], stored: Mapping[str, CallRecord]) -> set[str]:
+        """Return the calls that came and went while the database answered; the next run compares them."""
+        return (call_ids & self._calls.over.keys()) - stored.keys() - self._calls.calls.keys()
+
     def _mend(self, call_ids: set[str], stored: Mapping[str, CallRecord]) -> int:
         added = 0
         for call_id in sorted(call_ids):
@@ -154,8 +159,6 @@ class Reconciler:
             record = self._calls.calls.get(call_id)
             if record is None or not record.known:
                 record = stored.get(call_id, record)
-            if record is None and call_id in self._calls.over:
-                continue  # it came and went while the database answered; the next run compares it
             for event in missing_events(record, trace):
                 self._restore(record)
                 if event.kind is Kind.HUNG_UP:

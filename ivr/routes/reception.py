@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote
@@ -118,9 +118,13 @@ class AgiCaller:
 
 
 def arrival_of(session: AgiSession) -> Arrival:
-    """Read the arguments that ``extensions.conf`` gives to ``/reception`` and ``/menu``."""
-    arguments: Sequence[str] = [*session.args, *[""] * 6]
-    call_id, dialled, source, recording, reference, headers = arguments[:6]
+    """Read what ``extensions.conf`` gives to ``/reception`` and ``/menu``.
+
+    The arguments are the call's id and ``dialled/headers/reference/source/recording``, as in its CEL
+    record; only the last of them may contain a slash.
+    """
+    call_id, story = [*session.args, "", ""][:2]
+    dialled, headers, reference, source, recording = [*story.split("/", 4), *[""] * 5][:5]
     if not _CALL_ID.fullmatch(call_id):
         raise ValueError(f"{call_id[:80]!r} is not the id of a call")
     forwarded = unquote(headers)

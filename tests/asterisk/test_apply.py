@@ -87,7 +87,7 @@ def runs(hotline: Hotline) -> int:
 def test_people_who_talk_and_wait_notice_nothing(hotline: Hotline) -> None:
     hotline.man("01", "1900", ring_ms=0)
     talking = hotline.phones.caller(number="15400009001", after_ms=120_000)
-    wait_for(lambda: hotline.call_state("15400009001") == "talking", 20, hotline.logs())
+    wait_for(lambda: hotline.call_state("15400009001") == "talking", 20, hotline.logs)
     hotline.phones.caller(number="134[call_number]0000", after_ms=120_000, calls=WAITING, rate=40)
     wait_for(lambda: hotline.waiting() == WAITING, 60, "callers wait")
     before = order(hotline)
@@ -214,7 +214,7 @@ def test_an_engine_killed_between_swap_and_verify_finishes_after_the_start(
             done = command.submit(switch, settings, prepared.change, Steps(quiet=True))
             number = prepared.change.id
             wait_for(
-                lambda: history_of(settings).change(number).state is ApplyState.SWAPPED, 30, hotline.logs()
+                lambda: history_of(settings).change(number).state is ApplyState.SWAPPED, 30, hotline.logs
             )
             os.kill(engine, signal.SIGKILL)
         finally:

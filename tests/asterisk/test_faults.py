@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -247,6 +248,14 @@ def test_a_killed_supervisor_leaves_callers_talking_and_the_next_start_takes_ove
     assert hotline.ticket_of(number)["outcome"] == "answered"
 
 
+def _unfinished(tickets: list[dict[str, Any]]) -> str:
+    """Say how many tickets there are, and what is known of those that are not finished."""
+    rows = [
+        (row["call_id"], [event["kind"] for event in row["events"]]) for row in tickets if not row["outcome"]
+    ]
+    return f"{len(tickets)} tickets, {len(rows)} not finished: {rows[:5]}"
+
+
 def test_five_hundred_calls_with_the_engine_killed_twice_leave_exactly_five_hundred_tickets(
     own_hotline: Hotline,
 ) -> None:
@@ -258,9 +267,9 @@ def test_five_hundred_calls_with_the_engine_killed_twice_leave_exactly_five_hund
     assert calls.wait(90) == 0, calls.errors()
     hotline.wait_live()
     wait_for(
-        lambda: len(hotline.tickets()) >= 500 and all(t["outcome"] for t in hotline.tickets()),
+        lambda: len(rows := hotline.tickets()) >= 500 and all(row["outcome"] for row in rows),
         45,
-        hotline.logs(),
+        lambda: f"{_unfinished(hotline.tickets())}\n{hotline.logs()}",
     )
     time.sleep(12)  # one more reconciliation adds nothing
     listed = json.loads(hotline.run("tickets", "list", "--json").stdout)

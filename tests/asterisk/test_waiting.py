@@ -117,7 +117,9 @@ def busy_operator(hotline: Hotline, number: str) -> None:
 def wish(hotline: Hotline, number: str, keys: str = "111") -> None:
     """Call, wait, and ask for a callback; the queue misses a key between two recordings, so once more."""
     hotline.phones.caller(number=number, stays=True, before_ms=1200, keys=keys, key_gap_ms=700)
-    wait_for(lambda: hotline.call_state(number) == "callback", 15, f"the wish is noted {hotline.logs()}")
+    wait_for(
+        lambda: hotline.call_state(number) == "callback", 15, lambda: f"the wish is noted {hotline.logs()}"
+    )
 
 
 def test_a_caller_hears_their_place_once_and_again_only_when_it_is_better(place: tuple[Hotline, int]) -> None:
@@ -243,9 +245,15 @@ def test_a_second_talk_after_the_survey_is_recorded_and_written_down(place: tupl
     caller = TonePhone(0, 0.0, ("127.0.0.1", hotline.sip_port), name="caller")
     try:
         caller.call("12345", number)
-        wait_for(lambda: hotline.call_state(number) == "surveying", 30, f"they have talked {hotline.logs()}")
+        wait_for(
+            lambda: hotline.call_state(number) == "surveying",
+            30,
+            lambda: f"they have talked {hotline.logs()}",
+        )
         caller.press("0")
-        wait_for(lambda: hotline.call_state(number) == "talking", 15, f"they talk again {hotline.logs()}")
+        wait_for(
+            lambda: hotline.call_state(number) == "talking", 15, lambda: f"they talk again {hotline.logs()}"
+        )
         wait_for(lambda: hotline.call_state(number) == "surveying", 30, "they have talked twice")
     finally:
         caller.close()
@@ -334,7 +342,11 @@ def test_who_left_a_message_is_called_back_as_soon_as_somebody_is_there(alone: t
     hotline, port = alone
     number = "15400003062"
     heard = leave_a_message(hotline, number)
-    wait_for(lambda: hotline.call_state(number) == "callback", 15, f"a callback is claimed {hotline.logs()}")
+    wait_for(
+        lambda: hotline.call_state(number) == "callback",
+        15,
+        lambda: f"a callback is claimed {hotline.logs()}",
+    )
     assert times_heard(heard, "P042") == 1, "the callback was promised"
     wait_for(lambda: "ivr-callback" in hotline.cli("queue show q_general"), 15, "a placeholder stands")
     citizen = hotline.phones.seat(port, sound=padded(hotline.folder, "power_cut", 4.0))

@@ -378,6 +378,15 @@ async def test_what_we_missed_of_a_call_that_ends_while_the_database_is_slow_is_
     assert hotline.call().left_at == T0 + 60
 
 
+async def test_a_beginning_we_missed_is_told_though_the_end_is_heard_while_the_database_is_slow() -> None:
+    hotline = Hotline(Rows([*rows_of(CALL, answered=False), *rows_of("a1-2.2")]))
+    hotline.meanwhile = live_events(CALL, answered=False)[2:]
+    await hotline.reconcile(live=None)
+    await hotline.reconcile(live=set())
+    assert_one_start_and_one_end(hotline, CALL)
+    assert hotline.call().known
+
+
 async def test_with_the_database_away_nothing_is_written_and_the_next_run_does_it() -> None:
     hotline = Hotline(Rows(rows_of(CALL)))
     hotline.records.spool["n.json"] = rows_of("a1-2.2")[0]
