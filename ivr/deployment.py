@@ -24,7 +24,7 @@ from ivr.hotline.book import HotlineBook
 from ivr.hotline.destinations import Own
 from ivr.hotline.files import load as load_book
 from ivr.keys import Keys
-from ivr.pointers import PointerError, named_by, point, sync_folder
+from ivr.pointers import named_by, point, sync_folder, unwritable
 from ivr.settings import Settings
 from ivr.speech import announcements as announcing
 from ivr.speech.numbers import write_numbers
@@ -256,10 +256,7 @@ def stage(
         os.utime(target)
         _forget_old(settings)
     except OSError as error:
-        raise PointerError(
-            f"{error.filename} cannot be written ({error.strerror}); mend its folder's owner or mode.",
-            f"无法写入 {error.filename}({error.strerror});请检查目录的属主和权限。",
-        ) from error
+        raise unwritable(error) from error
     finally:
         shutil.rmtree(candidate, ignore_errors=True)
     return name

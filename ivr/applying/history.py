@@ -137,7 +137,8 @@ class History:
             size = os.fstat(descriptor).st_size
             if size and os.pread(descriptor, 1, size - 1) != b"\n":
                 line = b"\n" + line  # the end of a line that a kill cut in half
-            os.write(descriptor, line)
+            while line:  # a full disk takes a part of it and says so only when asked again
+                line = line[os.write(descriptor, line) :]
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from ivr.commands.codes import tell_moved_codes
 from ivr.commands.common import json_option, language, plain_errors, print_json, print_table, say
 from ivr.commands.planning import tell_roster_effect
 from ivr.control import EngineAway
+from ivr.pointers import unwritable
 from ivr.settings import Settings, load
 
 _SWITCH_LIMIT_S = 60.0
@@ -73,7 +75,7 @@ def apply(
         raise click.UsageError("--undo takes no folder")
     by = by or owner()
     steps = Steps(quiet=as_json)
-    with only_one(settings):
+    with _on_a_disk_that_may_be_full(), only_one(settings):
         live = _live(settings)
         _prepare_home(settings, live)
         if undo:
@@ -96,6 +98,17 @@ def apply(
             f"version {done.version} is in place; nothing runs now, it counts from the next `ivr up` on.",
             f"版本 {done.version} 已就位;当前没有运行,下次 ivr up 时生效。",
         )
+
+
+@contextlib.contextmanager
+def _on_a_disk_that_may_be_full() -> Iterator[None]:
+    """Say in one sentence that something cannot be written; what runs goes on."""
+    try:
+        yield
+    except BrokenPipeError:  # whoever read our output has gone
+        raise
+    except OSError as error:
+        raise unwritable(error) from error
 
 
 class Steps:

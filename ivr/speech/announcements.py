@@ -33,7 +33,9 @@ def write(book: PromptBook, said: Said, folder: Path) -> None:
         target = folder / f"{name}.wav"
         try:
             _join(_parts(book, prompt_id, values), target)
-        except (HotlineError, OSError, EOFError, wave.Error) as error:
+        except OSError as error:  # a full disk: what was heard until now is better than nothing
+            log.error("announcement %s cannot be written: %s", prompt_id, error)
+        except (HotlineError, EOFError, wave.Error) as error:
             log.error("announcement %s cannot be played: %s", prompt_id, error)
             target.unlink(missing_ok=True)
 
@@ -48,11 +50,14 @@ def _parts(book: PromptBook, prompt_id: str, values: Mapping[str, str]) -> list[
 
 def _join(parts: Sequence[Path], target: Path) -> None:
     fresh = target.with_suffix(f".{os.getpid()}.new")  # the engine and a command may both be at it
-    with wave.open(str(fresh), "wb") as sound:
-        sound.setnchannels(1)
-        sound.setsampwidth(SAMPLE_BYTES)
-        sound.setframerate(RATE_HZ)
-        for part in parts:
-            with wave.open(str(part), "rb") as said:
-                sound.writeframes(said.readframes(said.getnframes()))
-    fresh.replace(target)
+    try:
+        with wave.open(str(fresh), "wb") as sound:
+            sound.setnchannels(1)
+            sound.setsampwidth(SAMPLE_BYTES)
+            sound.setframerate(RATE_HZ)
+            for part in parts:
+                with wave.open(str(part), "rb") as said:
+                    sound.writeframes(said.readframes(said.getnframes()))
+        fresh.replace(target)
+    finally:
+        fresh.unlink(missing_ok=True)

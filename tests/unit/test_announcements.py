@@ -6,6 +6,8 @@ import re
 import wave
 from pathlib import Path
 
+import pytest
+
 from ivr import deployment
 from ivr.asterisk.rendering import render
 from ivr.keys import open_keys
@@ -49,6 +51,17 @@ def test_an_announcement_that_cannot_be_said_is_left_out_and_the_others_stay(tmp
     (tmp_path / "P999.wav").write_bytes(b"of an earlier configuration")
     announcements.write(PromptBook(), plain("P999", "P020", "P041"), tmp_path)
     assert [path.name for path in tmp_path.glob("*.wav")] == ["P041.wav"]
+
+
+def test_a_full_disk_takes_no_recording_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    announcements.write(PromptBook(), plain("P001"), tmp_path)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(wave.Wave_write, "writeframes", full)
+    announcements.write(PromptBook(), plain("P001"), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["P001.wav"]
 
 
 PLAYED = re.compile(
