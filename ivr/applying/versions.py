@@ -22,6 +22,7 @@ from ivr.hotline.destinations import Own
 from ivr.hotline.files import ConfigurationError
 from ivr.hotline.files import read as read_folder
 from ivr.pointers import point, sync_folder
+from ivr.speech.prompts import wordings
 
 _NAME = re.compile(r"^([0-9]+)-([0-9a-f]{12})$")
 
@@ -48,7 +49,7 @@ def read(folder: Path, own: Own | None = None) -> Reading:
     Raises:
         ConfigurationError: it cannot be used; names every fault.
     """
-    found = read_folder(folder, own=own)
+    found = read_folder(folder, own=own, prompts=wordings())
     if found.book is None:
         raise ConfigurationError(found.faults)
     return Reading(found.book, found.snapshot.files)

@@ -43,9 +43,11 @@ def check(folder: Path | None, html: Path | None, as_json: bool) -> None:
     """Check a configuration folder: every fault, advice, what its roster does. 检查配置。"""
     from ivr.hotline.destinations import Own
     from ivr.hotline.files import Severity, read
+    from ivr.speech.prompts import wordings
 
     settings = load()
-    reading = read(folder or settings.config, _now().date(), Own(settings.bind, settings.sip_port))
+    own = Own(settings.bind, settings.sip_port)
+    reading = read(folder or settings.config, _now().date(), own, wordings())
     book = reading.book
     if as_json:
         counts = {"lines": len(book.lines), "seats": len(book.seats)} if book else {}
