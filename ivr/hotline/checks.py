@@ -170,6 +170,8 @@ def _queues(folder: WrittenFolder) -> None:
             what = (f"queue {queue.id} overflows to", f"队列 {queue.id} 的溢出队列")
             _missing(folder, ("queues.yaml", place), what, queue.overflow_to, known)
     first = found.queues[0]
+    if folder.files["queues.yaml"].kept.get("queues", [0])[0] != 0:
+        return  # the first one has a fault of its own and was left out
     if first.kind != _book.QueueKind.GENERAL or first.hours != "always":
         folder.add(
             "queues.yaml",
