@@ -15,6 +15,7 @@ import click
 
 from ivr import control, deployment, supervisor
 from ivr.applying import changes as differences
+from ivr.applying import recordings
 from ivr.applying.history import Change
 from ivr.applying.starting import bring_in, settle_without_asterisk
 from ivr.applying.states import ApplyEvent, ApplyRefused, ApplyState
@@ -25,11 +26,13 @@ from ivr.applying.taking import (
     owner,
     place_fingerprint,
     point_to,
+    refuse_unsettled,
     take,
     take_back,
     versions_of,
 )
 from ivr.asterisk.instance import Instance
+from ivr.commands import announcements
 from ivr.commands.codes import tell_moved_codes
 from ivr.commands.common import json_option, language, plain_errors, print_json, print_table, say
 from ivr.commands.planning import tell_roster_effect
@@ -78,6 +81,9 @@ def apply(
     with _on_a_disk_that_may_be_full(), only_one(settings):
         live = _live(settings)
         _prepare_home(settings, live)
+        if undo and (recorded := recordings.newest(settings)) is not None:
+            _undo_recording(settings, recorded, by, as_json)
+            return
         if undo:
             prepared: Prepared | None = take_back(settings, by, steps)
         else:
@@ -98,6 +104,16 @@ def apply(
             f"version {done.version} is in place; nothing runs now, it counts from the next `ivr up` on.",
             f"版本 {done.version} 已就位;当前没有运行,下次 ivr up 时生效。",
         )
+
+
+def _undo_recording(settings: Settings, change: Change, by: str, as_json: bool) -> None:
+    done = recordings.take_back(settings, change, by)
+    announcements.reload(settings)
+    if as_json:
+        print_json({"changed": True, **(row(settings, done) if done else {})})
+        return
+    prompt = change.recording["prompt"]
+    say(f"{prompt} plays its former recording again.", f"{prompt} 已恢复原来的录音。")
 
 
 @contextlib.contextmanager
@@ -142,13 +158,7 @@ def _prepare_home(settings: Settings, live: bool) -> None:
     bring_in(settings)
     if not live and not settings.external_asterisk:
         settle_without_asterisk(settings)
-    newest = history_of(settings).newest()
-    if newest is not None and newest.state in (ApplyState.SWAPPED, ApplyState.ROLLING_BACK):
-        raise ApplyRefused(
-            f"change {newest.id} is not settled yet; try again when Asterisk and the engine answer (`ivr status`).",
-            f"第 {newest.id} 次变更尚未完成;请在 Asterisk 和引擎恢复响应后(ivr status)重试。",
-            retry=True,
-        )
+    refuse_unsettled(settings)
 
 
 def _nothing(settings: Settings, as_json: bool) -> None:
