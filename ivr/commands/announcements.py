@@ -87,10 +87,13 @@ def import_prompt(prompt_id: str, file: Path) -> None:
         made = import_recording(file, scratch / own.name, max_s=known[prompt_id].max_s)
         recordings.replace(settings, prompt_id, scratch / own.name, owner())
     reload(settings)
-    note = "".join(f" {line}" for line in made.notes)
+    note, note_zh = (
+        "".join(f" {line}." for line in made.notes),
+        "".join(f"{line}。" for line in made.notes_zh),
+    )
     say(
         f"{prompt_id} now plays {file.name}: {made.seconds:.1f} s, {made.dbfs:.0f} dBFS.{note}",
-        f"{prompt_id} 现在播放 {file.name}:{made.seconds:.1f} 秒,{made.dbfs:.0f} dBFS。{note}",
+        f"{prompt_id} 现在播放 {file.name}:{made.seconds:.1f} 秒,{made.dbfs:.0f} dBFS。{note_zh}",
     )
 
 
