@@ -113,3 +113,19 @@ def test_a_prompt_that_nobody_can_hear_and_a_greeting_without_the_recording_noti
     desk.edit("reception.yaml", "greeting: P023", "greeting: P002")
     desk.edit("reception.yaml", "merged_prompt: P996", "merged_prompt: ''")
     assert len(said()) == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("aliases: [科技公益", "aliases: ['水', 科技公益", "水 is one character: it counts only where"),
+        ("aliases: [科技公益", "aliases: ['。。', 科技公益", "。。 has neither a character nor a digit"),
+        ("words: [着火", "words: ['火', 着火", "火 is one character and part of many harmless words"),
+        ("words: [检察院", "words: ['院', 检察院", "院 is one character: it counts only where"),
+    ],
+)
+def test_a_name_too_short_to_be_heard_rightly_is_advised_about(
+    desk: Desk, old: str, new: str, words: str
+) -> None:
+    (row,) = desk.edit("lines.yaml", old, new).advised()
+    assert row.startswith(f"lines.yaml:{desk.edited}: {words}")
