@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -37,6 +37,7 @@ from ivr.commands.codes import tell_moved_codes
 from ivr.commands.common import json_option, language, plain_errors, print_json, print_table, say
 from ivr.commands.planning import tell_roster_effect
 from ivr.control import EngineAway
+from ivr.errors import HotlineError
 from ivr.pointers import unwritable
 from ivr.settings import Settings, load
 
@@ -96,7 +97,7 @@ def apply(
             _foretell(prepared, html)
         done = switch(settings, prepared.change, steps) if live else _offline(settings, prepared.change)
     if as_json:
-        print_json({"changed": True, **row(settings, done)})
+        print_json({"changed": True, **_rows(settings, [done])[0]})
     elif live:
         say(f"version {done.version} runs.", f"版本 {done.version} 已生效。")
     else:
@@ -110,7 +111,7 @@ def _undo_recording(settings: Settings, change: Change, by: str, as_json: bool) 
     done = recordings.take_back(settings, change, by)
     announcements.reload(settings)
     if as_json:
-        print_json({"changed": True, **(row(settings, done) if done else {})})
+        print_json({"changed": True, **(_rows(settings, [done])[0] if done else {})})
         return
     prompt = change.recording["prompt"]
     say(f"{prompt} plays its former recording again.", f"{prompt} 已恢复原来的录音。")
@@ -218,14 +219,19 @@ def _offline(settings: Settings, change: Change) -> Change:
     return history.step(change.id, ApplyEvent.VERIFIED, time.time(), why=why, why_zh=zh)
 
 
-def row(settings: Settings, change: Change) -> dict[str, Any]:
-    """Return a change as ``--history --json`` shows it."""
-    verified = [c.id for c in history_of(settings).changes() if c.state is ApplyState.VERIFIED]
+def row(change: Change, runs: int, zone: tzinfo | None) -> dict[str, Any]:
+    """Return a change as ``--history --json`` shows it.
+
+    Args:
+        change: the change.
+        runs: the newest change that was verified, 0 for none.
+        zone: the hotline's; None: this machine's.
+    """
     return {
         "change": change.id,
         "version": change.version,
         "former": change.former,
-        "at": datetime.fromtimestamp(change.at).astimezone().isoformat(timespec="milliseconds"),
+        "at": datetime.fromtimestamp(change.at, UTC).astimezone(zone).isoformat(timespec="milliseconds"),
         "by": change.by,
         "from": change.folder,
         "how": change.how,
@@ -234,14 +240,20 @@ def row(settings: Settings, change: Change) -> dict[str, Any]:
         "why": change.why_zh if language() == "zh" else change.why,
         "summary": differences.summary(change.changes),
         "changes": dict(change.changes),
-        "running": verified[-1:] == [change.id],
+        "running": change.id == runs,
     }
 
 
+def _rows(settings: Settings, changes: Sequence[Change]) -> list[dict[str, Any]]:
+    verified = [change.id for change in history_of(settings).changes() if change.state is ApplyState.VERIFIED]
+    zone = None
+    with contextlib.suppress(HotlineError):  # the history is told whatever became of the files
+        zone = ZoneInfo(deployment.running_book(settings).timezone)
+    return [row(change, max(verified, default=0), zone) for change in changes]
+
+
 def _show(settings: Settings, as_json: bool) -> None:
-    found: Sequence[dict[str, Any]] = [
-        row(settings, change) for change in reversed(history_of(settings).changes())
-    ]
+    found = _rows(settings, history_of(settings).changes()[::-1])
     if as_json:
         print_json(found)
         return

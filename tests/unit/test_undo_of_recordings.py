@@ -8,7 +8,7 @@ import wave
 import pytest
 from click.testing import CliRunner, Result
 
-from ivr.applying.history import Change
+from ivr.applying.history import Change, History
 from ivr.applying.states import ApplyState
 from ivr.applying.taking import history_of
 from ivr.cli import main
@@ -84,6 +84,22 @@ def test_the_history_says_who_changed_which_recording(desk: Desk) -> None:
     assert brought["changes"] == {"recordings": {"added": [], "removed": [], "changed": ["P012"]}}
     assert brought["version"] == brought["former"] == 1
     assert brought["result"] == "verified"
+    assert [row["running"] for row in rows] == [True, False, False]
+    assert all(row["at"].endswith("+08:00") for row in rows), "the hotline's own time, as everywhere"
+
+
+def test_a_long_history_is_read_once_and_not_once_a_line(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(20):
+        history_of(desk.settings).begin(Change(0, 1, 1, ApplyState.REFUSED, T0))
+    real, read = History.changes, [0]
+
+    def counted(history: History) -> list[Change]:
+        read[0] += 1
+        return real(history)
+
+    monkeypatch.setattr(History, "changes", counted)
+    assert len(json.loads(desk.run("apply", "--history", "--json").output)) == 21
+    assert read[0] < 5
 
 
 def test_a_configuration_applied_after_an_import_is_what_an_undo_takes_back_first(desk: Desk) -> None:
