@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -75,6 +76,23 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
     Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def day_of(text: str | None, zone: ZoneInfo) -> date:
+    """Return the day of an option ``--date``; today where there is none.
+
+    Raises:
+        click.BadParameter: it is no day, or one so far away that no shift can be reckoned.
+    """
+    try:
+        day = date.fromisoformat(text) if text else datetime.now(zone).date()
+        if not date.min.year < day.year < date.max.year:
+            raise ValueError("the next or the last day may not be there")
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{text!r} is not ISO 8601, for example 2026-11-21. 日期格式有误。", param_hint="--date"
+        ) from error
+    return day
 
 
 def settings_and_book() -> tuple[Settings, HotlineBook]:

@@ -585,6 +585,22 @@ def test_a_broken_folder_does_not_keep_a_hotline_from_starting(home: Settings) -
     assert "operators.yaml" in told[0]
 
 
+def test_whoever_starts_with_a_broken_folder_is_told_so(
+    home: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ivr.commands.process import tell_what_was_left
+
+    monkeypatch.setenv("IVR_LANGUAGE", "en")
+    start(home)
+    ours = home.model_copy(update={"asterisk": None})
+    tell_what_was_left(ours)
+    assert capsys.readouterr().err == ""
+    (home.config / "queues.yaml").write_text("queues: []")
+    assert start(home)[1] == 1
+    tell_what_was_left(ours)
+    assert f"{home.config} has a fault and was not taken up" in capsys.readouterr().err
+
+
 def test_what_was_undone_does_not_come_back_at_a_start(home: Settings) -> None:
     start(home)
     edit(home, "话务员01", "张三")
