@@ -10,7 +10,15 @@ from typing import Any
 
 import click
 
-from ivr.commands.common import json_option, plain_errors, print_json, print_table, refused, say
+from ivr.commands.common import (
+    json_option,
+    plain_errors,
+    print_json,
+    print_table,
+    refused,
+    say,
+    told_if_unwritable,
+)
 from ivr.control import EngineAway, ask
 from ivr.settings import Settings, load
 
@@ -83,7 +91,7 @@ def import_prompt(prompt_id: str, file: Path) -> None:
             f"没有编号为 {prompt_id} 的提示音;可用 ivr prompts list 查看。",
         )
     own = recordings.own_recording(settings, prompt_id)
-    with only_one(settings), _scratch(own.parent) as scratch:
+    with told_if_unwritable(), only_one(settings), _scratch(own.parent) as scratch:
         made = import_recording(file, scratch / own.name, max_s=known[prompt_id].max_s)
         recordings.replace(settings, prompt_id, scratch / own.name, owner())
     reload(settings)
@@ -109,7 +117,7 @@ def remove_prompt(prompt_id: str) -> None:
     own = recordings.own_recording(settings, prompt_id)
     if prompt_id != own.stem or not own.exists():
         raise refused(f"{prompt_id} has no recording of the city's own.", f"{prompt_id} 没有自己的录音。")
-    with only_one(settings):
+    with told_if_unwritable(), only_one(settings):
         recordings.replace(settings, prompt_id, None, owner())
     reload(settings)
     say(f"{prompt_id} plays the shipped recording again.", f"{prompt_id} 已恢复自带录音。")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
@@ -34,11 +34,18 @@ from ivr.applying.taking import (
 from ivr.asterisk.instance import Instance
 from ivr.commands import announcements
 from ivr.commands.codes import tell_moved_codes
-from ivr.commands.common import json_option, language, plain_errors, print_json, print_table, say
+from ivr.commands.common import (
+    json_option,
+    language,
+    plain_errors,
+    print_json,
+    print_table,
+    say,
+    told_if_unwritable,
+)
 from ivr.commands.planning import tell_roster_effect
 from ivr.control import EngineAway
 from ivr.errors import HotlineError
-from ivr.pointers import unwritable
 from ivr.settings import Settings, load
 
 _SWITCH_LIMIT_S = 60.0
@@ -79,7 +86,7 @@ def apply(
         raise click.UsageError("--undo takes no folder")
     by = by or owner()
     steps = Steps(quiet=as_json)
-    with _on_a_disk_that_may_be_full(), only_one(settings):
+    with told_if_unwritable(), only_one(settings):
         live = _live(settings)
         _prepare_home(settings, live)
         if undo and (recorded := recordings.newest(settings)) is not None:
@@ -115,17 +122,6 @@ def _undo_recording(settings: Settings, change: Change, by: str, as_json: bool) 
         return
     prompt = change.recording["prompt"]
     say(f"{prompt} plays its former recording again.", f"{prompt} 已恢复原来的录音。")
-
-
-@contextlib.contextmanager
-def _on_a_disk_that_may_be_full() -> Iterator[None]:
-    """Say in one sentence that something cannot be written; what runs goes on."""
-    try:
-        yield
-    except BrokenPipeError:  # whoever read our output has gone
-        raise
-    except OSError as error:
-        raise unwritable(error) from error
 
 
 class Steps:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
@@ -15,6 +16,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from ivr.errors import HotlineError
+from ivr.pointers import unwritable
 from ivr.settings import Settings, load
 
 if TYPE_CHECKING:  # a command that only asks the engine should not wait for SQLAlchemy to load
@@ -60,6 +62,21 @@ def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
             raise refused(error.sentence, error.zh) from error
 
     return wrapped
+
+
+@contextlib.contextmanager
+def told_if_unwritable() -> Iterator[None]:
+    """Turn a full disk, or a folder nobody may write to, into one sentence.
+
+    Raises:
+        PointerError: with that sentence.
+    """
+    try:
+        yield
+    except BrokenPipeError:  # whoever read our output has gone
+        raise
+    except OSError as error:
+        raise unwritable(error) from error
 
 
 def print_json(document: Any) -> None:

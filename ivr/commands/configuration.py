@@ -18,6 +18,7 @@ from ivr.commands.common import (
     print_table,
     say,
     settings_and_book,
+    told_if_unwritable,
 )
 from ivr.settings import load
 
@@ -123,7 +124,8 @@ def use_profile(name: str) -> None:
 
     config = load().config
     found = profiles.find(name, (config / "profiles", SHIPPED / "profiles"))
-    kept = profiles.use(found, config, _now().strftime("%Y%m%d-%H%M%S"))
+    with told_if_unwritable():
+        kept = profiles.use(found, config, _now().strftime("%Y%m%d-%H%M%S"))
     say(
         f"{config} is now that of {name}; what was there is kept in {kept}. "
         "Run `ivr apply` to make it the running one.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import wave
 
 import pytest
@@ -135,3 +136,24 @@ def test_nothing_is_imported_while_a_change_is_not_over(desk: Desk) -> None:
     assert done.exit_code == 1
     assert "not settled" in done.output
     assert desk.own.read_bytes() == heard
+
+
+def test_a_full_disk_is_told_in_one_sentence_and_the_former_recording_plays(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = desk.bring(5)
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    for words in (
+        ("prompts", "import", "P012", str(desk.settings.config / "5.wav")),
+        ("prompts", "remove", "P012"),
+    ):
+        (desk.settings.versions / "recordings").rename(desk.settings.versions / f"gone-{words[1]}")
+        done = desk.run(*words)
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert "the disk is full; make room" in done.stderr
+        assert [path.name for path in desk.own.parent.iterdir()] == ["P012.wav"]
+        assert desk.own.read_bytes() == heard
