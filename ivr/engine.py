@@ -45,7 +45,6 @@ from ivr.routes.reception import menu_route, reception_route
 from ivr.routes.seat import SeatRoute
 from ivr.routes.survey import SurveyRoute
 from ivr.settings import Settings
-from ivr.speech import announcements
 from ivr.speech.models import find_model, sha256
 from ivr.speech.prompts import PromptBook
 from ivr.speech.recording import checked_wav, raw_to_wav
@@ -259,8 +258,7 @@ class Engine:
     def look_at_prompts(self) -> list[str]:
         """Look at the recordings again; return what is wrong with them."""
         self.prompts.reload()
-        folder = deployment.announcement_folder(self.settings)
-        announcements.write(self.prompts, deployment.announcements(self.book), folder)
+        deployment.write_announcements(self.settings, self.book, self.prompts)
         for fault in (faults := self.prompts.check()):
             log.warning("prompts: %s", fault)
         return faults

@@ -19,6 +19,7 @@ from ivr.applying.taking import history_of, only_one, take
 from ivr.asterisk.instance import Instance
 from ivr.commands.apply import Steps, switch
 from ivr.settings import load as load_settings
+from ivr.speech.prompts import wav_seconds
 from tests.asterisk.hotline import Hotline, rtp_range, running, wait_for
 
 pytestmark = pytest.mark.asterisk
@@ -227,3 +228,20 @@ def test_an_engine_killed_between_swap_and_verify_finishes_after_the_start(
     assert "q_third" in asterisk(hotline, "queue show")
     assert "q_third" in {row["queue"] for row in hotline.engine("queues")}
     assert hotline.run("apply").stdout.count("nothing changed") == 1
+
+
+def test_an_imported_recording_is_what_asterisk_plays_at_once_and_an_undo_brings_the_former_back(
+    hotline: Hotline,
+) -> None:
+    played = load_settings(home=hotline.home).asterisk_home / "announcements/P062.wav"
+    assert str(played.with_suffix("")) in asterisk(hotline, "dialplan show"), "Asterisk plays it by itself"
+    before, version = played.read_bytes(), runs(hotline)
+    done = hotline.run("prompts", "import", "P062", str(config(hotline) / "prompts/P001.wav"))
+    assert done.returncode == 0, done.stderr
+    own = config(hotline) / "prompts/P062.wav"
+    assert wav_seconds(played) == wav_seconds(own)
+    assert played.read_bytes() != before
+    assert history(hotline)[0]["how"] == "prompts"
+    done = hotline.run("apply", "--undo")
+    assert done.returncode == 0, done.stderr
+    assert (played.read_bytes(), own.exists(), runs(hotline)) == (before, False, version)

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.asterisk
 
 WRAP_UP_S = 5
 OVERFLOW_S = 3
+OTHERS = (1016, 1017, 1018)
 ALL_DAY = [{"id": "all_day", "start": "00:00", "end": "00:00", "min": 1, "crew": ["1001", "1002"]}]
 
 
@@ -39,7 +40,7 @@ def write_people(config: Path, shifts: list[dict[str, Any]]) -> None:
             "number": str(number),
             "name": f"话务员{number}",
             "queues": ["q_market" if number == 1003 else "q_general"],
-            "leads": number in (1001, 1004, 1005),
+            "leads": number in (1001, 1004, 1005, *OTHERS),
         }
         for number in range(1001, 1019)
     ]
@@ -54,7 +55,13 @@ def write_people(config: Path, shifts: list[dict[str, Any]]) -> None:
         }
         for shift in shifts
     ]
-    roster = {"rest_h": 0, "cycle": {"from": "2026-01-01", "days": [crews]}, "days": {}}
+    # Nobody works two shifts running, so the crews of the tests have every other day off.
+    off = {
+        shift["id"]: {"leader": str(who), "operators": [str(who)]}
+        for shift, who in zip(shifts, OTHERS, strict=False)
+    }
+    today = datetime.now(ZoneInfo("Asia/Shanghai")).date().isoformat()
+    roster = {"rest_h": 1, "cycle": {"from": today, "days": [crews, off]}, "days": {}}
     lines = re.sub(r"(?m)^    queue:.*\n", "", (config / "lines.yaml").read_text(encoding="utf-8"))
     (config / "lines.yaml").write_text(lines, encoding="utf-8")
     for name, content in (
