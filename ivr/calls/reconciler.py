@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
-from urllib.parse import unquote
 
 from ivr.calls.book import CallBook
 from ivr.calls.events import Event, Kind
-from ivr.calls.reception import DIVERSION_110, Arrival
+from ivr.calls.reception import Arrival, told_arrival
 from ivr.calls.reconciliation import CallTrace, Fact, gather, lost, missing_events
 from ivr.calls.record import CallRecord, fold_call
 from ivr.calls.states import CallState
@@ -207,22 +207,7 @@ def _newest(record: CallRecord) -> float:
 
 
 def arrival_of(call_id: str, data: Mapping[str, Any]) -> Arrival:
-    """Read a reception row: ``dialled/forwarding headers/reference/source/recording`` in ``extra``.
-
-    The headers are URI-encoded, as the dialplan hands them over.
-    """
-    parts = str(data.get("extra", "")).split("/", 4) + [""] * 5
-    dialled, headers, reference, source, recording = parts[:5]
-    forwarded = unquote(headers)
-    if source in ("", "live"):
-        source = "reconciled"
-    return Arrival(
-        call_id,
-        str(data.get("caller", "")),
-        dialled,
-        source,
-        (forwarded,) if forwarded.strip(", ") else (),
-        str(data.get("channel", "")),
-        recording,
-        reference if source == DIVERSION_110 else "",
-    )
+    """Read a reception row; nobody heard it live."""
+    caller, channel = str(data.get("caller", "")), str(data.get("channel", ""))
+    arrival = told_arrival(call_id, str(data.get("extra", "")), caller=caller, channel=channel)
+    return replace(arrival, source="reconciled") if arrival.source == "live" else arrival
