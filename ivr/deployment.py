@@ -24,11 +24,12 @@ from ivr.hotline.book import HotlineBook
 from ivr.hotline.destinations import Own
 from ivr.hotline.files import load as load_book
 from ivr.keys import Keys
-from ivr.pointers import PointerError, named_by, point, sync_folder
+from ivr.pointers import named_by, point, sync_folder, unwritable
 from ivr.settings import Settings
+from ivr.speech import announcements as announcing
 from ivr.speech.numbers import write_numbers
 from ivr.speech.prompts import PromptBook
-from ivr.transfers.values import transfer_values
+from ivr.transfers.values import transfer_prompts, transfer_values
 
 PACKAGE = Path(__file__).resolve().parent
 PROJECT = PACKAGE.parent
@@ -44,17 +45,6 @@ _REMEMBERED = 6
 Progress = Callable[[str], None]
 
 
-def greeting_path(settings: Settings, book: HotlineBook) -> Path:
-    """Return the greeting without extension: the city's own recording, else the shipped one."""
-    return prompt_path(settings, book.greeting)
-
-
-def prompt_path(settings: Settings, name: str) -> Path:
-    """Return a recording without extension: the city's own, else the shipped one."""
-    own = settings.config / "prompts" / f"{name}.wav"
-    return (own if own.exists() else PROMPTS / "zh" / f"{name}.wav").with_suffix("")
-
-
 WAITING_PROMPTS = (
     "P012", "P021", "P022", "P023", "P042", "P062", "S031", "S057", "beep", *(f"S02{n}" for n in range(8)),
 )  # fmt: skip
@@ -64,7 +54,7 @@ WAITING_PROMPTS = (
 def _waiting(settings: Settings, book: HotlineBook) -> dict[str, object]:
     """Return the values of what a caller lives through in a queue."""
     sounds = settings.asterisk_home / "data/sounds/zh"
-    prompt = {name: prompt_path(settings, name) for name in WAITING_PROMPTS}
+    prompt = {name: announcement_folder(settings) / name for name in WAITING_PROMPTS}
     prompt[queue_announcements.SILENCE] = sounds / "silence"
     offered = callbacks.offered(book.trunks)
     return {
@@ -113,8 +103,19 @@ def announcements(book: HotlineBook) -> list[str]:
 
 
 def announcement_folder(settings: Settings) -> Path:
-    """Return where those prompts lie, one file each."""
+    """Return where everything lies that Asterisk plays by itself, one file each."""
     return settings.asterisk_home / "announcements"
+
+
+def played_by_asterisk(book: HotlineBook) -> announcing.Said:
+    """Return what lies there: Asterisk's files never name a recording that a person may take away."""
+    plain = (*WAITING_PROMPTS, "S010", book.greeting, *announcements(book))
+    return {name: (name, {}) for name in plain} | transfer_prompts(book)
+
+
+def write_announcements(settings: Settings, book: HotlineBook, prompts: PromptBook) -> None:
+    """Write them; each is heard from now on."""
+    announcing.write(prompts, played_by_asterisk(book), announcement_folder(settings))
 
 
 def context(
@@ -164,12 +165,12 @@ def context(
         "announcements": announcements(book),
         "announcement_folder": announcement_folder(settings),
         "announcement_rounds": ANNOUNCEMENT_ROUNDS,
-        "greeting": greeting_path(settings, book),
-        "seat_failed": PROMPTS / "zh/S010",
+        "greeting": announcement_folder(settings) / book.greeting,
+        "seat_failed": announcement_folder(settings) / "S010",
         "reception_limit_s": RECEPTION_LIMIT_S,
         "menu_limit_s": MENU_LIMIT_S,
         "away_script": settings.asterisk_home / "agi-bin/reception-away",
-        **transfer_values(book, PromptBook(settings.config / "prompts").files, own_address(settings)),
+        **transfer_values(book, announcement_folder(settings), own_address(settings)),
         **_waiting(settings, book),
         **_phones(settings, book),
         **instance,
@@ -233,7 +234,9 @@ def stage(
     """
     folders = _folders(instance) if instance else {}
     candidate = rendered(settings, f".{os.getpid()}.new")
-    write_numbers(PromptBook(settings.config / "prompts"), settings.asterisk_home / "data/sounds/zh")
+    prompts = PromptBook(settings.config / "prompts")
+    write_numbers(prompts, settings.asterisk_home / "data/sounds/zh")
+    write_announcements(settings, book, prompts)
     shutil.rmtree(candidate, ignore_errors=True)
     try:
         digest = render(
@@ -253,10 +256,7 @@ def stage(
         os.utime(target)
         _forget_old(settings)
     except OSError as error:
-        raise PointerError(
-            f"{error.filename} cannot be written ({error.strerror}); mend its folder's owner or mode.",
-            f"无法写入 {error.filename}({error.strerror});请检查目录的属主和权限。",
-        ) from error
+        raise unwritable(error) from error
     finally:
         shutil.rmtree(candidate, ignore_errors=True)
     return name

@@ -25,11 +25,13 @@ from ivr.asterisk.manager import Link, LinkState, Message
 from ivr.asterisk.record_files import RecordFiles
 from ivr.calls.aftercall import AfterCall, talk_over
 from ivr.calls.book import CallBook
+from ivr.calls.callbacks import diallable
 from ivr.calls.events import Event, Kind
 from ivr.calls.reception import Arrival, Reception, started
 from ivr.calls.reconciler import Reconciler
 from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState
+from ivr.calls.tracks import last_written
 from ivr.errors import HotlineError
 from ivr.hotline.book import HotlineBook
 from ivr.hotline.matching import Matcher
@@ -44,7 +46,6 @@ from ivr.routes.reception import menu_route, reception_route
 from ivr.routes.seat import SeatRoute
 from ivr.routes.survey import SurveyRoute
 from ivr.settings import Settings
-from ivr.speech import announcements
 from ivr.speech.models import find_model, sha256
 from ivr.speech.prompts import PromptBook
 from ivr.speech.recording import checked_wav, raw_to_wav
@@ -157,6 +158,7 @@ class Engine:
             time.time,
         )
         self.reconciler.before_hang_up = self.desk.message_over
+        self.reconciler.last_sign = last_written
         self.service = Service(settings, self, self.calls, keys, self.align, time.time)
         self.switch = Switch(settings, self.service, Attached(self.link))
         self.asterisk_version = ""
@@ -211,6 +213,7 @@ class Engine:
             self._start_speech(),
             self.third_parties.run(),
             self.people.run(self.link),
+            self.memory.watch(),
         ):
             self._spawn(work)
 
@@ -256,8 +259,7 @@ class Engine:
     def look_at_prompts(self) -> list[str]:
         """Look at the recordings again; return what is wrong with them."""
         self.prompts.reload()
-        folder = deployment.announcement_folder(self.settings)
-        announcements.write(self.prompts, deployment.announcements(self.book), folder)
+        deployment.write_announcements(self.settings, self.book, self.prompts)
         for fault in (faults := self.prompts.check()):
             log.warning("prompts: %s", fault)
         return faults
@@ -313,7 +315,7 @@ class Engine:
         return {
             "mask": mask_number(number),
             "enc": self.keys.encrypt(number),
-            "hash": self.keys.fingerprint(number),
+            "hash": self.keys.fingerprint(diallable(number) or number),  # +86 or not: the same person
         }
 
     async def _synchronise(self, link: Link) -> None:

@@ -16,6 +16,7 @@ from ivr.calls.states import CallState, SeatState
 from ivr.errors import HotlineError
 from ivr.hotline.book import HotlineBook
 from ivr.settings import Settings
+from ivr.store.database import DatabaseFileLost
 from ivr.store.journal_file import JournalFile
 from ivr.store.store import Batch, Store
 from ivr.tickets.numbers import take
@@ -87,6 +88,21 @@ class Memory:
                 await asyncio.sleep(wait_s)
                 wait_s = min(wait_s * 2, 5.0)
         self.restored.set()
+
+    async def watch(self, every_s: float = 2.0) -> None:
+        """End where the database's file was taken away: a new start opens what is there and reads the journal again.
+
+        Raises:
+            DatabaseFileLost: the file was deleted or replaced.
+        """
+        while True:
+            await asyncio.sleep(every_s)
+            if self.store.file_lost:
+                raise DatabaseFileLost(
+                    "the database's file was deleted or replaced; "
+                    "the engine starts again with what is there and the journal.",
+                    "数据库文件已被删除或替换;引擎将以现有文件和日志重新启动。",
+                )
 
     async def unfinished_recordings(self) -> list[CallRecord]:
         """Return ended calls whose recording or transcript is not settled yet."""

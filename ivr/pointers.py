@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -13,6 +14,27 @@ class PointerError(HotlineError):
     """A link could not be replaced."""
 
     code = "pointer"
+
+
+def unwritable(error: OSError, path: Path | None = None) -> PointerError:
+    """Return what to say about a file or link that could not be written.
+
+    Args:
+        error: what the system said.
+        path: what was to be written; None: what the error names.
+    """
+    name = path or error.filename
+    what, zh = (
+        (f"{name} cannot be written", f"无法写入 {name}") if name else ("nothing can be written", "无法写入")
+    )
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return PointerError(
+            f"{what}: the disk is full; make room.", f"{zh}:磁盘已满;请清理空间。", retry=True
+        )
+    why = error.strerror or str(error)
+    return PointerError(
+        f"{what} ({why}); mend its folder's owner or mode.", f"{zh}({why});请检查目录的属主和权限。"
+    )
 
 
 def sync_folder(folder: Path) -> None:
@@ -44,10 +66,7 @@ def point(pointer: Path, target: Path) -> None:
         fresh.replace(pointer)
         sync_folder(pointer.parent)
     except OSError as error:
-        raise PointerError(
-            f"{pointer} cannot be written ({error.strerror}); mend its folder's owner or mode.",
-            f"无法写入 {pointer}({error.strerror});请检查目录的属主和权限。",
-        ) from error
+        raise unwritable(error, pointer) from error
 
 
 def named_by(pointer: Path) -> str:

@@ -34,6 +34,8 @@ KNOWN_WITHIN_S = 5.0
 """Seconds a command waits after a start until it is known what was before."""
 _CAUSE_FOLLOWS_S = 0.2
 _DIALPLAN_ACTS_S = 0.15
+_LOSES_KEYS = (CallState.WAITING, CallState.RINGING, CallState.VOICEMAIL, CallState.SURVEYING)
+"""Where Asterisk may not obey *: its queue loses a key in an announcement, a recording or a question takes others."""
 _REMEMBERED = 1000
 _NO_ANSWER, _BUSY = "3", "5"
 """Reasons of OriginateResponse (AST_CONTROL_RINGING, AST_CONTROL_BUSY)."""
@@ -145,26 +147,28 @@ class ThirdParties:
             log.warning("call %s: %s", told.call_id, error.sentence)
 
     def _key(self, message: Message) -> None:
-        """See to it that * is heard: Asterisk's queue loses a key while it announces the place."""
+        """See to it that * is heard where Asterisk loses it: while the place is announced, or a message left."""
         call_id = message.get("Linkedid")
-        call = self._calls.calls.get(call_id)
-        waits = call is not None and call.state in (CallState.WAITING, CallState.RINGING)
-        if waits and message.get("Digit") == "*" and message.get("Uniqueid") == call_id:
+        if self._may_be_lost(call_id) and message.get("Digit") == "*" and message.get("Uniqueid") == call_id:
             self._spawn(self._help_unless_called(call_id, message.get("Channel")))
 
     async def _help_unless_called(self, call_id: str, channel: str) -> None:
         """Lead a caller to help if the dialplan has not done so itself by now."""
         await asyncio.sleep(_DIALPLAN_ACTS_S)
-        call = self._calls.calls.get(call_id)
         obeyed = self._clock() - self._helped.get(call_id, (0.0, ""))[0] < 1.0
-        if call is None or obeyed or call.state not in (CallState.WAITING, CallState.RINGING):
+        if obeyed or not self._may_be_lost(call_id):
             return
-        log.info("call %s: the queue lost the star key; leading the caller to help", call_id)
+        log.info("call %s: Asterisk lost the star key; leading the caller to help", call_id)
         where = {"Channel": channel, "Context": "ivr-star", "Exten": "*", "Priority": "1"}
         try:
             await self._link.action("Redirect", where)
         except HotlineError as error:
             log.error("call %s: the star key could not be obeyed: %s", call_id, error.sentence)
+
+    def _may_be_lost(self, call_id: str) -> bool:
+        """Tell whether a key of a caller may be lost now; where a third party is coming the room hears it."""
+        call = self._calls.calls.get(call_id)
+        return call is not None and call.state in _LOSES_KEYS and not self.floor.goes_on(call_id)
 
     def _held(self, told: RoomEvent) -> None:
         self.desk.held(told.call_id)

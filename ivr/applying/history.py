@@ -31,12 +31,13 @@ class Change:
         by: who asked for it.
         folder: where the configuration was read.
         seen: the fingerprint of the administrators' folder at that moment; a start compares with it.
-        how: ``apply``, ``undo`` or ``start``.
+        how: ``apply``, ``undo``, ``start``, or ``prompts`` for a recording of the city's own.
         comment: what the administrator wrote about it.
         why: the reason of the newest state, in English and in Chinese.
         changes: what became different, see :func:`ivr.applying.changes.compare`.
         rendered: the folder with Asterisk's files of the new version.
         former_rendered: that of the former one; empty for none.
+        recording: of ``prompts``, and of its undo: the ``prompt``, and the recordings ``before`` and ``after``.
     """
 
     id: int
@@ -54,6 +55,7 @@ class Change:
     changes: Mapping[str, Any] = field(default_factory=dict)
     rendered: str = ""
     former_rendered: str = ""
+    recording: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def open(self) -> bool:
@@ -62,7 +64,8 @@ class Change:
 
     def as_row(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        return {**self.__dict__, "state": self.state.value, "changes": dict(self.changes)}
+        row = {**self.__dict__, "state": self.state.value, "changes": dict(self.changes)}
+        return row if self.recording else {name: value for name, value in row.items() if name != "recording"}
 
 
 class History:
@@ -137,7 +140,8 @@ class History:
             size = os.fstat(descriptor).st_size
             if size and os.pread(descriptor, 1, size - 1) != b"\n":
                 line = b"\n" + line  # the end of a line that a kill cut in half
-            os.write(descriptor, line)
+            while line:  # a full disk takes a part of it and says so only when asked again
+                line = line[os.write(descriptor, line) :]
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

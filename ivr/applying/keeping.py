@@ -23,7 +23,11 @@ UNDO_STEPS = 10
 def parent_of(number: int, changes: Sequence[Change]) -> int:
     """Return the version that ran when this one first became the running one; 0 for none."""
     for change in changes:
-        if change.version == number and change.how != "undo" and change.state is ApplyState.VERIFIED:
+        if (
+            change.version == number
+            and change.how not in ("undo", "prompts")
+            and change.state is ApplyState.VERIFIED
+        ):
             return change.former
     return 0
 

@@ -53,7 +53,7 @@ def take_up(settings: Settings, instance: Instance | None, progress: Callable[[s
             return deployment.running_book(settings)  # the city's Asterisk runs: the engine asks it
         settle_without_asterisk(settings)
         running = versions_of(settings).running()
-        if running is not None and _decided(settings):
+        if running is not None and is_decided(settings):
             return book_of(running)
         try:
             return _adopt(settings, instance, running, progress)
@@ -64,7 +64,7 @@ def take_up(settings: Settings, instance: Instance | None, progress: Callable[[s
             return book_of(running)
 
 
-def _decided(settings: Settings) -> bool:
+def is_decided(settings: Settings) -> bool:
     """Tell whether the folder is as it was when somebody last decided what runs."""
     decided = [change for change in history_of(settings).changes() if change.state in _DECIDED]
     return bool(decided) and decided[-1].seen == seen(settings.config)

@@ -224,6 +224,21 @@ def forget_interrupted(settings: Settings) -> None:
         history.step(newest.id, ApplyEvent.REFUSED, time.time(), why=why, why_zh=zh)
 
 
+def refuse_unsettled(settings: Settings) -> None:
+    """Let nobody begin a change while one before it is not over: the newest is what a start looks at.
+
+    Raises:
+        ApplyRefused: with its number.
+    """
+    newest = history_of(settings).newest()
+    if newest is not None and newest.state in (ApplyState.SWAPPED, ApplyState.ROLLING_BACK):
+        raise ApplyRefused(
+            f"change {newest.id} is not settled yet; try again when Asterisk and the engine answer (`ivr status`).",
+            f"第 {newest.id} 次变更尚未完成;请在 Asterisk 和引擎恢复响应后(ivr status)重试。",
+            retry=True,
+        )
+
+
 def owner() -> str:
     """Return who runs this command, where nobody said another name."""
     with contextlib.suppress(OSError, KeyError):

@@ -22,6 +22,7 @@ from ivr.hotline.destinations import Own
 from ivr.hotline.files import ConfigurationError
 from ivr.hotline.files import read as read_folder
 from ivr.pointers import point, sync_folder
+from ivr.speech.prompts import wordings
 
 _NAME = re.compile(r"^([0-9]+)-([0-9a-f]{12})$")
 
@@ -48,7 +49,7 @@ def read(folder: Path, own: Own | None = None) -> Reading:
     Raises:
         ConfigurationError: it cannot be used; names every fault.
     """
-    found = read_folder(folder, own=own)
+    found = read_folder(folder, own=own, prompts=wordings())
     if found.book is None:
         raise ConfigurationError(found.faults)
     return Reading(found.book, found.snapshot.files)
@@ -148,15 +149,21 @@ class Versions:
         number = max((version.number for version in self.all()), default=0) + 1
         name = f"{number}-{fingerprint(files)}"
         fresh = self._folder / f".{name}.new"
-        shutil.rmtree(fresh, ignore_errors=True)
-        (fresh / "config").mkdir(parents=True)
-        for file, raw in files.items():
-            _write(fresh / "config" / file, raw)
-        _write(fresh / "version.json", json.dumps({"version": number, **facts}, ensure_ascii=False).encode())
-        sync_folder(fresh / "config")
-        sync_folder(fresh)
-        fresh.rename(self._folder / name)
-        sync_folder(self._folder)
+        for left in self._folder.glob(".*.new"):  # what a kill left
+            shutil.rmtree(left, ignore_errors=True)
+        try:
+            (fresh / "config").mkdir(parents=True)
+            for file, raw in files.items():
+                _write(fresh / "config" / file, raw)
+            told = json.dumps({"version": number, **facts}, ensure_ascii=False).encode()
+            _write(fresh / "version.json", told)
+            sync_folder(fresh / "config")
+            sync_folder(fresh)
+            fresh.rename(self._folder / name)
+            sync_folder(self._folder)
+        except OSError:
+            shutil.rmtree(fresh, ignore_errors=True)  # on a full disk it is in the way
+            raise
         return Version(number, fingerprint(files), self._folder / name)
 
     def forget(self, version: Version) -> None:

@@ -45,9 +45,9 @@ def _path_of(call: CallRecord) -> str:
     return call.message if call.answered_at is None and call.message else call.recording
 
 
-def _work_of(call: CallRecord) -> tuple[str, int]:
-    """Return what there is to do after a talk, so that it is done once: the talk, and which one it was."""
-    return _path_of(call), call.talks
+def _work_of(call: CallRecord) -> tuple[str, int, int]:
+    """Return what there is to do after a talk, so that it is done once: which talk it was, and what is beside it."""
+    return _path_of(call), call.talks, len(call.tracks)
 
 
 def _sides(call: CallRecord) -> tuple[str, ...]:
@@ -108,7 +108,7 @@ class AfterCall:
         self._clock = clock
         self._queue: asyncio.Queue[CallRecord] = asyncio.Queue()
         self._closing: set[asyncio.Task[None]] = set()
-        self._under_way: set[tuple[str, int]] = set()
+        self._under_way: set[tuple[str, int, int]] = set()
 
     def ended(self, call: CallRecord) -> None:
         """Take over a call whose talk has ended, once, also while the caller is still asked how it was."""

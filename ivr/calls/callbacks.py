@@ -205,7 +205,7 @@ def _due(callback: Callback, now: float, retry_after_s: float) -> list[Due]:
     return []
 
 
-_DIALLABLE = re.compile(r"(?:86)?(1[3-9]\d{9}|0[1-9]\d{8,10}|[2-9]\d{6,7})", re.ASCII)
+_DIALLABLE = re.compile(r"(?:(?:00)?86)?(1[3-9]\d{9}|0[1-9]\d{8,10}|[2-9]\d{6,7})", re.ASCII)
 
 
 def diallable(number: str) -> str:

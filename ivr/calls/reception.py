@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 from ivr.calls.events import Event, Kind
@@ -45,6 +46,31 @@ class Arrival:
     channel: str = ""
     recording: str = ""
     reference: str = ""
+
+
+def told_arrival(call_id: str, story: str, *, caller: str, channel: str) -> Arrival:
+    """Read what the dialplan says of a call, to the engine and to CEL alike.
+
+    Args:
+        call_id: Asterisk's ``linkedid``.
+        story: ``dialled/forwarding headers/reference/source/recording``; the headers are URI-encoded,
+            and only the recording may contain a slash.
+        caller: the caller's number as the trunk gave it.
+        channel: the caller's channel.
+    """
+    dialled, headers, reference, source, recording = [*story.split("/", 4), *[""] * 4][:5]
+    forwarded = unquote(headers)
+    from_110 = source == DIVERSION_110
+    return Arrival(
+        call_id,
+        caller,
+        dialled[:40],
+        DIVERSION_110 if from_110 else "live",
+        (forwarded,) if forwarded.strip(", ") else (),
+        channel,
+        recording,
+        reference if from_110 else "",
+    )
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
-from urllib.parse import unquote
 
 from ivr.calls.book import CallBook
 from ivr.calls.events import Event, Kind
-from ivr.calls.reception import DIVERSION_110, Arrival
+from ivr.calls.reception import Arrival, told_arrival
 from ivr.calls.reconciliation import CallTrace, Fact, gather, lost, missing_events
 from ivr.calls.record import CallRecord, fold_call
 from ivr.calls.states import CallState
@@ -80,6 +80,8 @@ class Reconciler:
         self.mended = 0
         self.before_hang_up: Callable[[str], None] = lambda _: None
         """Told of a call whose end is about to be journalled."""
+        self.last_sign: Callable[[CallRecord], float] = lambda _: 0.0
+        """Asked when a call without an end was last heard (seconds since the epoch), for instance in its recording."""
 
     async def reconcile(self, live: set[str] | None) -> int:
         """Mend the journal.
@@ -116,7 +118,8 @@ class Reconciler:
         if live is not None:
             ripe |= {call_id for call_id in fresh - live if now - self._traces[call_id].last_at >= QUIET_S}
         stored = await self._stored(ripe | fresh)
-        added = self._mend(ripe | fresh, stored) + self._bury(gone, asked_at)
+        ripe -= (unseen := self._unseen(ripe | fresh, stored))
+        added = self._mend((ripe | fresh) - unseen, stored) + self._bury(gone, asked_at)
         for name, _ in notes:
             self._records.done(name)
         for call_id in ripe:
@@ -145,6 +148,10 @@ class Reconciler:
         told = {call_id: fold_call(call_id, events) for call_id, events in found.items() if events}
         return open_now | told  # a call may end while the database answers: its record stays good
 
+    def _unseen(self, call_ids: set[str], stored: Mapping[str, CallRecord]) -> set[str]:
+        """Return the calls that came and went while the database answered; the next run compares them."""
+        return (call_ids & self._calls.over.keys()) - stored.keys() - self._calls.calls.keys()
+
     def _mend(self, call_ids: set[str], stored: Mapping[str, CallRecord]) -> int:
         added = 0
         for call_id in sorted(call_ids):
@@ -152,8 +159,6 @@ class Reconciler:
             record = self._calls.calls.get(call_id)
             if record is None or not record.known:
                 record = stored.get(call_id, record)
-            if record is None and call_id in self._calls.over:
-                continue  # it came and went while the database answered; the next run compares it
             for event in missing_events(record, trace):
                 self._restore(record)
                 if event.kind is Kind.HUNG_UP:
@@ -189,6 +194,7 @@ class Reconciler:
             if trace is not None and trace.ended is not None:
                 continue  # Asterisk has just told its end; if we do not hear it, the next run tells it
             last_seen = trace.last_at if trace else (0.0 if _newest(record) else asked_at)
+            last_seen = max(last_seen, self.last_sign(record))
             log.warning("Asterisk no longer has call %s; it is closed", call_id)
             self.before_hang_up(call_id)
             self._calls.record(lost(record, last_seen))
@@ -201,22 +207,7 @@ def _newest(record: CallRecord) -> float:
 
 
 def arrival_of(call_id: str, data: Mapping[str, Any]) -> Arrival:
-    """Read a reception row: ``dialled/forwarding headers/reference/source/recording`` in ``extra``.
-
-    The headers are URI-encoded, as the dialplan hands them over.
-    """
-    parts = str(data.get("extra", "")).split("/", 4) + [""] * 5
-    dialled, headers, reference, source, recording = parts[:5]
-    forwarded = unquote(headers)
-    if source in ("", "live"):
-        source = "reconciled"
-    return Arrival(
-        call_id,
-        str(data.get("caller", "")),
-        dialled,
-        source,
-        (forwarded,) if forwarded.strip(", ") else (),
-        str(data.get("channel", "")),
-        recording,
-        reference if source == DIVERSION_110 else "",
-    )
+    """Read a reception row; nobody heard it live."""
+    caller, channel = str(data.get("caller", "")), str(data.get("channel", ""))
+    arrival = told_arrival(call_id, str(data.get("extra", "")), caller=caller, channel=channel)
+    return replace(arrival, source="reconciled") if arrival.source == "live" else arrival

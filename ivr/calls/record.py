@@ -178,8 +178,12 @@ def _queued(call: CallRecord, event: Event) -> None:
 
 
 def _talk_begins(call: CallRecord) -> None:
-    """Have what is recorded from now on closed and written down too."""
     call.talks += 1
+    _more_is_recorded(call)
+
+
+def _more_is_recorded(call: CallRecord) -> None:
+    """Have what is recorded from now on closed and written down too."""
     call.recording_settled = False
     if call.transcript["status"] in ("done", "failed"):
         call.transcript = {**call.transcript, "status": "pending"}
@@ -286,6 +290,8 @@ def _off_hold(call: CallRecord, event: Event) -> None:
 
 def _track(call: CallRecord, event: Event) -> None:
     call.tracks.append(Track(event.data["path"], tuple(event.data["sides"]), event.at))
+    if not call.tracks[-1].both:  # a part is recorded only when its talk begins
+        _more_is_recorded(call)
 
 
 def _close_legs(call: CallRecord, role: str | None, at: float) -> None:

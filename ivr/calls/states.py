@@ -78,12 +78,14 @@ CALL_TRANSITIONS: Mapping[CallState, Mapping[Kind, CallState]] = {
         Kind.HUNG_UP: CallState.ENDED,
     },
     CallState.SURVEYING: {
+        Kind.HANDED_OFF: CallState.HANDED_OFF,
         Kind.CALLER_KEPT: CallState.WAITING,
         Kind.QUEUED: CallState.WAITING,
         Kind.HUNG_UP: CallState.ENDED,
     },
     CallState.VOICEMAIL: {
         Kind.QUEUED: CallState.WAITING,
+        Kind.HANDED_OFF: CallState.HANDED_OFF,
         Kind.CALLBACK_CLAIMED: CallState.CALLBACK,
         Kind.HUNG_UP: CallState.ENDED,
     },

@@ -22,6 +22,13 @@ class Transcribe(Protocol):
         """Return ``text``, ``turns``, ``model`` and ``demonstration``."""
 
 
+def last_written(call: CallRecord) -> float:
+    """Return when Asterisk last wrote a raw recording of a call (seconds since the epoch), 0 where there is none."""
+    paths = (call.recording, call.message, *(track.path for track in call.tracks))
+    found = [Path(path + ".raw") for path in paths if path]
+    return max((raw.stat().st_mtime for raw in found if raw.exists()), default=0.0)
+
+
 def held_s(call: CallRecord, until: float | None = None) -> float:
     """Return the seconds the caller was on hold: the main recording has nothing of them.
 

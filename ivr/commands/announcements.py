@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ivr.commands.common import json_option, plain_errors, print_json, print_table, refused, say
+from ivr.commands.common import (
+    json_option,
+    plain_errors,
+    print_json,
+    print_table,
+    refused,
+    say,
+    told_if_unwritable,
+)
 from ivr.control import EngineAway, ask
 from ivr.settings import Settings, load
 
@@ -17,10 +27,18 @@ def _folder(settings: Settings) -> Path:
     return settings.config / "prompts"
 
 
-def _reload(settings: Settings) -> None:
+def reload(settings: Settings) -> None:
     """A running engine uses a new recording for the next caller."""
     with contextlib.suppress(EngineAway):
         ask(settings.run, "prompts")
+
+
+@contextlib.contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """Offer a folder beside the recordings, where nobody looks for one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".import-", dir=folder) as scratch:
+        yield Path(scratch)
 
 
 @click.group()
@@ -60,6 +78,8 @@ def list_prompts(as_json: bool) -> None:
 @plain_errors
 def import_prompt(prompt_id: str, file: Path) -> None:
     """Use a recording in any format for a prompt; loudness and length are checked. 导入录音。"""
+    from ivr.applying import recordings
+    from ivr.applying.taking import only_one, owner
     from ivr.speech.audio import import_recording
     from ivr.speech.prompts import PromptBook
 
@@ -70,12 +90,18 @@ def import_prompt(prompt_id: str, file: Path) -> None:
             f"there is no prompt {prompt_id}; `ivr prompts list` names them.",
             f"没有编号为 {prompt_id} 的提示音;可用 ivr prompts list 查看。",
         )
-    made = import_recording(file, _folder(settings) / f"{prompt_id}.wav", max_s=known[prompt_id].max_s)
-    _reload(settings)
-    note = "".join(f" {line}" for line in made.notes)
+    own = recordings.own_recording(settings, prompt_id)
+    with told_if_unwritable(), only_one(settings), _scratch(own.parent) as scratch:
+        made = import_recording(file, scratch / own.name, max_s=known[prompt_id].max_s)
+        recordings.replace(settings, prompt_id, scratch / own.name, owner())
+    reload(settings)
+    note, note_zh = (
+        "".join(f" {line}." for line in made.notes),
+        "".join(f"{line}。" for line in made.notes_zh),
+    )
     say(
         f"{prompt_id} now plays {file.name}: {made.seconds:.1f} s, {made.dbfs:.0f} dBFS.{note}",
-        f"{prompt_id} 现在播放 {file.name}:{made.seconds:.1f} 秒,{made.dbfs:.0f} dBFS。{note}",
+        f"{prompt_id} 现在播放 {file.name}:{made.seconds:.1f} 秒,{made.dbfs:.0f} dBFS。{note_zh}",
     )
 
 
@@ -84,10 +110,14 @@ def import_prompt(prompt_id: str, file: Path) -> None:
 @plain_errors
 def remove_prompt(prompt_id: str) -> None:
     """Go back to the shipped recording. 恢复自带录音。"""
+    from ivr.applying import recordings
+    from ivr.applying.taking import only_one, owner
+
     settings = load()
-    own = _folder(settings) / f"{prompt_id}.wav"
+    own = recordings.own_recording(settings, prompt_id)
     if prompt_id != own.stem or not own.exists():
         raise refused(f"{prompt_id} has no recording of the city's own.", f"{prompt_id} 没有自己的录音。")
-    own.unlink()
-    _reload(settings)
+    with told_if_unwritable(), only_one(settings):
+        recordings.replace(settings, prompt_id, None, owner())
+    reload(settings)
     say(f"{prompt_id} plays the shipped recording again.", f"{prompt_id} 已恢复自带录音。")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,6 +15,7 @@ import click
 
 from ivr import control, deployment, supervisor
 from ivr.applying import changes as differences
+from ivr.applying import recordings
 from ivr.applying.history import Change
 from ivr.applying.starting import bring_in, settle_without_asterisk
 from ivr.applying.states import ApplyEvent, ApplyRefused, ApplyState
@@ -24,15 +26,26 @@ from ivr.applying.taking import (
     owner,
     place_fingerprint,
     point_to,
+    refuse_unsettled,
     take,
     take_back,
     versions_of,
 )
 from ivr.asterisk.instance import Instance
+from ivr.commands import announcements
 from ivr.commands.codes import tell_moved_codes
-from ivr.commands.common import json_option, language, plain_errors, print_json, print_table, say
+from ivr.commands.common import (
+    json_option,
+    language,
+    plain_errors,
+    print_json,
+    print_table,
+    say,
+    told_if_unwritable,
+)
 from ivr.commands.planning import tell_roster_effect
 from ivr.control import EngineAway
+from ivr.errors import HotlineError
 from ivr.settings import Settings, load
 
 _SWITCH_LIMIT_S = 60.0
@@ -73,9 +86,12 @@ def apply(
         raise click.UsageError("--undo takes no folder")
     by = by or owner()
     steps = Steps(quiet=as_json)
-    with only_one(settings):
+    with told_if_unwritable(), only_one(settings):
         live = _live(settings)
         _prepare_home(settings, live)
+        if undo and (recorded := recordings.newest(settings)) is not None:
+            _undo_recording(settings, recorded, by, as_json)
+            return
         if undo:
             prepared: Prepared | None = take_back(settings, by, steps)
         else:
@@ -88,7 +104,7 @@ def apply(
             _foretell(prepared, html)
         done = switch(settings, prepared.change, steps) if live else _offline(settings, prepared.change)
     if as_json:
-        print_json({"changed": True, **row(settings, done)})
+        print_json({"changed": True, **_rows(settings, [done])[0]})
     elif live:
         say(f"version {done.version} runs.", f"版本 {done.version} 已生效。")
     else:
@@ -96,6 +112,16 @@ def apply(
             f"version {done.version} is in place; nothing runs now, it counts from the next `ivr up` on.",
             f"版本 {done.version} 已就位;当前没有运行,下次 ivr up 时生效。",
         )
+
+
+def _undo_recording(settings: Settings, change: Change, by: str, as_json: bool) -> None:
+    done = recordings.take_back(settings, change, by)
+    announcements.reload(settings)
+    if as_json:
+        print_json({"changed": True, **(_rows(settings, [done])[0] if done else {})})
+        return
+    prompt = change.recording["prompt"]
+    say(f"{prompt} plays its former recording again.", f"{prompt} 已恢复原来的录音。")
 
 
 class Steps:
@@ -129,13 +155,7 @@ def _prepare_home(settings: Settings, live: bool) -> None:
     bring_in(settings)
     if not live and not settings.external_asterisk:
         settle_without_asterisk(settings)
-    newest = history_of(settings).newest()
-    if newest is not None and newest.state in (ApplyState.SWAPPED, ApplyState.ROLLING_BACK):
-        raise ApplyRefused(
-            f"change {newest.id} is not settled yet; try again when Asterisk and the engine answer (`ivr status`).",
-            f"第 {newest.id} 次变更尚未完成;请在 Asterisk 和引擎恢复响应后(ivr status)重试。",
-            retry=True,
-        )
+    refuse_unsettled(settings)
 
 
 def _nothing(settings: Settings, as_json: bool) -> None:
@@ -195,14 +215,19 @@ def _offline(settings: Settings, change: Change) -> Change:
     return history.step(change.id, ApplyEvent.VERIFIED, time.time(), why=why, why_zh=zh)
 
 
-def row(settings: Settings, change: Change) -> dict[str, Any]:
-    """Return a change as ``--history --json`` shows it."""
-    verified = [c.id for c in history_of(settings).changes() if c.state is ApplyState.VERIFIED]
+def row(change: Change, runs: int, zone: tzinfo | None) -> dict[str, Any]:
+    """Return a change as ``--history --json`` shows it.
+
+    Args:
+        change: the change.
+        runs: the newest change that was verified, 0 for none.
+        zone: the hotline's; None: this machine's.
+    """
     return {
         "change": change.id,
         "version": change.version,
         "former": change.former,
-        "at": datetime.fromtimestamp(change.at).astimezone().isoformat(timespec="milliseconds"),
+        "at": datetime.fromtimestamp(change.at, UTC).astimezone(zone).isoformat(timespec="milliseconds"),
         "by": change.by,
         "from": change.folder,
         "how": change.how,
@@ -211,14 +236,20 @@ def row(settings: Settings, change: Change) -> dict[str, Any]:
         "why": change.why_zh if language() == "zh" else change.why,
         "summary": differences.summary(change.changes),
         "changes": dict(change.changes),
-        "running": verified[-1:] == [change.id],
+        "running": change.id == runs,
     }
 
 
+def _rows(settings: Settings, changes: Sequence[Change]) -> list[dict[str, Any]]:
+    verified = [change.id for change in history_of(settings).changes() if change.state is ApplyState.VERIFIED]
+    zone = None
+    with contextlib.suppress(HotlineError):  # the history is told whatever became of the files
+        zone = ZoneInfo(deployment.running_book(settings).timezone)
+    return [row(change, max(verified, default=0), zone) for change in changes]
+
+
 def _show(settings: Settings, as_json: bool) -> None:
-    found: Sequence[dict[str, Any]] = [
-        row(settings, change) for change in reversed(history_of(settings).changes())
-    ]
+    found = _rows(settings, history_of(settings).changes()[::-1])
     if as_json:
         print_json(found)
         return

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
 
 import click
 
 from ivr.errors import HotlineError
+from ivr.pointers import unwritable
 from ivr.settings import Settings, load
 
 if TYPE_CHECKING:  # a command that only asks the engine should not wait for SQLAlchemy to load
@@ -61,6 +64,21 @@ def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
     return wrapped
 
 
+@contextlib.contextmanager
+def told_if_unwritable() -> Iterator[None]:
+    """Turn a full disk, or a folder nobody may write to, into one sentence.
+
+    Raises:
+        PointerError: with that sentence.
+    """
+    try:
+        yield
+    except BrokenPipeError:  # whoever read our output has gone
+        raise
+    except OSError as error:
+        raise unwritable(error) from error
+
+
 def print_json(document: Any) -> None:
     """Print one JSON document and nothing else."""
     click.echo(json.dumps(document, ensure_ascii=False, indent=2))
@@ -75,6 +93,23 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
     Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def day_of(text: str | None, zone: ZoneInfo) -> date:
+    """Return the day of an option ``--date``; today where there is none.
+
+    Raises:
+        click.BadParameter: it is no day, or one so far away that no shift can be reckoned.
+    """
+    try:
+        day = date.fromisoformat(text) if text else datetime.now(zone).date()
+        if not date.min.year < day.year < date.max.year:
+            raise ValueError("the next or the last day may not be there")
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{text!r} is not ISO 8601, for example 2026-11-21. 日期格式有误。", param_hint="--date"
+        ) from error
+    return day
 
 
 def settings_and_book() -> tuple[Settings, HotlineBook]:

@@ -18,6 +18,7 @@ from ivr.commands.common import (
     print_table,
     say,
     settings_and_book,
+    told_if_unwritable,
 )
 from ivr.settings import load
 
@@ -43,9 +44,11 @@ def check(folder: Path | None, html: Path | None, as_json: bool) -> None:
     """Check a configuration folder: every fault, advice, what its roster does. 检查配置。"""
     from ivr.hotline.destinations import Own
     from ivr.hotline.files import Severity, read
+    from ivr.speech.prompts import wordings
 
     settings = load()
-    reading = read(folder or settings.config, _now().date(), Own(settings.bind, settings.sip_port))
+    own = Own(settings.bind, settings.sip_port)
+    reading = read(folder or settings.config, _now().date(), own, wordings())
     book = reading.book
     if as_json:
         counts = {"lines": len(book.lines), "seats": len(book.seats)} if book else {}
@@ -121,7 +124,8 @@ def use_profile(name: str) -> None:
 
     config = load().config
     found = profiles.find(name, (config / "profiles", SHIPPED / "profiles"))
-    kept = profiles.use(found, config, _now().strftime("%Y%m%d-%H%M%S"))
+    with told_if_unwritable():
+        kept = profiles.use(found, config, _now().strftime("%Y%m%d-%H%M%S"))
     say(
         f"{config} is now that of {name}; what was there is kept in {kept}. "
         "Run `ivr apply` to make it the running one.",

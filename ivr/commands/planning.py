@@ -6,7 +6,7 @@ import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from ivr.commands.common import (
+    day_of,
     json_option,
     plain_errors,
     print_json,
@@ -102,7 +103,7 @@ class Asked:
         book = settings_and_book()[1]
         zone = ZoneInfo(book.timezone)
         roster = roster_of(self.roster) if self.roster is not None else book.roster
-        return DutyPlan.of_roster(roster, _day(self.on_date, zone), zone)
+        return DutyPlan.of_roster(roster, day_of(self.on_date, zone), zone)
 
 
 def day_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -143,15 +144,6 @@ def roster_of(path: Path) -> Roster:
     if reading.book is None:
         raise ConfigurationError(reading.faults)
     return reading.book.roster
-
-
-def _day(text: str | None, zone: ZoneInfo) -> date:
-    if text is None:
-        return datetime.now(zone).date()
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise click.BadParameter(f"{text!r} is no date, for example 2026-11-23. 日期格式有误。") from error
 
 
 @click.command()

@@ -15,6 +15,7 @@ import psutil
 from ivr.asterisk.instance import Instance
 from ivr.commands.common import (
     json_option,
+    language,
     plain_errors,
     print_json,
     print_table,
@@ -86,6 +87,17 @@ def up(detach: bool) -> None:
     process = supervisor.spawn(settings)
     _wait_live(settings, process)
     say("all parts are live; calls are answered.", "全部就绪,可以接听来电。")
+    tell_what_was_left(settings)
+
+
+def tell_what_was_left(settings: Settings) -> None:
+    """Say so when a folder with a fault was passed over for the version that ran before."""
+    from ivr.applying.starting import is_decided
+
+    if not settings.external_asterisk and not is_decided(settings):
+        english = f"{settings.config} has a fault and was not taken up: the version that ran before runs; see `ivr check`."
+        chinese = f"{settings.config} 有错误,未采用:仍按之前的版本运行;请用 ivr check 查看。"
+        click.echo(chinese if language() == "zh" else english, err=True)
 
 
 def _foreground(settings: Settings) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
 
 from ivr.commands.common import (
+    day_of,
     json_option,
     language,
     plain_errors,
@@ -30,12 +30,7 @@ _MODES_ZH = {"regular": "常规", "holiday": "假日", "emergency": "应急"}
 def roster(day: str | None, as_json: bool) -> None:
     """Print who works which shift of a day, and who leads. 查看排班和值班长。"""
     _, book = settings_and_book()
-    try:
-        wanted = date.fromisoformat(day) if day else datetime.now(ZoneInfo(book.timezone)).date()
-    except ValueError as error:
-        raise click.BadParameter(
-            f"{day!r} is not ISO 8601, for example 2026-11-21. 日期格式有误。", param_hint="--date"
-        ) from error
+    wanted = day_of(day, ZoneInfo(book.timezone))
     rows: list[dict[str, Any]] = [
         {
             "shift": duty.shift.id,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 
 from ivr.hotline import models
 from ivr.hotline.book import EMERGENCY_NUMBERS, MergeMode, QueueKind
 from ivr.hotline.modes import ReceptionStyle
+from ivr.hotline.names_talk import normal
 from ivr.hotline.roster_checks import members
 from ivr.hotline.written import WrittenFolder
 
@@ -25,6 +26,7 @@ def advise(folder: WrittenFolder, today: date) -> None:
     _idle(folder)
     _queues(folder)
     _shared_names(folder)
+    _short_names(folder)
     _next_year(folder, today)
     _subcenters(folder)
     _menu(folder)
@@ -133,6 +135,36 @@ def _shared_names(folder: WrittenFolder) -> None:
                     "add it under ambiguous, or delete one.",
                     f"“{alias}”同时指 {other} 和 {line.id},没有区分的提问;请写入 ambiguous 或删除其一。",
                 )
+
+
+def _short_names(folder: WrittenFolder) -> None:
+    found = folder.whole("lines.yaml", models.LinesFile)
+    for place, name, urgent in _names(found) if found else ():
+        heard = len(normal(name))
+        if heard == 0:
+            en = f"{name} has neither a character nor a digit, so nobody can say it; delete it."
+            zh = f"“{name}”没有文字或数字,来电人说不出来;请删除。"
+        elif heard == 1 and urgent:
+            en = f"{name} is one character and part of many harmless words; write what callers say, for example 着火."
+            zh = f"“{name}”只有一个字,许多无关的词里都有;请写来电人的说法,例如“着火”。"
+        elif heard == 1:
+            en = f"{name} is one character: it counts only where nothing else is said; write a longer name."
+            zh = f"“{name}”只有一个字,只在来电人不说别的话时才算数;请写长一些。"
+        else:
+            continue
+        folder.advise("lines.yaml", place, en, zh)
+
+
+def _names(found: models.LinesFile) -> Iterator[tuple[tuple[str | int, ...], str, bool]]:
+    """Yield everything that callers may say: where it stands, the words, whether they tell of an emergency."""
+    for n, line in enumerate(found.lines):
+        yield from ((("lines", n, "aliases", k), alias, False) for k, alias in enumerate(line.aliases))
+    for n, asked in enumerate(found.ambiguous):
+        yield ("ambiguous", n, "text"), asked.text, False
+    for n, emergency in enumerate(found.emergencies):
+        yield from ((("emergencies", n, "words", k), word, True) for k, word in enumerate(emergency.words))
+    for n, referral in enumerate(found.referrals):
+        yield from ((("referrals", n, "words", k), word, False) for k, word in enumerate(referral.words))
 
 
 def _next_year(folder: WrittenFolder, today: date) -> None:

@@ -29,6 +29,7 @@ def check_together(folder: WrittenFolder) -> None:
         _units,
         _calendar,
         _keys,
+        _prompts,
     )
     for check in checks:
         check(folder)
@@ -169,6 +170,8 @@ def _queues(folder: WrittenFolder) -> None:
             what = (f"queue {queue.id} overflows to", f"队列 {queue.id} 的溢出队列")
             _missing(folder, ("queues.yaml", place), what, queue.overflow_to, known)
     first = found.queues[0]
+    if folder.files["queues.yaml"].kept.get("queues", [0])[0] != 0:
+        return  # the first one has a fault of its own and was left out
     if first.kind != _book.QueueKind.GENERAL or first.hours != "always":
         folder.add(
             "queues.yaml",
@@ -313,3 +316,33 @@ def _keys(folder: WrittenFolder) -> None:
             _missing(
                 folder, place, (f"mode {mode.value} prefers line", f"模式 {mode.value} 的部门线"), line, lines
             )
+
+
+def _prompts(folder: WrittenFolder) -> None:
+    """Every prompt exists, and whoever is recorded was told before (the greeting is all that some callers hear)."""
+    if folder.prompts is None:
+        return
+    reception = folder.model("reception.yaml", models.ReceptionFile)
+    for key in ("greeting", "parallel_prompt", "merged_prompt") if reception else ():
+        prompt = getattr(reception, key)
+        if not prompt or not _known_prompt(folder, ("reception.yaml", (key,)), prompt):
+            continue
+        if "录音" not in folder.prompts[prompt]:
+            folder.add(
+                "reception.yaml",
+                (key,),
+                f"{prompt} does not say that the call is recorded (录音); name one that does, for example P001.",
+                f"{prompt} 没有告知通话录音;请改用有录音告知的提示音,例如 P001。",
+            )
+    modes = folder.model("modes.yaml", models.ModesFile)
+    for mode, entry in modes.modes.items() if modes else ():
+        if entry.prompt:
+            _known_prompt(folder, ("modes.yaml", ("modes", mode.value, "prompt")), entry.prompt)
+
+
+def _known_prompt(folder: WrittenFolder, place: tuple[str, Place], prompt: str) -> bool:
+    known = folder.prompts is None or prompt in folder.prompts
+    if not known:
+        en = f"there is no prompt {prompt}; `ivr prompts list` names them."
+        folder.add(*place, en, f"没有提示音 {prompt};可用 ivr prompts list 查看。")
+    return known

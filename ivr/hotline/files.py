@@ -6,6 +6,7 @@ moment, and the bytes can be kept: what was checked is what will run.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -51,13 +52,19 @@ def load(folder: Path) -> HotlineBook:
     return reading.book
 
 
-def read(folder: Path, today: date | None = None, own: Own | None = None) -> Reading:
+def read(
+    folder: Path,
+    today: date | None = None,
+    own: Own | None = None,
+    prompts: Mapping[str, str] | None = None,
+) -> Reading:
     """Read one configuration folder and tell everything about it.
 
     Args:
         folder: the folder; a profile (``profiles/NAME``) takes what it lacks from the folder around it.
         today: the local date, for advice; None: no advice is made.
         own: where this hotline takes calls, so that no destination leads back there; None: not known.
+        prompts: what each prompt says, by id; None: not known.
     """
     if not folder.is_dir():
         en, zh = (
@@ -66,7 +73,7 @@ def read(folder: Path, today: date | None = None, own: Own | None = None) -> Rea
         )
         return Reading(None, (Fault(str(folder), 1, en, zh),), Snapshot(folder, {}))
     snapshot, faults = take(folder, tuple(FILES))
-    return read_snapshot(snapshot, today, faults, own)
+    return read_snapshot(snapshot, today, faults, own, prompts)
 
 
 def read_snapshot(
@@ -74,10 +81,11 @@ def read_snapshot(
     today: date | None = None,
     faults: list[Fault] | None = None,
     own: Own | None = None,
+    prompts: Mapping[str, str] | None = None,
 ) -> Reading:
     """Read files that are already in memory; ``faults`` are what reading them from the disk gave."""
     written = parse(snapshot)
-    written.own = own
+    written.own, written.prompts = own, prompts
     written.faults += faults or []
     told = {fault.file for fault in written.faults}
     for name in FILES:

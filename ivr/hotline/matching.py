@@ -117,22 +117,29 @@ class Matcher:
 
 
 def _names(book: HotlineBook) -> Iterator[Name]:
-    """Yield every name of the book once, with all whom it means; emergency words are nothing else."""
+    """Yield every name of the book once, with all whom it means; emergency words are nothing else.
+
+    A name of one character is in nearly every sentence, so it counts only where nothing else is said.
+    """
     urgent = {names_talk.normal(word) for entry in book.emergencies for word in entry.words}
     asked = {names_talk.normal(entry.text) for entry in book.ambiguous}
     owners = _owners(book)
     taken = {*owners, *asked, *urgent}
     for entry in book.ambiguous:
         if (text := names_talk.normal(entry.text)) not in urgent:
-            yield Name(text, "ambiguous", entry.candidates, shown=entry.text, ask=entry.ask)
+            alone = len(text) == 1
+            yield Name(text, "ambiguous", entry.candidates, shown=entry.text, ask=entry.ask, only_alone=alone)
     for text, ids in owners.items():
         if text not in asked and text not in urgent:
-            yield Name(text, "line" if len(ids) == 1 else "ambiguous", tuple(ids), shown=text)
+            kind = "line" if len(ids) == 1 else "ambiguous"
+            yield Name(text, kind, tuple(ids), shown=text, only_alone=len(text) == 1)
     yield from names_derived.derived(book, owners, taken)
     yield from _urgent_names(book, taken)
     for referral in book.referrals:
         for word in referral.words:
-            yield Name(names_talk.normal(word), "referral", (referral.number,), shown=referral.name)
+            text = names_talk.normal(word)
+            alone = len(text) == 1
+            yield Name(text, "referral", (referral.number,), shown=referral.name, only_alone=alone)
 
 
 def _owners(book: HotlineBook) -> dict[str, dict[str, None]]:

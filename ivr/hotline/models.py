@@ -256,7 +256,7 @@ class CycleEntry(Written):
 class RosterFile(Written):
     """``roster.yaml``."""
 
-    rest_h: Annotated[int, Strict(), Field(ge=0, le=24)] = 8
+    rest_h: Annotated[int, Strict(), Field(ge=1, le=24)] = 8
     teams: dict[Id, Annotated[list[OperatorNumber], Field(max_length=1000)]] = {}
     cycle: CycleEntry
     days: Annotated[dict[Day, Crews], Field(max_length=1000)] = {}

@@ -54,10 +54,21 @@ def alone(text: str, start: int, end: int) -> bool:
     return bool(_AROUND.fullmatch(text, 0, start)) and bool(_AROUND.fullmatch(text, end))
 
 
-_DENIAL = re.compile(r"(?<!是)(?<!要)(?:不是|不找|不要[找转接]?|不用[找转接]|别转|不转|不去|不问)(?:说|问)?$")
-_NOT_SO = re.compile(
-    r"(?<!是)(?<!有)(?<!要)(?:不是|没有|没在|没人|没有人|并非|没|不用|不要|不)(?:在|说|问|打|叫)?$"
+_DENIAL = re.compile(
+    r"(?<!是)(?<!要)(?:不是|不找|不要[找转接]?|不用[找转接]|别转|不转|不去|不问)[要想来]?(?:说|问|找|投诉|举报|咨询|反映)?$"
 )
+_NOT_SO = re.compile(
+    r"(?<![是有要用需])(?:不是|没有|没在|没人|没有人|没有谁|并非|没打算|没说|没|不用|不需要|不要|不想|不)"
+    r"[要想来]?(?:在|说|问|打|叫|发生了?|出了?)?$"
+)
+_CALLED_OFF = re.compile(r"别[打叫]?$")
+_TOLD_NOT_TO = re.compile(r"[让叫劝求逼说准许]我?(?:们)?(?:不要|不用|别)[打叫]?$")
+"""他叫我别报警: somebody else does not want it, which is no reason to believe that nothing is wrong."""
+_NOT_THERE = re.compile(r"(?:没有?|不来)$")
+_COMES = ("警察", "救护车", "消防车", "公安", "急救")
+"""Whoever says 还没有救护车 waits for one."""
+_EITHER = re.compile(r"就是(?![想要]?[问咨了反])")
+"""不是车祸就是打架 is one of the two; 不是报警就是问一下 is not."""
 
 
 def denied(text: str, start: int, *, event: bool = False) -> bool:
@@ -68,8 +79,16 @@ def denied(text: str, start: int, *, event: bool = False) -> bool:
         start: where the name begins.
         event: an event may also be said not to have been: 没有着火; but 没有社保卡 asks for one.
     """
+    if event and _TOLD_NOT_TO.search(text, 0, start):
+        return False
+    if event and text.startswith(_COMES, start) and _NOT_THERE.search(text, 0, start):
+        return False
+    if event and text.startswith((*_COMES, "报警"), start) and _CALLED_OFF.search(text, 0, start):
+        return True
     said = (_NOT_SO if event else _DENIAL).search(text, max(0, start - 6), start)
-    return said is not None and not (said.group().startswith("不是") and "就是" in text[start : start + 12])
+    return said is not None and not (
+        said.group().startswith("不是") and _EITHER.search(text, start, start + 12)
+    )
 
 
 _SPOKEN = {
@@ -80,7 +99,8 @@ _SPOKEN = {
 }
 _SPOKEN |= {"幺": "1", "拐": "7", "勾": "9"}
 _RUN = re.compile(f"[要腰妖夭]?[0-9{''.join(_SPOKEN)}]{{2,}}")
-_COUNTED = re.compile(r"号(?!码|线|热)|[块元平斤岁路米栋个次多万千百年月分度户名]|公里|公斤|单元|[a-z]")
+_COUNTED_BEFORE = re.compile(r"[第路]$|(?:门牌|房间|房)号?$")
+_COUNTED = re.compile(r"号(?!码|线|热)|室|[块元平斤岁路米栋个次多万千百年月分度户名]|公里|公斤|单元|[a-z]")
 
 
 def numbers(text: str) -> Iterator[tuple[str, int, int]]:
@@ -90,7 +110,7 @@ def numbers(text: str) -> Iterator[tuple[str, int, int]]:
     """
     for run in _RUN.finditer(text):
         start, end = run.span()
-        if _COUNTED.match(text, end) or text[max(0, start - 1) : start] in ("第", "路"):
+        if _COUNTED.match(text, end) or _COUNTED_BEFORE.search(text, 0, start):
             continue
         written = "".join(_SPOKEN.get(sign, sign) for sign in run.group())
         forms = [written] if written[0].isdigit() else [written[1:], "1" + written[1:]]
@@ -104,7 +124,7 @@ _EVERYDAY = """\
 是火 事火 使火 夹层 的事 的时 的是 的十 地市 地势 地是 得是 大家 打假 打价 大驾 新房 幅度 复读 识货
 是活 糊口 有据 有言 发源 发愿 剩余 声誉 生于 不可 一秒 易爆 易报 一包 寄生 机身 几声 几生 样子 养子
 建议 简易 观点 税费 水泥 每期 是真 失真 市镇 实证 时政 是政 是正 经查 山货 散伙 占到 站到 护着 旧业
-就也 也住 板正 办正 挂好 听谁 叫谁 教谁 找上 运到 学去 及时 急事 火井 大架 水灾
+就也 也住 板正 办正 挂好 听谁 叫谁 教谁 找上 运到 学去 及时 急事 火井 大架 水灾 偷税
 """
 ORDINARY = frozenset(_EVERYDAY.split())
 """Everyday words, and cuts through them, that sound like names of lines: in talk they mean themselves."""

@@ -4,7 +4,7 @@
 handed to 119 without need costs an operator there half a minute.  So whatever names an emergency is one, unless
 there is clear evidence against it, and words of haste (快来, 现在, 救命, 突然) outweigh that evidence:
 
-- it is denied (没有着火, 不是着火);
+- it is denied (没有着火, 不是要报警), by the caller and not by somebody the caller tells of (他叫我别报警);
 - the word is the beginning of something administrative (消防车通道, 急救证, 报警器, 交通事故责任认定);
 - it is long past *and* the caller asks for paper or money (以前出过车祸想问赔偿);
 - it names a thing or an authority rather than an event (公安, 心脏病), the caller asks for paper or money *and*
@@ -21,13 +21,13 @@ from collections.abc import Mapping
 
 _ALSO_SAID = {
     "110": "报警 救命 杀人 砍人 拿刀 跳楼 打起来 在打我 老公打我 被打了 殴打 绑架 入室盗窃 持枪 抢东西 有炸弹 自杀"
-    " 小偷 被偷 被抢 老人走丢 孩子走丢 孩子不见了 孩子丢了",
+    " 小偷 被偷 被抢 老人走丢 孩子走丢 孩子不见了 孩子丢了 进贼 被人打 要杀我 打死我",
     "119": "着火 火警 失火 起火 烧起来 着了火 发生火灾 浓烟 爆炸了 困在电梯 困在里面 冒着烟"
-    " 煤气味 燃气味 天然气味 煤气罐漏 关在电梯 卡在电梯 电梯里关着"
+    " 煤气味 燃气味 天然气味 煤气罐漏 关在电梯 卡在电梯 电梯里关着 电梯里困"
     " 天然气泄漏 燃气漏 煤气漏 天然气漏",
     "120": "救护车 晕倒 没呼吸 晕过去 昏倒 昏过去 昏迷 不省人事 喘不上气 吐血 大出血 喝农药 中毒了 触电"
-    " 中风 抽搐 快不行了 快生了 羊水破 心梗 流了好多血 流血不止 煤气中毒 没有呼吸 不呼吸",
-    "122": "车祸 撞人 撞到人 被车撞 翻车 撞死人",
+    " 中风 抽搐 快不行了 快生了 羊水破 心梗 流了好多血 流血不止 煤气中毒 没有呼吸 不呼吸 心脏骤停",
+    "122": "车祸 撞人 撞到人 被车撞 翻车 撞死人 车撞了 车相撞",
     "12395": "溺水 掉河里 掉水里 掉进河 掉江里",
 }
 ALSO_SAID: Mapping[str, tuple[str, ...]] = {
@@ -37,12 +37,12 @@ ALSO_SAID: Mapping[str, tuple[str, ...]] = {
 that the book calls an emergency."""
 
 _HASTE = re.compile(
-    r"救命|快来|快点|快去|快叫|快派|赶紧|赶快|马上|现在(?!想|要|咨询|问|怎么|能|可以|办)|正在|刚刚|刚才|又.{1,4}了|突然|发作|犯病|出人命|不行了|叫不醒|流血|有人被"
+    r"救命|快来|快点|快去|快叫|快派|赶紧|赶快|马上|现在(?!没|不|想|要|咨询|问|怎么|能|可以|办)|正在|刚刚|刚才|又.{1,4}了|突然|发作|犯病|出人命|不行了|叫不醒|流血|有人被"
 )
 _PAPER_AFTER = re.compile(
-    r"(?:后|的)?(?:责任|认定|理赔|赔偿|鉴定|证|器|通道|车道|收费|费用|培训|知识|演练|箱|险|保险|预案|宣传|讲座|费|手续|诉讼)"
+    r"(?:后|的)?(?:责任|认定|理赔|赔偿|鉴定|证|器|通道|车道|收费|费用|培训|知识|演练|箱|险|保险|预案|宣传|讲座|费|手续|诉讼|招聘|招考|考试)"
 )
-_PAPER_BEFORE = re.compile(r"(?:预防|防止|防范|万一|如果|假如|要是|宣传|演练|模拟|避免)$")
+_PAPER_BEFORE = re.compile(r"(?:预防|防止|防范|万一|如果|假如|要是|宣传|演练|模拟|避免|想当|要当|报考)$")
 _PAST = re.compile(
     r"以前|之前|去年|前年|上个月|上次|曾经|当年|年前|前段时间|以后|之后|过后|那次|[做住出报得]过|那年"
 )
@@ -62,6 +62,7 @@ _THINGS = frozenset(
         "车祸",
         "追尾",
         "撞车",
+        "车撞了",
         "中风",
         "心梗",
     }

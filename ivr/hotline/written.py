@@ -6,7 +6,7 @@ compare files can still tell of everything else.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -56,6 +56,8 @@ class WrittenFolder:
     faults: list[Fault] = field(default_factory=list)
     own: Own | None = None
     """Where this hotline itself takes calls, where that is known."""
+    prompts: Mapping[str, str] | None = None
+    """What each prompt says, by id, where that is known."""
 
     def model(self, name: str, model: type[Model]) -> Model | None:
         """Return a file's model; None where it could not be read."""

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import unquote
 
 from ivr.asterisk.fastagi import AgiSession, Handler
 from ivr.asterisk.fastagi_session import AgiCommandError
 from ivr.calls.menu import Matcher, ask
-from ivr.calls.reception import DIVERSION_110, Arrival, Placement, Reception, Said
+from ivr.calls.reception import Arrival, Placement, Reception, Said, told_arrival
 from ivr.errors import HotlineError
 from ivr.hotline.book import HotlineBook
 from ivr.routes.guard import PromptPath
@@ -118,22 +117,12 @@ class AgiCaller:
 
 
 def arrival_of(session: AgiSession) -> Arrival:
-    """Read the arguments that ``extensions.conf`` gives to ``/reception`` and ``/menu``."""
-    arguments: Sequence[str] = [*session.args, *[""] * 6]
-    call_id, dialled, source, recording, reference, headers = arguments[:6]
+    """Read what ``extensions.conf`` gives to ``/reception`` and ``/menu``: the call's id and its story."""
+    call_id, story = [*session.args, "", ""][:2]
     if not _CALL_ID.fullmatch(call_id):
         raise ValueError(f"{call_id[:80]!r} is not the id of a call")
-    forwarded = unquote(headers)
-    return Arrival(
-        call_id,
-        "" if session.caller == "unknown" else session.caller,
-        dialled[:40],
-        source if source in ("live", DIVERSION_110) else "live",
-        (forwarded,) if forwarded.strip(", ") else (),
-        session.channel,
-        recording,
-        reference if source == DIVERSION_110 else "",
-    )
+    caller = "" if session.caller == "unknown" else session.caller
+    return told_arrival(call_id, story, caller=caller, channel=session.channel)
 
 
 def reception_route(reception: Reception, sound: PromptPath) -> Handler:

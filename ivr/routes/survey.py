@@ -84,10 +84,11 @@ class SurveyRoute:
         path = Path(recording + "-remark.wav")
         if not path.is_relative_to(self._recordings):
             return
-        await session.execute("Playback", self._sound("P061"))
+        # not RECORD's own BEEP: it is a sound of Asterisk's that is not here, and without it nothing is recorded
+        await session.execute("Playback", "&".join((self._sound("P061"), self._sound("beep"))))
         try:
             await session.command(
-                "RECORD", "FILE", str(path.with_suffix("")), "wav", "#", str(REMARK_S * 1000), "BEEP",
+                "RECORD", "FILE", str(path.with_suffix("")), "wav", "#", str(REMARK_S * 1000),
                 f"s={REMARK_SILENCE_S}", timeout_s=REMARK_S + 10.0,
             )  # fmt: skip
         finally:

@@ -94,12 +94,14 @@ class Imported:
         seconds: its length.
         dbfs: its mean loudness, dB below full scale.
         notes: what was changed or should be recorded better, one sentence each.
+        notes_zh: the same in Chinese.
     """
 
     path: Path
     seconds: float
     dbfs: float
     notes: tuple[str, ...]
+    notes_zh: tuple[str, ...]
 
 
 def import_recording(source: Path, target: Path, *, max_s: float | None = None) -> Imported:
@@ -123,7 +125,7 @@ def import_recording(source: Path, target: Path, *, max_s: float | None = None) 
         )
     with telephone_wav(source, channels=1) as wav:
         sound = _segment(wav)
-    notes: list[str] = []
+    notes: list[tuple[str, str]] = []
     sound = _without_edges(_refuse_silence(sound, source))
     if max_s is not None and sound.duration_seconds > max_s:
         raise RecordingRefused(
@@ -135,7 +137,7 @@ def import_recording(source: Path, target: Path, *, max_s: float | None = None) 
     part = target.with_name(f".{target.name}.part")
     sound.export(str(part), format="wav").close()
     part.replace(target)
-    return Imported(target, sound.duration_seconds, sound.dBFS, tuple(notes))
+    return Imported(target, sound.duration_seconds, sound.dBFS, *_in_both_languages(notes))
 
 
 @contextmanager
@@ -250,16 +252,22 @@ def _without_edges(sound: Any) -> Any:
     return sound[start:end] if end > start else sound
 
 
-def _levelled(sound: Any, notes: list[str]) -> Any:
+def _in_both_languages(notes: list[tuple[str, str]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return tuple(en for en, _ in notes), tuple(zh for _, zh in notes)
+
+
+def _levelled(sound: Any, notes: list[tuple[str, str]]) -> Any:
     """Bring a recording to the loudness of the shipped ones and say what was done."""
     samples = sound.get_array_of_samples()
     clipped = sum(abs(sample) >= CLIPPED_LEVEL for sample in samples) / len(samples)
     if clipped > CLIPPED_SHARE:
-        notes.append("clipped: it was recorded too loud and is distorted; record it again, softer")
+        en = "clipped: it was recorded too loud and is distorted; record it again, softer"
+        notes.append((en, "录音音量过大,已失真;请调低音量重新录制"))
     gain = 0.0
     if abs(sound.dBFS - SPEECH_DBFS) > LOUDNESS_TOLERANCE_DB:
         gain = SPEECH_DBFS - sound.dBFS
     gain = min(gain, PEAK_DBFS - sound.max_dBFS)
     if gain:
-        notes.append(f"{'louder' if gain > 0 else 'softer'} by {abs(gain):.1f} dB")
+        way, way_zh = ("louder", "调高") if gain > 0 else ("softer", "调低")
+        notes.append((f"{way} by {abs(gain):.1f} dB", f"音量{way_zh} {abs(gain):.1f} dB"))
     return sound.apply_gain(gain)

@@ -150,6 +150,12 @@ def load_texts(folder: Path = SHIPPED) -> Texts:
     )
 
 
+def wordings(folder: Path = SHIPPED) -> dict[str, str]:
+    """Return what each prompt says, by id."""
+    document = yaml.safe_load((folder / "prompts.yaml").read_text(encoding="utf-8"))
+    return {name: entry["text"] for name, entry in document["prompts"].items()}
+
+
 def wav_seconds(path: Path) -> float:
     """Measure a recording that Asterisk can play as it is.
 

@@ -6,6 +6,7 @@ never fails half-way, and waits for it only a bounded time.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -31,6 +32,12 @@ class DatabaseUrlWrong(HotlineError):
     code = "database_url"
 
 
+class DatabaseFileLost(HotlineError):
+    """The file of the database is no longer the one that was opened."""
+
+    code = "database_file_lost"
+
+
 def away(error: Exception) -> StoreAway:
     """Tell in one sentence why the database did not answer."""
     cause = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
@@ -42,6 +49,21 @@ def away(error: Exception) -> StoreAway:
 
 FAILURES = (DBAPIError, SQLAlchemyError, OSError, TimeoutError)
 """What a database may throw at us when it is away."""
+
+
+def file_identity(engine: AsyncEngine) -> tuple[int, int] | None:
+    """Return which file (device, inode) stands where SQLite's database should be; None where there is none.
+
+    An open connection goes on writing into a file that was deleted or replaced, and nobody would ever read it.
+    """
+    name = engine.url.database
+    if engine.dialect.name != "sqlite" or not name or name == ":memory:":
+        return None
+    try:
+        found = Path(name).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _json(value: Any) -> str:

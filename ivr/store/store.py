@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ivr.errors import HotlineError
 from ivr.store import bulk, migrate
 from ivr.store import tables as t
-from ivr.store.database import FAILURES, away, open_engine
+from ivr.store.database import FAILURES, away, file_identity, open_engine
 
 Row = dict[str, Any]
 TakeNumbers = Callable[[str, date, int, int], tuple[list[str], int]]
@@ -63,6 +63,7 @@ class Store:
         self._region = region
         self._take = take_numbers
         self._ticketed: set[str] = set()
+        self._file: tuple[int, int] | None = None
 
     @contextlib.asynccontextmanager
     async def _reading(self) -> AsyncIterator[AsyncConnection]:
@@ -89,10 +90,16 @@ class Store:
             StoreAway: the database does not answer.
         """
         async with self._reading() as connection:
-            if await connection.run_sync(migrate.is_current):
-                return
-        async with self._writing() as connection:
-            await connection.run_sync(migrate.upgrade)
+            current = await connection.run_sync(migrate.is_current)
+        if not current:
+            async with self._writing() as connection:
+                await connection.run_sync(migrate.upgrade)
+        self._file = file_identity(self._engine)
+
+    @property
+    def file_lost(self) -> bool:
+        """Whether the file that was opened was deleted or replaced since: what is written now is lost."""
+        return self._file is not None and file_identity(self._engine) != self._file
 
     async def close(self) -> None:
         """Let go of every connection."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_MOBILE = re.compile(r"^(?:86)?(1[3-9]\d)(\d{4})(\d{4})$")
+_MOBILE = re.compile(r"^(?:(?:00)?86)?(1[3-9]\d)(\d{4})(\d{4})$")
 
 
 def mask_number(number: str) -> str:

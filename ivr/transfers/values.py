@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ivr.hotline.book import EMERGENCY_NUMBERS, HotlineBook
@@ -15,15 +14,20 @@ HOLD_LIMIT_S = 200
 TAKE_S = 20
 PRIORITY_THIRD = 25
 
-Sounds = Callable[..., Iterable[Path]]
+
+def transfer_prompts(book: HotlineBook) -> dict[str, tuple[str, dict[str, str]]]:
+    """Return what is said there, by the name of its recording: the prompt and its slots."""
+    star = book.reception.star_number
+    help_ = {f"P010-{n}": ("P010", {"emergency_name": f"emergency_{n}"}) for n in EMERGENCY_NUMBERS}
+    return help_ | {f"P011-{star}": ("P011", {"emergency_number": star})}
 
 
-def transfer_values(book: HotlineBook, sounds: Sounds, own: Own | None = None) -> dict[str, object]:
+def transfer_values(book: HotlineBook, recordings: Path, own: Own | None = None) -> dict[str, object]:
     """Return the values of ``transfers.part`` and the music of emergencies.
 
     Args:
         book: what the city configured.
-        sounds: the recordings of a prompt, in playing order: (id, for_asterisk=True, slots…).
+        recordings: the folder of :func:`transfer_prompts`.
         own: where we ourselves are.
     """
     star = book.reception.star_number
@@ -31,19 +35,12 @@ def transfer_values(book: HotlineBook, sounds: Sounds, own: Own | None = None) -
     return {
         "star_number": star,
         "star_routes": routes,
-        "star_failed": _joined(sounds("P011", for_asterisk=True, emergency_number=star)),
+        "star_failed": recordings / f"P011-{star}",
         "help_ring_s": int(HELP_RING_S),
-        "help_sounds": [
-            (number, list(sounds("P010", for_asterisk=True, emergency_name=f"emergency_{number}")))
-            for number in EMERGENCY_NUMBERS
-        ],
+        "help_sounds": [(number, [recordings / f"P010-{number}"]) for number in EMERGENCY_NUMBERS],
         "hold_limit_s": HOLD_LIMIT_S,
         "take_s": TAKE_S,
         "expert_wait_s": int(RING_S),
         "priority_third": PRIORITY_THIRD,
         "priority_emergency": Priorities().emergency,
     }
-
-
-def _joined(paths: Iterable[Path]) -> str:
-    return "&".join(str(path) for path in paths)

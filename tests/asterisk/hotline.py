@@ -50,15 +50,15 @@ def rtp_range(width: int = 400) -> str:
     return f"{first}-{first + width}"
 
 
-def wait_for(what: Callable[[], T | None], limit_s: float = 20.0, why: str = "") -> T:
-    """Wait until ``what`` returns something true."""
+def wait_for(what: Callable[[], T | None], limit_s: float = 20.0, why: str | Callable[[], str] = "") -> T:
+    """Wait until ``what`` returns something true; ``why`` is asked only if it does not."""
     deadline = time.monotonic() + limit_s
     while True:
         found = what()
         if found:
             return found
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {limit_s} s: {why or what}")
+            raise AssertionError(f"not within {limit_s} s: {(why() if callable(why) else why) or what}")
         time.sleep(0.05)
 
 
@@ -181,7 +181,11 @@ class Hotline:
 
     def wait_live(self, limit_s: float = 30.0) -> None:
         """Wait until all parts are live again."""
-        wait_for(lambda: self.run("status").returncode == 0, limit_s, "all parts live" + self.logs()[-2000:])
+        wait_for(
+            lambda: self.run("status").returncode == 0,
+            limit_s,
+            lambda: "all parts live" + self.logs()[-2000:],
+        )
 
     # -- people --------------------------------------------------------------------------------
     def man(self, seat: str = "01", operator: str = "1001", **phone: Any) -> int:
@@ -237,7 +241,7 @@ class Hotline:
                     return ticket
             return None
 
-        return wait_for(finished, limit_s, f"a finished ticket of {number}\n{self.logs()}")
+        return wait_for(finished, limit_s, lambda: f"a finished ticket of {number}\n{self.logs()}")
 
     def transcribed(self, number: str, limit_s: float = 30.0) -> dict[str, Any]:
         """Wait for the ticket of a caller with its transcript settled."""
@@ -246,7 +250,7 @@ class Hotline:
             ticket = self.ticket_of(number)
             return ticket if ticket["transcript"]["status"] in ("done", "failed") else None
 
-        return wait_for(settled, limit_s, f"a transcript for {number}\n{self.logs()}")
+        return wait_for(settled, limit_s, lambda: f"a transcript for {number}\n{self.logs()}")
 
     def waiting(self) -> int:
         """Return how many callers wait in the general queue."""

@@ -19,6 +19,7 @@ from ivr.applying.taking import history_of, only_one, take
 from ivr.asterisk.instance import Instance
 from ivr.commands.apply import Steps, switch
 from ivr.settings import load as load_settings
+from ivr.speech.prompts import wav_seconds
 from tests.asterisk.hotline import Hotline, rtp_range, running, wait_for
 
 pytestmark = pytest.mark.asterisk
@@ -87,7 +88,7 @@ def runs(hotline: Hotline) -> int:
 def test_people_who_talk_and_wait_notice_nothing(hotline: Hotline) -> None:
     hotline.man("01", "1900", ring_ms=0)
     talking = hotline.phones.caller(number="15400009001", after_ms=120_000)
-    wait_for(lambda: hotline.call_state("15400009001") == "talking", 20, hotline.logs())
+    wait_for(lambda: hotline.call_state("15400009001") == "talking", 20, hotline.logs)
     hotline.phones.caller(number="134[call_number]0000", after_ms=120_000, calls=WAITING, rate=40)
     wait_for(lambda: hotline.waiting() == WAITING, 60, "callers wait")
     before = order(hotline)
@@ -214,7 +215,7 @@ def test_an_engine_killed_between_swap_and_verify_finishes_after_the_start(
             done = command.submit(switch, settings, prepared.change, Steps(quiet=True))
             number = prepared.change.id
             wait_for(
-                lambda: history_of(settings).change(number).state is ApplyState.SWAPPED, 30, hotline.logs()
+                lambda: history_of(settings).change(number).state is ApplyState.SWAPPED, 30, hotline.logs
             )
             os.kill(engine, signal.SIGKILL)
         finally:
@@ -227,3 +228,20 @@ def test_an_engine_killed_between_swap_and_verify_finishes_after_the_start(
     assert "q_third" in asterisk(hotline, "queue show")
     assert "q_third" in {row["queue"] for row in hotline.engine("queues")}
     assert hotline.run("apply").stdout.count("nothing changed") == 1
+
+
+def test_an_imported_recording_is_what_asterisk_plays_at_once_and_an_undo_brings_the_former_back(
+    hotline: Hotline,
+) -> None:
+    played = load_settings(home=hotline.home).asterisk_home / "announcements/P062.wav"
+    assert str(played.with_suffix("")) in asterisk(hotline, "dialplan show"), "Asterisk plays it by itself"
+    before, version = played.read_bytes(), runs(hotline)
+    done = hotline.run("prompts", "import", "P062", str(config(hotline) / "prompts/P001.wav"))
+    assert done.returncode == 0, done.stderr
+    own = config(hotline) / "prompts/P062.wav"
+    assert wav_seconds(played) == wav_seconds(own)
+    assert played.read_bytes() != before
+    assert history(hotline)[0]["how"] == "prompts"
+    done = hotline.run("apply", "--undo")
+    assert done.returncode == 0, done.stderr
+    assert (played.read_bytes(), own.exists(), runs(hotline)) == (before, False, version)

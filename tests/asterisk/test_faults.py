@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -213,6 +214,24 @@ def test_a_torn_journal_line_and_a_broken_note_are_set_aside(own_hotline: Hotlin
     wait_for(lambda: (hotline.home / "spool/half.broken").exists(), 15, "the note is set aside")
 
 
+def test_a_database_file_that_was_deleted_is_made_anew_and_no_later_ticket_is_lost(
+    own_hotline: Hotline,
+) -> None:
+    hotline = own_hotline
+    engine = hotline.pid("engine")
+    for file in hotline.home.glob("hotline.sqlite3*"):
+        file.unlink()
+    number = "15400000012"
+    assert hotline.phones.caller(number=number, after_ms=1500).wait() == 0
+    wait_for(lambda: (hotline.home / "hotline.sqlite3").exists(), 20, "there is a database again")
+    hotline.wait_live()
+    assert hotline.pid("engine") != engine
+    assert "was deleted or replaced" in (hotline.home / "log/engine.log").read_text(encoding="utf-8")
+    ticket = hotline.ticket_of(number)
+    assert ticket["outcome"] == "abandoned"
+    assert sum(t["call_id"] == ticket["call_id"] for t in hotline.tickets()) == 1
+
+
 def test_a_killed_supervisor_leaves_callers_talking_and_the_next_start_takes_over(
     own_hotline: Hotline,
 ) -> None:
@@ -229,6 +248,14 @@ def test_a_killed_supervisor_leaves_callers_talking_and_the_next_start_takes_ove
     assert hotline.ticket_of(number)["outcome"] == "answered"
 
 
+def _unfinished(tickets: list[dict[str, Any]]) -> str:
+    """Say how many tickets there are, and what is known of those that are not finished."""
+    rows = [
+        (row["call_id"], [event["kind"] for event in row["events"]]) for row in tickets if not row["outcome"]
+    ]
+    return f"{len(tickets)} tickets, {len(rows)} not finished: {rows[:5]}"
+
+
 def test_five_hundred_calls_with_the_engine_killed_twice_leave_exactly_five_hundred_tickets(
     own_hotline: Hotline,
 ) -> None:
@@ -240,9 +267,9 @@ def test_five_hundred_calls_with_the_engine_killed_twice_leave_exactly_five_hund
     assert calls.wait(90) == 0, calls.errors()
     hotline.wait_live()
     wait_for(
-        lambda: len(hotline.tickets()) >= 500 and all(t["outcome"] for t in hotline.tickets()),
+        lambda: len(rows := hotline.tickets()) >= 500 and all(row["outcome"] for row in rows),
         45,
-        hotline.logs(),
+        lambda: f"{_unfinished(hotline.tickets())}\n{hotline.logs()}",
     )
     time.sleep(12)  # one more reconciliation adds nothing
     listed = json.loads(hotline.run("tickets", "list", "--json").stdout)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import socket
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 from tests.asterisk.hotline import Hotline, wait_for
 from tools.phones import free_udp_port
+from tools.phones.tone_phone import TonePhone
 
 pytestmark = pytest.mark.asterisk
 
@@ -112,9 +115,28 @@ def test_a_recording_of_no_length_is_said_in_the_ticket(quick_hotline: Hotline) 
     assert any(event["kind"] == "recording_failed" for event in ticket["events"])
 
 
-def test_a_diversion_from_110_hears_no_prompt_and_goes_before_everybody(quick_hotline: Hotline) -> None:
-    import json
+@pytest.mark.parametrize("user", ["trunk", "ivr-out", "ivr-callback", "15400008001"])
+def test_an_unknown_address_is_refused_whatever_it_calls_itself(quick_hotline: Hotline, user: str) -> None:
+    """Only the carrier's address is the trunk; a name in From proves nothing."""
+    before = len(quick_hotline.tickets())
+    port = free_udp_port()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.bind(("127.0.0.9", port))
+        stranger.settimeout(10)
+        stranger.sendto(
+            invite(quick_hotline.sip_port, port, b"stranger", user).replace(
+                b"SIP/2.0/UDP 127.0.0.1", b"SIP/2.0/UDP 127.0.0.9"
+            ),
+            ("127.0.0.1", quick_hotline.sip_port),
+        )
+        answer = stranger.recv(4096).split(b"\r\n")[0]
+    assert answer == b"SIP/2.0 401 Unauthorized"
+    log = quick_hotline.home / "asterisk/log/security.log"
+    wait_for(lambda: f"127.0.0.9/{port}" in log.read_text(), 10, "it is a security event")
+    assert len(quick_hotline.tickets()) == before
 
+
+def test_a_diversion_from_110_hears_no_prompt_and_goes_before_everybody(quick_hotline: Hotline) -> None:
     waiting = [quick_hotline.phones.caller(number=f"1540000700{i}", stays=True) for i in range(2)]
     wait_for(lambda: quick_hotline.waiting() == 2, 15, "two callers wait")
     secrets = json.loads((quick_hotline.home / "secrets.json").read_text())
@@ -145,8 +167,6 @@ def from_110(hotline: Hotline, password: str, number: str):  # type: ignore[no-u
 
 
 def test_a_seat_logs_in_and_out_by_star_code_and_pin(quick_hotline: Hotline) -> None:
-    import json
-
     secrets = json.loads((quick_hotline.home / "secrets.json").read_text())
     user, password, pin = "seat06", secrets["sip"]["seat06"], secrets["pins"]["1006"]
 
@@ -170,6 +190,30 @@ def test_a_seat_logs_in_and_out_by_star_code_and_pin(quick_hotline: Hotline) -> 
     assert seat()["state"] == "ready"
     dial("*10")
     assert (seat()["operator"], seat()["state"]) == (None, "logged_out")
+
+
+class Forwarded(TonePhone):
+    """A seat's telephone that was set to forward its calls to a star code."""
+
+    def _send(self, text: str, to: tuple[str, int]) -> None:
+        super()._send(text.replace("Contact: <sip:tone@", "Contact: <sip:*111001@"), to)
+
+
+def test_a_seat_whose_phone_is_forwarded_sends_no_caller_anywhere(quick_hotline: Hotline) -> None:
+    server = ("127.0.0.1", quick_hotline.sip_port)
+    secrets = json.loads((quick_hotline.home / "secrets.json").read_text())
+    number = "15400008101"
+    with contextlib.closing(Forwarded(0, 0.0, server, behaviour="302")) as phone:
+        quick_hotline.phones.register({"seat09": secrets["sip"]["seat09"]}, {"seat09": phone.port})
+        quick_hotline.engine("login", seat="09", operator="1009")
+        quick_hotline.phones.caller(number=number, stays=True)
+        wait_for(lambda: len(phone.invites) >= 2, 20, "the telephone was rung twice")
+        quick_hotline.man("10", "1010", talk_ms=500)
+        ticket = quick_hotline.ticket_of(number)
+    quick_hotline.unman("09")
+    quick_hotline.unman("10")
+    assert ticket["seat"] == "10", "somebody who is there answers"
+    assert [e["seat"] for e in ticket["events"] if e["kind"] == "answered"] == ["10"]
 
 
 def test_asterisk_lost_nothing_and_leaked_nothing(quick_hotline: Hotline) -> None:

@@ -6,7 +6,9 @@ import audioop
 import contextlib
 import hashlib
 import os
+import re
 import signal
+import time
 import wave
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,14 +19,17 @@ import pytest
 from ivr.speech.prompts import SHIPPED
 from tests.asterisk.hotline import SPEECH, Hotline, wait_for
 from tools.phones import free_udp_port
-from tools.phones.tone_phone import TonePhone
+from tools.phones.tone_phone import TonePhone, until
 
 pytestmark = pytest.mark.asterisk
 
 
 @contextlib.contextmanager
-def waiting_hotline(folder: Path, **extra: str) -> Iterator[tuple[Hotline, int]]:
-    """A hotline that calls back on a port of ours, asks how it was, and waits for nobody long."""
+def waiting_hotline(folder: Path, helper: int = 0, **extra: str) -> Iterator[tuple[Hotline, int]]:
+    """A hotline that calls back on a port of ours, asks how it was, and waits for nobody long.
+
+    ``helper`` is the port of whoever the star key calls.
+    """
     folder.mkdir(exist_ok=True)
     port = free_udp_port()
     settings = {"IVR_SURVEY": "yes", "IVR_UNATTENDED_S": "3600", "IVR_CALLBACK_RETRY_S": "2"} | extra
@@ -33,6 +38,7 @@ def waiting_hotline(folder: Path, **extra: str) -> Iterator[tuple[Hotline, int]]
     text = trunks.read_text(encoding="utf-8").replace(
         "\ndestinations:", f"\ndestinations:\n  callback: ['sip:127.0.0.1:{port}']  #"
     )
+    text = re.sub(r"(?m)^( *'110':).*$", rf"\1 ['sip:110@127.0.0.1:{helper}']", text) if helper else text
     trunks.write_text(text, encoding="utf-8")
     try:
         hotline.up()
@@ -111,7 +117,9 @@ def busy_operator(hotline: Hotline, number: str) -> None:
 def wish(hotline: Hotline, number: str, keys: str = "111") -> None:
     """Call, wait, and ask for a callback; the queue misses a key between two recordings, so once more."""
     hotline.phones.caller(number=number, stays=True, before_ms=1200, keys=keys, key_gap_ms=700)
-    wait_for(lambda: hotline.call_state(number) == "callback", 15, f"the wish is noted {hotline.logs()}")
+    wait_for(
+        lambda: hotline.call_state(number) == "callback", 15, lambda: f"the wish is noted {hotline.logs()}"
+    )
 
 
 def test_a_caller_hears_their_place_once_and_again_only_when_it_is_better(place: tuple[Hotline, int]) -> None:
@@ -206,6 +214,30 @@ def test_the_score_a_caller_keys_in_stands_in_the_ticket(place: tuple[Hotline, i
     assert left < closed < ended, "the recording is closed while the caller is still asked"
 
 
+def test_a_caller_who_is_not_content_says_why_and_it_is_kept(place: tuple[Hotline, int]) -> None:
+    hotline, _ = place
+    hotline.man("07", "1007", talk_ms=500)
+    number = "95540003081"
+    with contextlib.closing(TonePhone(0, 400.0, ("127.0.0.1", hotline.sip_port), name="caller")) as caller:
+        caller.call("12345", number)
+        wait_for(lambda: hotline.call_state(number) == "surveying", 30, f"they have talked {hotline.logs()}")
+        caller.press("5")
+
+        def begun() -> bool:
+            remarks = hotline.recordings.rglob("*-remark.wav")
+            return any(path.stat().st_size > 16_000 for path in remarks)
+
+        wait_for(begun, 20, f"the remark is recorded {hotline.logs()}")
+        caller.press("#")
+        assert until(lambda: not caller.up, 10), "the caller is not thanked and released"
+    ticket = hotline.ticket_of(number)
+    assert ticket["satisfaction"] == 5
+    [remark] = [one for one in ticket["recordings"] if one["path"].endswith("-remark.wav")]
+    assert remark["sides"] == ["caller"]
+    assert hashlib.sha256(Path(remark["path"]).read_bytes()).hexdigest() == remark["sha256"]
+    assert Path(remark["path"]).stat().st_mode & 0o077 == 0
+
+
 def test_a_second_talk_after_the_survey_is_recorded_and_written_down(place: tuple[Hotline, int]) -> None:
     hotline, _ = place
     sound = padded(hotline.folder, "social_card", 0.5, 0.3)
@@ -214,9 +246,15 @@ def test_a_second_talk_after_the_survey_is_recorded_and_written_down(place: tupl
     caller = TonePhone(0, 0.0, ("127.0.0.1", hotline.sip_port), name="caller")
     try:
         caller.call("12345", number)
-        wait_for(lambda: hotline.call_state(number) == "surveying", 30, f"they have talked {hotline.logs()}")
+        wait_for(
+            lambda: hotline.call_state(number) == "surveying",
+            30,
+            lambda: f"they have talked {hotline.logs()}",
+        )
         caller.press("0")
-        wait_for(lambda: hotline.call_state(number) == "talking", 15, f"they talk again {hotline.logs()}")
+        wait_for(
+            lambda: hotline.call_state(number) == "talking", 15, lambda: f"they talk again {hotline.logs()}"
+        )
         wait_for(lambda: hotline.call_state(number) == "surveying", 30, "they have talked twice")
     finally:
         caller.close()
@@ -305,7 +343,11 @@ def test_who_left_a_message_is_called_back_as_soon_as_somebody_is_there(alone: t
     hotline, port = alone
     number = "15400003062"
     heard = leave_a_message(hotline, number)
-    wait_for(lambda: hotline.call_state(number) == "callback", 15, f"a callback is claimed {hotline.logs()}")
+    wait_for(
+        lambda: hotline.call_state(number) == "callback",
+        15,
+        lambda: f"a callback is claimed {hotline.logs()}",
+    )
     assert times_heard(heard, "P042") == 1, "the callback was promised"
     wait_for(lambda: "ivr-callback" in hotline.cli("queue show q_general"), 15, "a placeholder stands")
     citizen = hotline.phones.seat(port, sound=padded(hotline.folder, "power_cut", 4.0))
@@ -319,3 +361,75 @@ def test_who_left_a_message_is_called_back_as_soon_as_somebody_is_there(alone: t
     turns = ticket["transcript"]["turns"]
     assert "停电" in "".join(turn["text"] for turn in turns if turn.get("message")), turns
     assert any(not turn.get("message") for turn in turns), "the talk is written down, too"
+
+
+@pytest.fixture(scope="module")
+def helped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Hotline, TonePhone]]:
+    """The same with somebody at 110."""
+    helper = TonePhone(0, 1600.0, ("127.0.0.1", 0), name="110")
+    with waiting_hotline(tmp_path_factory.mktemp("helped"), helper.port, IVR_UNATTENDED_S="1") as (
+        hotline,
+        _,
+    ):
+        helper.server = ("127.0.0.1", hotline.sip_port)
+        yield hotline, helper
+    helper.close()
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_star_leads_to_help_while_a_caller_is_asked_for_a_message_and_while_they_leave_it(
+    helped: tuple[Hotline, TonePhone], left: bool
+) -> None:
+    hotline, helper = helped
+    number = f"1540000307{int(left)}"
+    with contextlib.closing(TonePhone(0, 400.0, helper.server)) as caller:
+        caller.call("12345", number)
+        wait_for(lambda: asked(hotline, number), 20, "the caller is asked for a message")
+        if left:
+            wait_for(lambda: hotline.call_state(number) == "voicemail", 20, "the message begins")
+        caller.press("5")  # no key of ours: it must not cost the call
+        time.sleep(0.5)
+        assert caller.up, "a wrong key ended the call"
+        caller.press("*")
+        assert until(lambda: caller.hears((1600.0,)) == {1600.0}), hotline.logs()
+        assert until(lambda: helper.hears((400.0,)) == {400.0})
+    ticket = hotline.ticket_of(number)
+    assert ticket["outcome"] == "handed_off"
+    assert "callback_claimed" not in kinds(ticket)
+
+
+def test_star_leads_to_help_also_after_the_talk_while_the_caller_is_asked_how_it_was(
+    helped: tuple[Hotline, TonePhone],
+) -> None:
+    hotline, helper = helped
+    hotline.man("08", "1008", talk_ms=500)
+    number = "15400003081"
+    with contextlib.closing(TonePhone(0, 400.0, helper.server)) as caller:
+        caller.call("12345", number)
+        wait_for(lambda: hotline.call_state(number) == "surveying", 30, f"they have talked {hotline.logs()}")
+        wait_for(
+            lambda: any(
+                ticket["transcript"]["status"] == "done"
+                for ticket in hotline.tickets()
+                if ticket["caller"].endswith(number[-4:])
+            ),
+            20,
+            "the talk is written down",
+        )
+        caller.press("*")
+        assert until(lambda: caller.hears((1600.0,)) == {1600.0}), hotline.logs()
+        assert until(lambda: helper.hears((400.0,)) == {400.0})
+    hotline.unman("08")
+    ticket = hotline.transcribed(number)
+    assert ticket["outcome"] == "handed_off"
+    wait_for(lambda: len(hotline.ticket_of(number)["recordings"]) == 2, 20, "the talk with help is recorded")
+    talk, beside = hotline.ticket_of(number)["recordings"]
+    assert talk["sides"] == ["caller", "operator"]
+    assert beside["sides"] == ["caller", "third"]
+    assert beside["path"].endswith("-help.wav")
+
+
+def asked(hotline: Hotline, number: str) -> bool:
+    """Tell whether a caller is being asked for a message."""
+    lines = [line.split("!") for line in hotline.cli("core show channels concise").splitlines()]
+    return any(number in cells and "ivr-voicemail" in cells for cells in lines)

@@ -441,3 +441,18 @@ async def test_the_last_words_of_a_stream_are_found_by_their_kind(store: Store) 
     both = await store.last_events("hotline", ["mode_set", "alarm_raised"], 2)
     assert [row["kind"] for row in both] == ["mode_set", "alarm_raised"]
     assert await store.last_events("seat:01", ["wrap_up_started"], 1) == []
+
+
+async def test_a_database_file_that_was_deleted_or_replaced_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "x.sqlite3"
+    store = Store(f"sqlite+aiosqlite:///{path}", REGION, take)
+    assert not store.file_lost, "not opened yet"
+    await store.open()
+    assert not store.file_lost
+    path.rename(tmp_path / "elsewhere")
+    assert store.file_lost
+    path.write_bytes(b"")
+    assert store.file_lost
+    (tmp_path / "elsewhere").replace(path)
+    assert not store.file_lost
+    await store.close()

@@ -91,7 +91,7 @@ async def test_a_caller_who_was_forwarded_is_known_by_the_line_they_dialled() ->
     journal = Journal()
     route = reception_route(reception_of(journal), lambda prompt, **slots: f"{prompt}:{slots['line_name']}")
     headers = "%3Csip%3A12315%40ims.example%3E%3Breason%3Dunconditional,%3Csip%3A99999%40ims.example%3E,,"
-    session = Session(CALL, "12345", "live", "/rec/x", "", headers)
+    session = Session(CALL, f"12345/{headers}//live//rec/x")
     await cast(Awaitable[None], route(agi(session)))
     started, chosen, placed = journal.of(CALL)
     assert chosen.data == {"line_id": "market_12315", "by": "diverted"}
@@ -105,15 +105,13 @@ async def test_a_caller_who_was_forwarded_is_known_by_the_line_they_dialled() ->
 @pytest.mark.parametrize(
     ("args", "expected"),
     [
-        (("id", "12345", "live", "/r", "", "%2C%2C%2C"), ("id", "12345", "live", (), "/r")),
-        (("id", "12345", "110_diversion", "/r"), ("id", "12345", "110_diversion", (), "/r")),
-        ((CALL, "12345", ""), (CALL, "12345", "live", (), "")),
+        (("id", "12345/%2C%2C%2C//live//r/1"), ("id", "12345", "live", (), "/r/1")),
+        (("id", "12345///110_diversion//r"), ("id", "12345", "110_diversion", (), "/r")),
+        ((CALL, "12345"), (CALL, "12345", "live", (), "")),
+        ((CALL, ""), (CALL, "", "live", (), "")),
         ((CALL,), (CALL, "", "live", (), "")),
-        (("id", "1" * 99, "a_source_of_its_own"), ("id", "1" * 40, "live", (), "")),
-        (
-            ("id", "12345", "live", "/r", "", "%E5%BC%A0%FF", "more"),
-            ("id", "12345", "live", ("张\ufffd",), "/r"),
-        ),
+        (("id", f"{'1' * 99}///a_source_of_its_own"), ("id", "1" * 40, "live", (), "")),
+        (("id", "12345/%E5%BC%A0%FF//live//r", "more"), ("id", "12345", "live", ("张\ufffd",), "/r")),
     ],
 )
 def test_whatever_asterisk_hands_over_becomes_an_arrival(
@@ -124,8 +122,8 @@ def test_whatever_asterisk_hands_over_becomes_an_arrival(
 
 
 def test_only_110_gives_a_reference() -> None:
-    assert arrival_of(agi(Session("id", "12345", "110_diversion", "/r", "JJ-7", ""))).reference == "JJ-7"
-    assert arrival_of(agi(Session("id", "12345", "live", "/r", "JJ-7", ""))).reference == ""
+    assert arrival_of(agi(Session("id", "12345//JJ-7/110_diversion//r"))).reference == "JJ-7"
+    assert arrival_of(agi(Session("id", "12345//JJ-7/live//r"))).reference == ""
 
 
 def test_a_withheld_number_is_no_number() -> None:
@@ -137,7 +135,7 @@ def test_a_withheld_number_is_no_number() -> None:
 async def test_a_call_id_that_asterisk_never_makes_opens_no_ticket(call_id: str) -> None:
     journal = Journal()
     route = reception_route(reception_of(journal), str)
-    session = Session(call_id, "12345", "live", "/rec/x")
+    session = Session(call_id, "12345///live//rec/x")
     with pytest.raises(ValueError, match="is not the id of a call"):
         await cast(Awaitable[None], route(agi(session)))
     assert not journal.events
@@ -201,14 +199,14 @@ async def test_names_are_looked_through_once_for_each_configuration() -> None:
 
 
 async def test_a_caller_of_the_menu_is_answered_first_and_asked_then() -> None:
-    session = Session(CALL, "12345", "live", "/rec/x")
+    session = Session(CALL, "12345///live//rec/x")
     route = reception_route(reception_of(Journal(), reception=ASKED), str)
     await cast(Awaitable[None], route(agi(session)))
     assert session.variables == {"IVR_MENU": "1"}
 
 
 async def test_who_presses_a_key_is_placed_in_the_line_s_name() -> None:
-    session = Session(CALL, "12345", "live", "/rec/x", keyed=("", "1"))
+    session = Session(CALL, "12345///live//rec/x", keyed=("", "1"))
     assert await asked(session, Journal(), Heard()) == {
         "line_id": "market_12315",
         "by": "keys",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -110,6 +112,42 @@ def test_an_interrupted_copy_is_no_version(tmp_path: Path) -> None:
     (tmp_path / "2-0123456789ab/config").mkdir(parents=True)  # without version.json
     assert versions.all() == []
     assert versions.keep({"a.yaml": b"a"}, {}).number == 1
+
+
+def test_a_full_disk_leaves_no_half_version_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = Versions(tmp_path, tmp_path / "running")
+    (tmp_path / ".1-0123456789ab.new/config").mkdir(parents=True)  # of an earlier kill
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        versions.keep({"a.yaml": b"a"}, {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_state_that_a_full_disk_took_only_half_of_is_not_taken_for_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = History(tmp_path)
+    first = history.begin(Change(0, 1, 0, ApplyState.TAKEN, T0, by="李"))
+    real, room = os.write, [20]
+
+    def almost_full(descriptor: int, line: bytes) -> int:
+        if not room[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        taken = real(descriptor, line[: room[0]])
+        room[0] -= taken
+        return taken
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", almost_full)
+        with pytest.raises(OSError, match="No space"):
+            history.step(first.id, ApplyEvent.PROVED, T0 + 1)
+    assert history.change(first.id).state is ApplyState.TAKEN
+    assert history.step(first.id, ApplyEvent.PROVED, T0 + 2).state is ApplyState.PREPARED
+    assert history.change(first.id).state is ApplyState.PREPARED
 
 
 def test_a_folder_from_before_there_were_versions_becomes_a_link(tmp_path: Path) -> None:
@@ -415,7 +453,7 @@ async def test_a_pointer_that_cannot_be_written_changes_nothing(
         return real(path, target)
 
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(HotlineError, match="No space left"):
+    with pytest.raises(HotlineError, match="the disk is full"):
         await scene.switch().change(scene.number)
     assert scene.runs() == 1
     assert scene.change.state is ApplyState.REFUSED
@@ -545,6 +583,22 @@ def test_a_broken_folder_does_not_keep_a_hotline_from_starting(home: Settings) -
     told: list[str] = []
     assert start(home, told)[1] == 1
     assert "operators.yaml" in told[0]
+
+
+def test_whoever_starts_with_a_broken_folder_is_told_so(
+    home: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ivr.commands.process import tell_what_was_left
+
+    monkeypatch.setenv("IVR_LANGUAGE", "en")
+    start(home)
+    ours = home.model_copy(update={"asterisk": None})
+    tell_what_was_left(ours)
+    assert capsys.readouterr().err == ""
+    (home.config / "queues.yaml").write_text("queues: []")
+    assert start(home)[1] == 1
+    tell_what_was_left(ours)
+    assert f"{home.config} has a fault and was not taken up" in capsys.readouterr().err
 
 
 def test_what_was_undone_does_not_come_back_at_a_start(home: Settings) -> None:

@@ -126,9 +126,11 @@ def test_a_soft_recording_is_made_louder_and_a_loud_one_softer(tmp_path: Path) -
     soft = audio.import_recording(_tone(tmp_path / "soft.wav", level=0.02), tmp_path / "P021.wav")
     assert soft.dbfs == pytest.approx(audio.SPEECH_DBFS, abs=0.5)
     assert soft.notes[0].startswith("louder by")
+    assert soft.notes_zh[0].startswith("音量调高")
     loud = audio.import_recording(_tone(tmp_path / "loud.wav", level=0.9), tmp_path / "P022.wav")
     assert loud.dbfs == pytest.approx(audio.SPEECH_DBFS, abs=0.5)
     assert loud.notes[0].startswith("softer by")
+    assert loud.notes_zh[0].startswith("音量调低")
 
 
 def test_a_clipped_recording_is_taken_with_a_warning(tmp_path: Path) -> None:

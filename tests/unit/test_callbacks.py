@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -12,7 +15,9 @@ from ivr.calls import callbacks as rules
 from ivr.calls import queue_announcements
 from ivr.calls.callbacks import CALLBACK_TRANSITIONS, Callback, CallbackState, Step, Waiting, place_of
 from ivr.calls.events import Event, Kind
+from ivr.engine import Engine
 from ivr.hotline.book import Trunks
+from ivr.keys import open_keys
 from ivr.waiting.progress import caught_up, citizen_in
 from tests.unit.kit import T0, event, told
 
@@ -154,7 +159,7 @@ def test_every_state_with_a_deadline_has_an_exit() -> None:
         ("2345678", "2345678"),
         ("110", ""),
         ("12345", ""),
-        ("008613800138000", ""),
+        ("008613800138000", "13800138000"),
         ("00012025550100", ""),
         ("16812345", ""),
         ("1380013800a", ""),
@@ -165,6 +170,15 @@ def test_every_state_with_a_deadline_has_an_exit() -> None:
 )
 def test_only_a_citizens_own_kind_of_number_is_called_back(number: str, dialled: str) -> None:
     assert rules.diallable(number) == dialled
+
+
+def test_a_citizen_is_the_same_person_with_and_without_the_country_code(tmp_path: Path) -> None:
+    engine = cast("Engine", SimpleNamespace(keys=open_keys(tmp_path, (), ())))
+    numbers = ("13800138000", "+8613800138000", "8613800138000", "008613800138000")
+    told_apart = {Engine.identify(engine, number)["hash"] for number in numbers}
+    assert len(told_apart) == 1, "who called again and was answered is not called back any more"
+    assert Engine.identify(engine, "13800138001")["hash"] not in told_apart
+    assert Engine.identify(engine, "anonymous")["hash"] not in told_apart
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 
 from ivr.hotline.destinations import Own
 from ivr.hotline.files import Severity, read
+from ivr.speech.prompts import wordings
 from tests.unit.configuration_kit import SPRING, Desk
 
 
@@ -91,3 +92,40 @@ def test_a_destination_that_leads_back_to_this_hotline_is_a_fault_where_its_addr
     assert fault.severity is Severity.FAULT
     assert (desk.folder / "trunks.yaml").read_text("utf-8").splitlines()[fault.line - 1].startswith("  '119'")
     assert read(desk.folder, SPRING, Own("127.0.0.1", 5060)).ok
+
+
+def test_a_prompt_that_nobody_can_hear_and_a_greeting_without_the_recording_notice_are_faults(
+    desk: Desk,
+) -> None:
+    def said() -> list[str]:
+        faults = read(desk.folder, SPRING, None, wordings()).faults
+        return [fault.sentence().removeprefix(f"{desk.folder}/") for fault in faults]
+
+    assert said() == []
+    desk.edit("reception.yaml", "greeting: P001", "greeting: P023")
+    desk.edit("reception.yaml", "merged_prompt: P006", "merged_prompt: P996")
+    desk.edit("modes.yaml", "prompt: P041", "prompt: P999")
+    greeting, merged, mode = said()
+    assert greeting.startswith("reception.yaml:4: P023 does not say that the call is recorded")
+    assert merged.startswith("reception.yaml:7: there is no prompt P996")
+    assert mode.startswith(f"modes.yaml:{desk.edited}: there is no prompt P999")
+    assert read(desk.folder, SPRING).ok  # where nobody knows the prompts
+    desk.edit("reception.yaml", "greeting: P023", "greeting: P002")
+    desk.edit("reception.yaml", "merged_prompt: P996", "merged_prompt: ''")
+    assert len(said()) == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("aliases: [科技公益", "aliases: ['水', 科技公益", "水 is one character: it counts only where"),
+        ("aliases: [科技公益", "aliases: ['。。', 科技公益", "。。 has neither a character nor a digit"),
+        ("words: [着火", "words: ['火', 着火", "火 is one character and part of many harmless words"),
+        ("words: [检察院", "words: ['院', 检察院", "院 is one character: it counts only where"),
+    ],
+)
+def test_a_name_too_short_to_be_heard_rightly_is_advised_about(
+    desk: Desk, old: str, new: str, words: str
+) -> None:
+    (row,) = desk.edit("lines.yaml", old, new).advised()
+    assert row.startswith(f"lines.yaml:{desk.edited}: {words}")

@@ -551,3 +551,8 @@ def test_no_bytes_at_all_do_more_than_give_faults(desk: Desk, raw: bytes, name: 
         desk.write(name, before)
     assert all(CHINESE.search(fault.zh) for fault in reading.faults)
     assert reading.ok or any(fault.file.endswith(name) for fault in reading.faults)
+
+
+def test_a_fault_in_the_first_queue_does_not_blame_the_second(desk: Desk) -> None:
+    desk.edit("queues.yaml", "ring_s: 15 ", "ring_s: fifteen ")
+    assert [row.partition(": ")[0] for row in desk.said()] == [f"queues.yaml:{desk.edited}"]

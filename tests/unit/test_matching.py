@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 from typing import Any
 
@@ -323,3 +323,11 @@ def test_the_words_of_an_administrator_count_as_emergencies() -> None:
         type(own)(**{**own.__dict__, "emergencies": (EmergencyWords("119", "火警", ("马蜂窝",)),)})
     )
     assert book.match("我家阳台有个马蜂窝").number == "119"
+
+
+def test_a_name_of_one_character_is_not_heard_in_every_sentence() -> None:
+    lines = book_of_82().lines
+    short = Matcher(book_with((replace(lines[0], aliases=("水", "a")), *lines[1:])))
+    for said in ("我想喝水", "水太脏了有人往河里扔东西", "谁", "abc", "喂你好"):
+        assert short.match(said).line_id != lines[0].id, said
+    assert short.match("你好我找水").line_id == lines[0].id

@@ -284,3 +284,11 @@ def test_a_roster_says_who_is_on_duty_on_the_day_that_was_asked_for(
         hours = answer(command, *arguments, "--date", day)["hours"]
         assert {hour["on_duty"] for hour in hours} == {people}
     assert run(command, *arguments, "--date", "tomorrow").exit_code == 2
+
+
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01", "2026-02-30", "morgen"])
+@pytest.mark.parametrize("command", [("staffing", *DAY), ("roster",)])
+def test_a_day_that_cannot_be_is_wrong_usage_and_no_crash(command: tuple[str, ...], day: str) -> None:
+    said = run(*command, "--date", day)
+    assert (said.exit_code, said.stdout) == (2, "")
+    assert "ISO 8601" in said.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from ivr.calls.reconciler import QUIET_S, Reconciler, arrival_of
 from ivr.calls.reconciliation import CallTrace, gather, lost, missing_events
 from ivr.calls.record import CallRecord, fold_call
 from ivr.calls.states import CallState
+from ivr.calls.tracks import last_written
 from ivr.errors import HotlineError
 from ivr.hotline.book import Trunks
 from ivr.waiting.desk import CallbackDesk, Secrets
@@ -294,6 +296,24 @@ async def test_a_waiting_call_lost_in_a_restart_of_asterisk_is_failed_not_abando
     assert hotline.journal.of(CALL)[-1].data["cause_text"] == "Asterisk no longer knows the call"
 
 
+async def test_a_talk_cut_off_by_the_death_of_asterisk_lasted_as_long_as_its_recording(
+    tmp_path: Path,
+) -> None:
+    hotline = Hotline()
+    hotline.reconciler.last_sign = last_written
+    heard = live_events(CALL)[:4]
+    raw = tmp_path / "x.raw"
+    raw.write_bytes(b"")
+    os.utime(raw, (T0 + 40, T0 + 40))
+    first = replace(heard[0], data={**heard[0].data, "recording": str(tmp_path / "x")})
+    hotline.hear(first, *heard[1:])
+    answered_at = hotline.call().answered_at
+    assert answered_at is not None
+    await hotline.reconcile(live=set())
+    assert hotline.call().outcome == "answered"
+    assert hotline.call().talk_s == pytest.approx(T0 + 40 - answered_at)
+
+
 async def test_a_call_that_has_just_begun_is_not_taken_for_a_lost_one() -> None:
     hotline = Hotline()
     hotline.clock.now = T0 + QUIET_S - 0.5
@@ -356,6 +376,15 @@ async def test_what_we_missed_of_a_call_that_ends_while_the_database_is_slow_is_
     await hotline.reconcile(live=set())
     assert_one_start_and_one_end(hotline, CALL)
     assert hotline.call().left_at == T0 + 60
+
+
+async def test_a_beginning_we_missed_is_told_though_the_end_is_heard_while_the_database_is_slow() -> None:
+    hotline = Hotline(Rows([*rows_of(CALL, answered=False), *rows_of("a1-2.2")]))
+    hotline.meanwhile = live_events(CALL, answered=False)[2:]
+    await hotline.reconcile(live=None)
+    await hotline.reconcile(live=set())
+    assert_one_start_and_one_end(hotline, CALL)
+    assert hotline.call().known
 
 
 async def test_with_the_database_away_nothing_is_written_and_the_next_run_does_it() -> None:

@@ -171,6 +171,7 @@ def test_a_callback_is_promised_only_where_one_can_be_made(tmp_path: Path) -> No
     for number in (
         "13800138000",
         "8613800138000",
+        "008613800138000",
         "083312345678",
         "2345678",
         "110",

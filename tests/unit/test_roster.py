@@ -136,6 +136,15 @@ def test_a_roster_against_the_rules_is_refused_in_its_line(
     assert any(row.startswith(f"roster.yaml:{desk.edited}: ") for row in rows), desk.said()
 
 
+def test_a_city_cannot_switch_the_rest_between_two_shifts_off(desk: Desk) -> None:
+    desk.edit("roster.yaml", "rest_h: 8", "rest_h: 0")
+    assert [row.partition(": ")[0] for row in desk.said()] == [f"roster.yaml:{desk.edited}"]
+    desk.edit("roster.yaml", "rest_h: 0", "rest_h: 1")
+    assert desk.said() == []
+    desk.edit("roster.yaml", "teams: [C, D]}", "teams: [C, D, A]}")
+    assert all("1 hours between them" in row for row in desk.said()) and desk.said()
+
+
 def test_two_shifts_running_over_midnight_are_refused(desk: Desk) -> None:
     desk.edit(
         "roster.yaml", "night: {leader: '1011', teams: [E, F]}", "night: {leader: '1011', teams: [E, F, C]}"

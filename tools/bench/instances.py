@@ -19,7 +19,7 @@ from ivr.hotline.files import load as load_book
 from ivr.keys import open_keys
 from ivr.settings import Settings
 from ivr.settings import load as load_settings
-from ivr.speech.prompts import SHIPPED
+from ivr.speech.prompts import SHIPPED, PromptBook
 from tests.asterisk.hotline import Hotline, free_tcp_port, running
 from tools.phones import Phones, free_udp_port
 
@@ -159,7 +159,7 @@ def _laid_out(home: Path, settings: Settings) -> Instance:
     }
     values = deployment.context(settings, book, keys, places)
     render(deployment.TEMPLATES, etc, values)
-    greeting = deployment.greeting_path(settings, book)
+    greeting = PromptBook(settings.config / "prompts").recording(book.greeting).with_suffix("")
     dialplan = BARE_DIALPLAN.format(greeting=greeting, queue=book.general_queue.id)
     (etc / "ivr12345/extensions.conf").write_text(dialplan)
     (etc / "cdr.conf").write_text("[general]\nenable = no\n")

@@ -26,12 +26,18 @@ def run(folder: Path, *, quick: bool) -> Part:
     with hall(folder, ROOMS, ROOMS) as place:
         with ThreadPoolExecutor(len(LANES)) as pool:
             done = list(pool.map(lambda lane: _lane(place, lane[0], lane[1], rounds), LANES))
+            back = [
+                second
+                for some in pool.map(lambda n: _refusals(place, n, rounds), range(len(LANES)))
+                for second in some
+            ]
         rings = [ring for lane in done for ring, _ in lane]
         voices = [voice for lane in done for _, voice in lane]
         print(
             f"  {len(rings)} emergencies: ring {1000 * max(rings):.0f} ms, voice {1000 * max(voices):.0f} ms",
             flush=True,
         )
+        print(f"  {len(back)} refusals: back together {1000 * max(back):.0f} ms at worst", flush=True)
         shares, memory = _many(place, 5.0 if quick else 20.0)
         print(f"  {ROOMS} rooms: tones heard in {min(shares):.1%} of the time at least", flush=True)
         pressed = _stars(place, stars)
@@ -41,6 +47,8 @@ def run(folder: Path, *, quick: bool) -> Part:
         told("… median", f"{1000 * median(rings):.1f} ms"),
         limit(f"answer to all three hearing each other, p99 of {len(voices)}", _p99_ms(voices), 500, "ms"),
         told("… median", f"{1000 * median(voices):.1f} ms"),
+        limit(f"refusal by key to caller and operator hearing each other, p99 of {len(back)}", _p99_ms(back), 1000, "ms"),
+        told("… median", f"{1000 * median(back):.1f} ms"),
         limit(
             f"caller's `*` to ringing with {WAITING} waiting and the database locked, p99 of {len(pressed)}",
             _p99_ms(pressed), 500, "ms",
@@ -79,17 +87,36 @@ def _lane(place: Hall, key: str, helper: int, rounds: int) -> list[tuple[float, 
     return measured
 
 
+def _refusals(place: Hall, third: int, rounds: int) -> list[float]:
+    """Let a department refuse again and again; return seconds from its key until caller and operator talk again."""
+    measured = []
+    for _ in range(rounds):
+        scene = place.scene(third)
+        scene.to("asking")
+        until(lambda: scene.third.up)  # noqa: B023
+        time.sleep(0.5)
+        refused = time.monotonic()
+        scene.third.press("2", gap_s=0.0)
+        measured.append(_heard_by_all(((scene.caller, O), (scene.operator, C)), refused))
+        scene.close()
+    return measured
+
+
 def _voices(scene: Scene) -> float:
     """Return the seconds from the third party's answer until everybody hears everybody."""
-    answered = scene.third.answered_at
     wanted = ((scene.caller, T), (scene.operator, T), (scene.third, C), (scene.third, O))
+    return _heard_by_all(wanted, scene.third.answered_at)
+
+
+def _heard_by_all(wanted: Sequence[tuple[TonePhone, float]], since: float) -> float:
+    """Return the seconds until each phone hears its tone, 5 where one does not."""
 
     def heard() -> list[float | None]:
-        return [phone.first_heard(tone, answered) for phone, tone in wanted]
+        return [phone.first_heard(tone, since) for phone, tone in wanted]
 
     until(lambda: all(heard()))
     moments = [moment for moment in heard() if moment is not None]
-    return max(moments) - answered if len(moments) == len(wanted) else 5.0
+    return max(moments) - since if len(moments) == len(wanted) else 5.0
 
 
 def _many(place: Hall, seconds: float) -> tuple[list[float], float]:
