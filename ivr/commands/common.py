@@ -8,7 +8,7 @@ import functools
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
@@ -26,6 +26,9 @@ if TYPE_CHECKING:  # a command that only asks the engine should not wait for SQL
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_DRAWN_ROWS = 1000
+"""A longer table is only lined up: drawing it takes more than a millisecond a row."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document. 输出 JSON。")
 
@@ -84,14 +87,37 @@ def print_json(document: Any) -> None:
     click.echo(json.dumps(document, ensure_ascii=False, indent=2))
 
 
+async def print_json_pieces(pieces: AsyncIterator[Sequence[Any]]) -> None:
+    """Print one JSON document, a list, as its pieces come: all of it may not fit into memory."""
+    import orjson
+
+    before = "["
+    async for piece in pieces:
+        for row in piece:
+            text = orjson.dumps(row, option=orjson.OPT_INDENT_2).decode()
+            click.echo(before + ("\n" + text).replace("\n", "\n  "), nl=False)
+            before = ","
+    click.echo("[]" if before == "[" else "\n]")
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print rows under their columns; wide characters line up."""
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
 
+    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    if len(cells) > _DRAWN_ROWS:
+        widths = [max(map(cell_len, column)) for column in zip(columns, *cells, strict=True)]
+        lines = [
+            "  ".join(cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True))
+            for row in (columns, *cells)
+        ]
+        click.echo("\n".join(lines))
+        return
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    for row in cells:
+        table.add_row(*row)
     Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200).print(table)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -12,6 +13,7 @@ from ivr.commands.common import (
     json_option,
     plain_errors,
     print_json,
+    print_json_pieces,
     print_table,
     refused,
     say,
@@ -86,7 +88,7 @@ def calls() -> None:
 @json_option
 @plain_errors
 def list_calls(as_json: bool) -> None:
-    """List calls, the newest first. 列出来电。"""
+    """List the newest 1000 calls, the newest first. 列出最近 1000 通来电。"""
 
     async def work(store: Store, views: Views) -> list[dict[str, Any]]:
         return [views.call(row) for row in await store.calls()]
@@ -134,16 +136,9 @@ def tickets() -> None:
 @plain_errors
 def list_tickets(since: str | None, state: str | None, line: str | None, as_json: bool) -> None:
     """List tickets, the oldest first. 列出工单。"""
-    moment = _moment(since) if since else None
-
-    async def work(store: Store, views: Views) -> list[dict[str, Any]]:
-        rows = await store.tickets(since=moment, state=state, line=line)
-        found = await store.events([row["call_id"] for row in rows if row["call_id"]])
-        return [views.ticket(row, found.get(row["call_id"])) for row in rows]
-
-    rows = with_store(work)
+    wanted: dict[str, Any] = {"since": _moment(since) if since else None, "state": state, "line": line}
     if as_json:
-        print_json(rows)
+        with_store(lambda store, views: print_json_pieces(_whole_tickets(store, views, wanted)))
         return
     columns = (
         "ticket_no",
@@ -156,7 +151,22 @@ def list_tickets(since: str | None, state: str | None, line: str | None, as_json
         "talk_s",
         "opened_at",
     )
-    print_table(columns, [[row[name] for name in columns] for row in rows])
+    stored = [{"caller": "caller_mask"}.get(name, name) for name in columns]
+
+    async def work(store: Store, views: Views) -> list[list[Any]]:
+        rows = await store.tickets(**wanted, columns=stored)
+        return [[*(row[name] for name in stored[:-1]), views.moment(row["opened_at"])] for row in rows]
+
+    print_table(columns, with_store(work))
+
+
+async def _whole_tickets(
+    store: Store, views: Views, wanted: dict[str, Any]
+) -> AsyncIterator[list[dict[str, Any]]]:
+    """Yield tickets with the events of their calls, some at a time."""
+    async for rows in store.ticket_pieces(**wanted):
+        found = await store.events([row["call_id"] for row in rows if row["call_id"]])
+        yield [views.ticket(row, found.get(row["call_id"])) for row in rows]
 
 
 @tickets.command("show")

@@ -288,21 +288,42 @@ class Store:
         since: float | None = None,
         state: str | None = None,
         line: str | None = None,
+        columns: Sequence[str] = (),
     ) -> list[Row]:
-        """Return tickets, the oldest first; a number may be a query code."""
-        query = sa.select(t.tickets).order_by(t.tickets.c.opened_at, t.tickets.c.ticket_no)
+        """Return tickets, the oldest first; a number may be a query code, no columns means all of them."""
+        query = _tickets(since, state, line)
         if number is not None:
             query = query.where(sa.or_(t.tickets.c.ticket_no == number, t.tickets.c.query_code == number))
         if call_id is not None:
             query = query.where(t.tickets.c.call_id == call_id)
-        if since is not None:
-            query = query.where(t.tickets.c.opened_at >= since)
-        if state is not None:
-            query = query.where(sa.or_(t.tickets.c.state == state, t.tickets.c.outcome == state))
-        if line is not None:
-            query = query.where(t.tickets.c.line_id == line)
+        if columns:
+            query = query.with_only_columns(*(t.tickets.c[name] for name in columns))
         return await self._rows(query)
+
+    async def ticket_pieces(
+        self, *, since: float | None = None, state: str | None = None, line: str | None = None
+    ) -> AsyncIterator[list[Row]]:
+        """Yield tickets, the oldest first, some at a time: those of a month do not fit into memory."""
+        order = sa.tuple_(t.tickets.c.opened_at, t.tickets.c.ticket_no)
+        query = _tickets(since, state, line).limit(_CHUNK)
+        rows = await self._rows(query)
+        while rows:
+            yield rows
+            last = (rows[-1]["opened_at"], rows[-1]["ticket_no"])
+            rows = await self._rows(query.where(order > last)) if len(rows) == _CHUNK else []
 
     async def _rows(self, query: sa.Select[Any]) -> list[Row]:
         async with self._reading() as connection:
             return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+
+def _tickets(since: float | None, state: str | None, line: str | None) -> sa.Select[Any]:
+    """Return the query for tickets, the oldest first; a state may be an outcome."""
+    query = sa.select(t.tickets).order_by(t.tickets.c.opened_at, t.tickets.c.ticket_no)
+    if since is not None:
+        query = query.where(t.tickets.c.opened_at >= since)
+    if state is not None:
+        query = query.where(sa.or_(t.tickets.c.state == state, t.tickets.c.outcome == state))
+    if line is not None:
+        query = query.where(t.tickets.c.line_id == line)
+    return query

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ivr.errors import HotlineError
+from ivr.store import store as store_module
 from ivr.store import tables as t
 from ivr.store.database import StoreAway
 from ivr.store.store import Batch, CursorMoved, Store
@@ -293,6 +294,23 @@ async def test_a_listing_shows_just_the_tickets_asked_for(
 ) -> None:
     await tickets_of_a_day(store)
     assert [ticket["call_id"] for ticket in await store.tickets(**filters)] == found
+
+
+async def test_a_long_listing_comes_in_pieces_and_has_every_ticket_once(store: Store) -> None:
+    rows = [
+        a_ticket(f"a1-{n}.1", opened_at=T0 + n // 300, line_id="water" if n % 2 else None)
+        for n in range(2 * store_module._CHUNK + 100)
+    ]
+    await store.write(Batch(CURSOR, "1:0", "1:1", [], [], rows, [], {row["call_id"]: DAY for row in rows}))
+    for filters in ({}, {"line": "water"}, {"since": T0 + 1}):
+        pieces = [piece async for piece in store.ticket_pieces(**filters)]
+        assert [ticket for piece in pieces for ticket in piece] == await store.tickets(**filters)
+        assert max(map(len, pieces)) <= store_module._CHUNK
+    brief = await store.tickets(since=T0 + 2, columns=["ticket_no", "opened_at"])
+    assert brief == [
+        {"ticket_no": row["ticket_no"], "opened_at": row["opened_at"]}
+        for row in await store.tickets(since=T0 + 2)
+    ]
 
 
 async def test_a_ticket_is_found_by_its_number_and_by_its_query_code(store: Store) -> None:
