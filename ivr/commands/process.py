@@ -249,6 +249,12 @@ def include(etc: Path | None) -> None:
     from ivr.keys import open_keys
 
     settings, book = settings_and_book()
+    if not settings.external_asterisk or _instance(settings).pid() is not None:  # its files would be replaced
+        raise refused(
+            "this hotline runs an Asterisk of its own; to attach to the city's: `ivr down`, "
+            "set IVR_ASTERISK=external, then this again.",
+            "本热线使用自带的 Asterisk;要接入城市已有的:先 ivr down,设置 IVR_ASTERISK=external,再执行本命令。",
+        )
     keys = open_keys(settings.home, deployment.sip_users(book), [person.number for person in book.operators])
     lines = lines_for(deployment.render_pieces(settings, book, keys))
     if etc is None:
