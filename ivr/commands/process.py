@@ -35,9 +35,20 @@ def parts_of(settings: Settings) -> dict[str, dict[str, Any]]:
     try:
         parts: dict[str, dict[str, Any]] = ask(settings.run, "status", timeout_s=5)
     except EngineAway as error:
-        parts = {name: {"state": "down", "reason": error.sentence, "pid": None} for name in PARTS}
+        reason = _why_away(settings) or error.sentence
+        parts = {name: {"state": "down", "reason": reason, "pid": None} for name in PARTS}
     parts["asterisk"] = _asterisk_part(settings, parts["ami"])
     return {name: parts[name] for name in PARTS}
+
+
+def _why_away(settings: Settings) -> str:
+    """Return why no engine answers though somebody looks after it: `ivr up` would change nothing."""
+    from ivr import supervisor
+
+    if supervisor.running_pid(settings) is None:
+        return ""
+    log = settings.logs / "engine.log"
+    return f"the engine does not answer yet; it is started again by itself: if this lasts, see {log}."
 
 
 def alarms_of(settings: Settings) -> list[dict[str, Any]]:

@@ -7,9 +7,16 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from ivr.errors import HotlineError
 from ivr.store.migrations import HEAD
 
 _SCRIPTS = Path(__file__).parent / "migrations"
+
+
+class DatabaseNewer(HotlineError):
+    """A later version of this program has changed the tables."""
+
+    code = "database_newer"
 
 
 def is_current(connection: Connection) -> bool:
@@ -21,15 +28,29 @@ def is_current(connection: Connection) -> bool:
 
 
 def upgrade(connection: Connection) -> None:
-    """Run the migrations that are missing."""
+    """Run the migrations that are missing.
+
+    Raises:
+        DatabaseNewer: the tables are of a version that this program does not know.
+    """
     if is_current(connection):
         return
     from alembic import command
     from alembic.config import Config
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
 
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS))
     config.attributes["connection"] = connection
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if unknown := set(MigrationContext.configure(connection).get_current_heads()) - known:
+        raise DatabaseNewer(
+            f"the database is of a newer version of this program (its tables are {', '.join(sorted(unknown))}, "
+            f"here {HEAD}): install that version again, or restore the backup made before it.",
+            f"数据库属于本程序的更新版本(表版本 {'、'.join(sorted(unknown))},本程序为 {HEAD}):"
+            "请重新安装该版本,或恢复升级前的备份。",
+        )
     command.upgrade(config, "head")
 
 

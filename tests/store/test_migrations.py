@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -59,6 +60,22 @@ async def test_opening_again_changes_nothing(open_store: OpenStore) -> None:
     async with second._reading() as connection:
         count = (await connection.exec_driver_sql("SELECT count(*) FROM audit")).scalar()
     assert count == 1
+
+
+async def test_a_database_of_a_newer_version_is_told_and_left_as_it_is(
+    open_store: OpenStore, url: str
+) -> None:
+    await open_store()
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        await connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    store = await open_store(fresh=False)
+    with pytest.raises(migrate.DatabaseNewer, match=r"newer version of this program.*9999"):
+        await store.open()
+    async with engine.connect() as connection:
+        found = (await connection.exec_driver_sql("SELECT version_num FROM alembic_version")).scalar()
+    await engine.dispose()
+    assert found == "9999"
 
 
 _OPENS = """
