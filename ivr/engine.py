@@ -32,6 +32,7 @@ from ivr.calls.reconciler import Reconciler
 from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState
 from ivr.calls.tracks import last_written
+from ivr.disk import DISK_FULL, disk_faults
 from ivr.errors import HotlineError
 from ivr.hotline.book import HotlineBook
 from ivr.hotline.matching import Matcher
@@ -361,6 +362,8 @@ class Engine:
         await self.memory.restored.wait()
         while True:
             try:
+                folders = (self.settings.home, self.settings.recordings)
+                self.people.alarms.judge(disk_faults(folders), {DISK_FULL})
                 self.service.retire()
                 if self.link.state is LinkState.LIVE:
                     await self.switch.settle()

@@ -2,11 +2,13 @@
 
 ``append`` is one ``write`` of whole lines: what was appended survives a kill of the process, and
 ``sync`` makes it survive the plug.  The recorder reads it from its cursor on; segments behind the
-cursor are deleted.  If the disk is full, lines wait in memory and are written when it is not.
+cursor are deleted.  Some space behind the end is always allocated: on a disk that others have filled
+the journal goes on there.  When that is used up too, lines wait in memory.
 """
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import threading
@@ -14,9 +16,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from ivr.store.disk_space import allocate_ahead
+
 log = logging.getLogger(__name__)
 
 SEGMENT_BYTES = 32 * 1024 * 1024
+RESERVE_BYTES = 4 * 1024 * 1024
+"""Allocated ahead: some 1,000 calls."""
 
 
 class JournalFile:
@@ -40,10 +46,14 @@ class JournalFile:
         self._closed = False
         self._full: list[int] = []
         self._why = ""
+        self._reserved: float = 0
+        """Up to where the present segment's space is ours."""
+        self._scarce = False
         numbers = self._segments()
         # a new journal begins at a number of its own: no cursor of a lost one can point into it
         self._number = numbers[-1] if numbers else int(time.time())
         self._open()
+        self._reserve()
         self._mend_tail()
 
     def append(self, line: bytes) -> None:
@@ -54,8 +64,11 @@ class JournalFile:
 
     @property
     def trouble(self) -> str:
-        """Why lines wait in memory; empty when none do."""
-        return f"{len(self._waiting)} events wait in memory: {self._why}" if self._waiting else ""
+        """Why lines wait in memory, or soon will; empty when all is well."""
+        if self._waiting:
+            return f"{len(self._waiting)} events wait in memory: {self._why}; make room and do not stop the engine before"
+        self._reserve(RESERVE_BYTES)
+        return "the disk is full: events go into the space kept for them; make room" if self._scarce else ""
 
     def start(self) -> str:
         """Return the position of the oldest line that still exists."""
@@ -127,12 +140,25 @@ class JournalFile:
         self._size += written
         rest = data[written:]
         self._waiting = [rest] if rest else []
-        if not rest and self._size >= self._limit:
+        self._reserve()
+        if not rest and self._size >= self._limit and not self._scarce:
             self._begin_next()
+
+    def _reserve(self, least: int = RESERVE_BYTES // 2) -> None:
+        """Have space ahead; what an earlier process had allocated here is still there on a full disk."""
+        if self._closed or self._reserved - self._size >= least:
+            return
+        try:
+            allocate_ahead(self._descriptor, self._size, RESERVE_BYTES)
+            self._reserved, self._scarce = self._size + RESERVE_BYTES, False
+        except OSError as error:
+            self._scarce = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            if not self._scarce:  # a kind of disk that has no such thing
+                self._reserved = float("inf")
 
     def _begin_next(self) -> None:
         """Begin the next segment; the full one is closed by the next sync, in whichever thread that is."""
-        full = self._descriptor
+        full, size = self._descriptor, self._size
         self._number += 1
         try:
             self._open()
@@ -140,6 +166,9 @@ class JournalFile:
             self._number -= 1  # a segment may grow longer than we like
             log.error("the next segment of the journal cannot be begun: %s", error.strerror or error)
             return
+        os.ftruncate(full, size)  # what was allocated behind it is for the next
+        self._reserved = 0
+        self._reserve()
         self._full.append(full)
 
     def _open(self) -> None:

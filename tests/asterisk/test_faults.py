@@ -138,11 +138,11 @@ def subprocess_output(hotline: Hotline, line: str) -> str:
 
 
 @contextlib.contextmanager
-def tiny_disk(folder: Path) -> Iterator[Path]:
-    """Mount a disk of 64 KiB."""
+def tiny_disk(folder: Path, size: str = "64k") -> Iterator[Path]:
+    """Mount a disk of 64 KiB, or of another size."""
     folder.mkdir()
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "none", str(folder)],
+        ["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "none", str(folder)],
         capture_output=True,
         check=False,
     )
@@ -173,6 +173,32 @@ def test_a_full_disk_ends_the_recording_and_not_the_call(tmp_path: Path) -> None
 
         reasons = wait_for(told, 20, "the ticket says that the recording failed")
         assert "recording" in reasons[0].lower()
+
+
+def test_a_full_disk_and_a_killed_engine_cost_no_ticket(tmp_path: Path) -> None:
+    """Recordings, logs, journal, database and Asterisk's own records all lie on a disk that is full."""
+    with (
+        tiny_disk(tmp_path / "home", "40m") as disk,
+        running(tmp_path, quick=True, IVR_RECORDINGS=str(disk / "recordings")) as hotline,
+    ):
+        others = disk / "others"
+        with contextlib.suppress(OSError), others.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        calls = hotline.phones.caller(number="154[call_number]0000", after_ms=3000, calls=9, rate=3)
+        assert calls.wait(30) == 0, calls.errors()
+        wait_for(lambda: hotline.run("status").returncode == 1, 15, "the trouble is shown")
+        assert "full" in hotline.parts()["database"]["reason"]
+        hotline.kill("engine")
+        others.unlink()
+        hotline.wait_live()
+        wait_for(
+            lambda: len(rows := hotline.tickets()) == 9 and all(row["outcome"] for row in rows),
+            30,
+            lambda: f"{_unfinished(hotline.tickets())}\n{hotline.logs()}",
+        )
+        alarms = [alarm["alarm"] for alarm in hotline.engine("alarms")]
+        assert "disk_full" in alarms, alarms
 
 
 @pytest.mark.parametrize("kind", ["missing", "broken"])

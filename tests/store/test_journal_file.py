@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -375,3 +376,84 @@ def test_the_end_is_where_a_reader_stops(tmp_path: Path, segment_bytes: int) -> 
     reopened = JournalFile(tmp_path, segment_bytes=segment_bytes)
     assert reopened.end() == end
     reopened.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 12 MB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=12m,mode=700", "none", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("mounting a small disk needs root")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=False)
+
+
+def fill(disk: Path) -> Path:
+    """Take all space that is left."""
+    others = disk / "others"
+    with contextlib.suppress(OSError), others.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    return others
+
+
+def test_a_disk_that_others_filled_costs_no_event_even_when_the_engine_is_killed(small_disk: Path) -> None:
+    journal = JournalFile(small_disk / "journal")
+    others = fill(small_disk)
+    for number in range(3000):
+        journal.append(line(number, 100))
+    assert "the disk is full" in journal.trouble
+    assert "memory" not in journal.trouble
+    fill(small_disk)
+    after_a_kill = JournalFile(small_disk / "journal")
+    for number in range(3000, 6000):
+        after_a_kill.append(line(number, 100))
+    assert len(read_all(after_a_kill)) == 6000
+    assert "the disk is full" in after_a_kill.trouble
+    others.unlink()
+    assert after_a_kill.trouble == ""
+    journal.close()
+    after_a_kill.close()
+
+
+def test_when_the_kept_space_is_used_up_too_events_wait_in_memory_until_there_is_room(
+    small_disk: Path,
+) -> None:
+    journal = JournalFile(small_disk / "journal", segment_bytes=100_000)
+    others = fill(small_disk)
+    lines = [line(number, 5000) for number in range(400)]
+    for one in lines:
+        journal.append(one)
+    assert "wait in memory" in journal.trouble
+    others.unlink()
+    assert [one + b"\n" for one in read_all(journal)] == lines
+    assert journal.trouble == ""
+    journal.close()
+
+
+def test_a_disk_that_cannot_keep_space_is_no_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: int) -> None:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr("ivr.store.journal_file.allocate_ahead", never)
+    journal = JournalFile(tmp_path, segment_bytes=100)
+    for number in range(20):
+        journal.append(line(number, 10))
+    assert journal.trouble == ""
+    assert len(read_all(journal)) == 20
+    journal.close()
+
+
+def test_the_kept_space_is_seen_by_nobody_and_given_back_with_its_segment(tmp_path: Path) -> None:
+    journal = JournalFile(tmp_path, segment_bytes=10_000)
+    for number in range(100):
+        journal.append(line(number, 100))
+    paths = sorted(tmp_path.iterdir())
+    assert len(paths) > 2
+    assert all(path.stat().st_size < 11_000 for path in paths)
+    assert all(path.stat().st_blocks * 512 < 100_000 for path in paths[:-1])
+    journal.close()
