@@ -70,6 +70,11 @@ def ask(folder: Path, what: str, timeout_s: float = 15.0, **values: Any) -> Any:
             line.sendall(json.dumps({"what": what, **values}).encode() + b"\n")
             with line.makefile("rb") as answer:
                 reply = json.loads(answer.readline(_LIMIT))
+    except PermissionError as error:
+        raise EngineAway(
+            f"{folder} belongs to another user: run this as the user who runs the hotline.",
+            f"{folder} 属于其他用户:请以运行热线的用户执行本命令。",
+        ) from error
     except (OSError, ValueError) as error:
         raise EngineAway(
             "the engine does not answer; start it with `ivr up`.", "引擎没有响应;请用 ivr up 启动。"

@@ -7,6 +7,7 @@ environment wins.  This module only tells places; it creates nothing and asks no
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import os
 import tempfile
 import tomllib
@@ -56,6 +57,15 @@ def _even_and_wide(ports: tuple[int, int]) -> tuple[int, int]:
     return ports
 
 
+def _ipv4(value: str) -> str:
+    try:
+        return str(ipaddress.IPv4Address(value))
+    except ValueError as error:
+        raise ValueError(
+            "wants an IPv4 address of this machine, for example 192.0.2.10, or 0.0.0.0"
+        ) from error
+
+
 Folder = Annotated[Path, AfterValidator(_absolute)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 PortRange = Annotated[tuple[int, int], BeforeValidator(_port_range), AfterValidator(_even_and_wide)]
@@ -74,7 +84,7 @@ class Settings(BaseSettings):
     database_url: str = ""
     asterisk: str = ""
     asterisk_root: Folder = Path("~/.cache/ivr12345/asterisk")
-    bind: str = "127.0.0.1"
+    bind: Annotated[str, AfterValidator(_ipv4)] = "127.0.0.1"
     sip_port: Port = 5060
     ami_port: Port = 5038
     agi_port: Port = 4573

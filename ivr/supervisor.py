@@ -26,6 +26,7 @@ from ivr.applying.taking import keys_for
 from ivr.asterisk.instance import Instance, port_owner
 from ivr.errors import HotlineError
 from ivr.logs import start_logging
+from ivr.pointers import unwritable
 from ivr.settings import Settings
 from ivr.settings import load as load_settings
 
@@ -286,7 +287,8 @@ def main() -> int:
         settings = load_settings()
         start_logging(settings.logs, "supervisor")
         Supervisor(settings, log.info).run()
-    except HotlineError as error:
+    except (HotlineError, OSError) as problem:
+        error = problem if isinstance(problem, HotlineError) else unwritable(problem)
         log.error("%s", error.sentence)
         sys.stderr.write(f"{error.sentence}\n{error.zh}\n")
         return 1

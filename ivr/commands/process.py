@@ -22,6 +22,7 @@ from ivr.commands.common import (
     refused,
     say,
     settings_and_book,
+    told_if_unwritable,
 )
 from ivr.control import EngineAway, ask
 from ivr.settings import Settings, load
@@ -84,6 +85,7 @@ def all_live(parts: dict[str, dict[str, Any]]) -> bool:
 @click.command()
 @click.option("--detach", is_flag=True, help="Return when all parts are live. 全部就绪后返回。")
 @plain_errors
+@told_if_unwritable()
 def up(detach: bool) -> None:
     """Start everything and answer calls. 启动并接听来电。"""
     from ivr import supervisor
@@ -175,6 +177,7 @@ def _is_child(pid: int | None, parent: int) -> bool:
 
 @click.command()
 @plain_errors
+@told_if_unwritable()
 def down() -> None:
     """Stop everything; calls in progress end. 停止。"""
     from ivr import supervisor
@@ -228,6 +231,7 @@ def status(as_json: bool) -> None:
 
 @click.command()
 @plain_errors
+@told_if_unwritable()
 def setup() -> None:
     """Fetch or find Asterisk and make the secrets, without starting. 只做准备,不启动。"""
     from ivr import deployment
@@ -253,6 +257,7 @@ def asterisk() -> None:
     help="Write the lines into this /etc/asterisk.",
 )
 @plain_errors
+@told_if_unwritable()
 def include(etc: Path | None) -> None:
     """Print, or with --install write, the lines its files must include. 打印或写入需要包含的配置行。"""
     from ivr import deployment

@@ -80,6 +80,8 @@ def test_one_folder_and_one_url_move_everything(tmp_path: Path, monkeypatch: pyt
         ("IVR_RTP_PORTS", "80-999"),
         ("IVR_RTP_PORTS", "a-b"),
         ("IVR_RTP_PORTS", "60000-70000"),
+        ("IVR_BIND", "::1"),
+        ("IVR_BIND", "hotline.example"),
     ],
 )
 def test_a_bad_value_is_named_with_its_setting(

@@ -7,9 +7,13 @@ import os
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from ivr.cli import main
 from ivr.commands.process import parts_of
 from ivr.settings import load
+
+SHIPPED = Path(__file__).parents[2] / "queues"
 
 
 def test_an_engine_that_ends_again_and_again_is_not_to_be_started(tmp_path: Path) -> None:
@@ -24,6 +28,29 @@ def test_an_engine_that_ends_again_and_again_is_not_to_be_started(tmp_path: Path
             assert part["state"] == "down"
             assert "ivr up" not in part["reason"], "it says that all is running already"
             assert name == "asterisk" or str(settings.logs / "engine.log") in part["reason"]
+
+
+def test_a_state_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    environment = {"IVR_HOME": str(tmp_path / "file"), "IVR_LANGUAGE": "en", "IVR_CONFIG": str(SHIPPED)}
+    for words in (["up"], ["up", "--detach"], ["down"], ["setup"]):
+        done = CliRunner().invoke(main, words, env=environment)
+        assert done.exit_code == 1 or words == ["down"], done.output
+        assert isinstance(done.exception, SystemExit | None), f"{words}: {done.exception!r}"
+        assert words == ["down"] or f"{tmp_path}/file" in done.stderr
+
+
+def test_who_may_not_look_is_told_whose_hotline_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(*_: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    settings = load(home=tmp_path)
+    monkeypatch.setattr("ivr.control.os.open", closed)
+    reason = parts_of(settings)["engine"]["reason"]
+    assert "another user" in reason
+    assert "ivr up" not in reason
 
 
 @pytest.fixture(autouse=True)
