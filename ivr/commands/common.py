@@ -55,7 +55,7 @@ def refused(english: str, chinese: str) -> SystemExit:
 
 
 def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
-    """Turn our errors into one sentence and exit status 1."""
+    """Turn our errors, and a folder of another user, into one sentence and exit status 1."""
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -63,6 +63,11 @@ def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except HotlineError as error:
             raise refused(error.sentence, error.zh) from error
+        except PermissionError as error:
+            raise refused(
+                f"{error.filename} is closed to this user: run this as the user who runs the hotline.",
+                f"当前用户无权访问 {error.filename}:请以运行热线的用户执行本命令。",
+            ) from error
 
     return wrapped
 

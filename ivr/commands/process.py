@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -29,6 +30,7 @@ from ivr.settings import Settings, load
 
 PARTS = ("engine", "asterisk", "ami", "fastagi", "database", "speech")
 _START_LIMIT_S = 60.0
+_AGAIN = "the engine does not answer yet; it is started again by itself: if this lasts, see {log}."
 
 
 def parts_of(settings: Settings) -> dict[str, dict[str, Any]]:
@@ -46,10 +48,10 @@ def _why_away(settings: Settings) -> str:
     """Return why no engine answers though somebody looks after it: `ivr up` would change nothing."""
     from ivr import supervisor
 
-    if supervisor.running_pid(settings) is None:
-        return ""
-    log = settings.logs / "engine.log"
-    return f"the engine does not answer yet; it is started again by itself: if this lasts, see {log}."
+    with contextlib.suppress(PermissionError):
+        if supervisor.running_pid(settings) is not None:
+            return _AGAIN.format(log=settings.logs / "engine.log")
+    return ""
 
 
 def alarms_of(settings: Settings) -> list[dict[str, Any]]:
@@ -177,7 +179,6 @@ def _is_child(pid: int | None, parent: int) -> bool:
 
 @click.command()
 @plain_errors
-@told_if_unwritable()
 def down() -> None:
     """Stop everything; calls in progress end. 停止。"""
     from ivr import supervisor

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,29 @@ def test_who_may_not_look_is_told_whose_hotline_it_is(
     reason = parts_of(settings)["engine"]["reason"]
     assert "another user" in reason
     assert "ivr up" not in reason
+
+
+@pytest.mark.parametrize("words", [["tickets", "list"], ["down"], ["lines", "list"]])
+def test_a_command_of_another_user_says_so(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IVR_HOME", str(tmp_path))
+    monkeypatch.setenv("IVR_LANGUAGE", "en")
+    for name in ("open", "is_dir"):
+        plain = getattr(Path, name)
+
+        def closed(
+            self: Path, *rest: object, _plain: Callable[..., object] = plain, **more: object
+        ) -> object:
+            if self.is_relative_to(tmp_path):
+                raise PermissionError(13, "Permission denied", str(self))
+            return _plain(self, *rest, **more)
+
+        monkeypatch.setattr(Path, name, closed)
+    done = CliRunner().invoke(main, words)
+    assert isinstance(done.exception, SystemExit), done.exception
+    assert (done.exit_code, len(done.stderr.splitlines())) == (1, 1), done.stderr
+    assert "the user who runs the hotline" in done.stderr
 
 
 @pytest.fixture(autouse=True)
