@@ -129,8 +129,21 @@ class Instance:
                 start_new_session=True,
                 umask=0o077,
             )
-        self._pid_file.write_text(f"{process.pid}\n")
+        try:
+            self._note_pid(process.pid)
+        except OSError:  # nobody would find it again, and the next start would add another
+            process.kill()
+            process.wait()
+            raise
         return process.pid
+
+    def _note_pid(self, pid: int) -> None:
+        """Write over what stands there: on a full disk a file that was emptied could not be written again."""
+        descriptor = os.open(self._pid_file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.pwrite(descriptor, f"{pid:<10}\n".encode(), 0)
+        finally:
+            os.close(descriptor)
 
     def command(self, line: str, timeout_s: float = 10.0) -> str:
         """Run one CLI command in the running process and return what it printed."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
+from ivr.asterisk.installation import Installation
 from ivr.asterisk.instance import Instance
 
 
@@ -68,3 +72,42 @@ def test_another_program_that_got_the_pid_is_not_our_asterisk(instance: Instance
 def test_an_asterisk_that_died_just_before_it_was_marked_is_not_ready(instance: Instance) -> None:
     instance.mark_ready()
     assert not instance.ready
+
+
+@pytest.fixture
+def startable(instance: Instance) -> Iterator[Instance]:
+    """An instance whose program only waits to be ended."""
+    program = Installation((sys.executable, "-c", "import time; time.sleep(60)"), Path(), Path(), "22.0.0")
+    ours = Instance(program, instance.home, instance.run)
+    yield ours
+    ours.stop(at_once=True)
+
+
+def test_on_a_full_disk_an_asterisk_that_starts_again_is_found(
+    startable: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is emptied first gives its block away, and others take it."""
+    first = startable.start()
+    startable.stop(at_once=True)
+    (startable.run / "asterisk-process.pid").write_text(f"{first}\n")
+
+    def full(*_: object, **__: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    pid = startable.start()
+    assert startable.pid() == pid
+
+
+def test_an_asterisk_that_could_not_be_found_again_is_not_left_running(
+    startable: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(OSError, match="No space"):
+        startable.start()
+    monkeypatch.undo()
+    mine = psutil.Process().children()
+    assert not [child for child in mine if str(startable.config) in child.cmdline()]
