@@ -51,6 +51,11 @@ FAILURES = (DBAPIError, SQLAlchemyError, OSError, TimeoutError)
 """What a database may throw at us when it is away."""
 
 
+def is_read_only(error: Exception) -> bool:
+    """Tell whether SQLite refuses because its file could only be opened for reading."""
+    return "readonly database" in str(getattr(error, "orig", ""))
+
+
 def file_identity(engine: AsyncEngine) -> tuple[int, int] | None:
     """Return which file (device, inode) stands where SQLite's database should be; None where there is none.
 

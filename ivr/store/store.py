@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ivr.errors import HotlineError
 from ivr.store import bulk, migrate
 from ivr.store import tables as t
-from ivr.store.database import FAILURES, away, file_identity, open_engine
+from ivr.store.database import FAILURES, away, file_identity, is_read_only, open_engine
 
 Row = dict[str, Any]
 TakeNumbers = Callable[[str, date, int, int], tuple[list[str], int]]
@@ -81,6 +81,8 @@ class Store:
                 async with connection.begin():
                     yield connection
         except FAILURES as error:
+            if is_read_only(error):  # a connection opened while nobody may write stays so for ever
+                await self._engine.dispose()
             raise away(error) from error
 
     async def open(self) -> None:

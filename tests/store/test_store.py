@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import subprocess
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -433,6 +434,31 @@ async def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
     store = Store(f"sqlite+aiosqlite:///{tmp_path}/x.sqlite3", REGION, take)
     with pytest.raises(StoreAway, match="not a database"):
         await store.open()
+    await store.close()
+
+
+def immutable(path: Path, sign: str) -> bool:
+    """Take from everybody, root too, the right to write, or give it back."""
+    return subprocess.run(["chattr", sign, str(path)], capture_output=True, check=False).returncode == 0
+
+
+async def test_a_database_that_may_be_written_again_is_written_without_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "x.sqlite3"
+    first = Store(f"sqlite+aiosqlite:///{path}", REGION, take)
+    await first.open()
+    await first.close()
+    if not immutable(path, "+i"):
+        pytest.skip("no right to make a file immutable here, or a disk that has no such thing")
+    store = Store(f"sqlite+aiosqlite:///{path}", REGION, take)
+    batch = a_batch("1:0", "1:1", "a1-1.1")
+    try:
+        await store.open()
+        with pytest.raises(StoreAway, match="readonly"):
+            await store.write(batch)
+    finally:
+        immutable(path, "-i")
+    await store.write(batch)
+    assert len(await store.tickets()) == 1
     await store.close()
 
 
