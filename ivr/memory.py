@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 
 from ivr.calls.book import CallBook
 from ivr.calls.events import HOTLINE, Event, Kind, seat_stream
-from ivr.calls.record import CallRecord, SeatRecord, fold_call
+from ivr.calls.record import CallRecord, fold_call
 from ivr.calls.recorder import Recorder, local_day
+from ivr.calls.seat_record import SeatRecord
 from ivr.calls.states import CallState, SeatState
 from ivr.errors import HotlineError
 from ivr.hotline.book import HotlineBook

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from ivr.calls.events import Event, Kind, is_call, is_seat
-from ivr.calls.record import CallRecord, SeatRecord
+from ivr.calls.record import CallRecord
+from ivr.calls.seat_record import SeatRecord
 from ivr.calls.states import CallState, SeatState
 
 _REMEMBERED = 5_000

@@ -1,4 +1,4 @@
-"""A call and a seat as their events tell them: folding, nothing else."""
+"""A call as its events tell it: folding, nothing else."""
 
 from __future__ import annotations
 
@@ -8,40 +8,12 @@ from typing import Any
 
 from ivr.calls.callbacks import Callback
 from ivr.calls.events import Event, Kind
+from ivr.calls.legs import Leg, Track
 from ivr.calls.spans import covered_s
-from ivr.calls.states import CALL_TRANSITIONS, SEAT_TRANSITIONS, CallState, SeatState
+from ivr.calls.states import CALL_TRANSITIONS, CallState
 
 PHONE_GONE = "phone gone"
 """The reason of an operator who left because the seat's phone was unplugged."""
-
-
-@dataclass(slots=True)
-class Leg:
-    """One party's channel; times in seconds since the epoch.
-
-    ``together_at``: when a third party began to talk with the caller, after it was asked and consulted.
-    """
-
-    role: str
-    channel: str
-    joined_at: float
-    left_at: float | None = None
-    target: str = ""
-    together_at: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Track:
-    """A recording of one side beside the main one; ``path`` has no ending, ``at`` is when it began."""
-
-    path: str
-    sides: tuple[str, ...]
-    at: float
-
-    @property
-    def both(self) -> bool:
-        """Whether it is a part of the call: caller and operator, as in the main recording."""
-        return self.sides == ("caller", "operator")
 
 
 @dataclass(slots=True)
@@ -398,38 +370,6 @@ _CHANGES = {
     Kind.TRANSCRIPT_DONE: _transcript,
     Kind.TRANSCRIPT_FAILED: _transcript,
 }
-
-
-@dataclass(slots=True)
-class SeatRecord:
-    """Who sits on a seat and whether calls may come.
-
-    ``since``, and ``until`` (the end of a wrap-up), are seconds since the epoch.
-    """
-
-    seat_id: str
-    state: SeatState = SeatState.LOGGED_OUT
-    operator: str | None = None
-    reason: str = ""
-    since: float = 0.0
-    until: float | None = None
-
-    def apply(self, event: Event) -> bool:
-        """Fold one event in; return whether the table allows it, or it changes no state."""
-        if event.kind is Kind.NOTED:
-            return True
-        following = SEAT_TRANSITIONS[self.state].get(event.kind)
-        if following is None:
-            return False
-        self.state = following
-        self.since = event.at
-        self.reason = str(event.data.get("reason", "")) if event.kind is Kind.PAUSED else ""
-        self.until = event.data.get("until") if event.kind is Kind.WRAP_UP_STARTED else None
-        if event.kind is Kind.LOGGED_IN:
-            self.operator = event.data.get("operator")
-        elif event.kind is Kind.LOGGED_OUT:
-            self.operator = None
-        return True
 
 
 def fold_call(call_id: str, events: Iterable[Event]) -> CallRecord:

@@ -16,7 +16,8 @@ from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from ivr.calls.events import Event, Kind, is_call, is_seat
-from ivr.calls.record import CallRecord, SeatRecord
+from ivr.calls.record import CallRecord
+from ivr.calls.seat_record import SeatRecord
 from ivr.errors import HotlineError
 
 log = logging.getLogger(__name__)

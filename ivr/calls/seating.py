@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from ivr.calls.book import CallBook
 from ivr.calls.events import Event, Kind, seat_stream
 from ivr.calls.overflow import OVERFLOW_PENALTY, helped_queues
-from ivr.calls.record import SeatRecord
+from ivr.calls.seat_record import SeatRecord
 from ivr.calls.states import SeatState
 from ivr.errors import HotlineError
 from ivr.hotline.book import HotlineBook, Operator, Seat

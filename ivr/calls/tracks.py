@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from ivr.calls.record import CallRecord, Track
+from ivr.calls.legs import Track
+from ivr.calls.record import CallRecord
 
 MAIN_SIDES = ("caller", "operator")
 

@@ -29,6 +29,7 @@ TRIES = 3
 
 _KEPT = frozenset({S.AWAITED, S.AWAITED_ASKING, S.AWAITED_HELP, S.DELIVERING, S.REQUEUEING})
 """States of a caller whose operator has gone."""
+_UNANSWERED = frozenset({S.INVITING, S.AWAITED, S.CALLING_HELP, S.AWAITED_HELP})
 _SETTLED = frozenset({S.THREE_WAY, S.HANDED_OFF, S.TOGETHER})
 _WITH_THIRD = frozenset({S.CONSULTING, S.JOINING, S.THREE_WAY, S.HANDED_OFF, S.DELIVERING})
 
@@ -99,7 +100,7 @@ class Desk:
         transfer = self._floor.by_third(channel_id)
         if transfer is None:
             self._moves.drop(channel_id)  # nobody waits for it any more
-        elif step == "answered":
+        elif step == "answered" and transfer.state in _UNANSWERED:  # else we have seen them in the room
             facts = {"target": transfer.target, "channel": channel}
             self._floor.tell(transfer.call_id, K.THIRD_ANSWERED, **facts)
         elif step in ("refused", "unheeded"):

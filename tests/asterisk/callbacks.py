@@ -7,6 +7,7 @@ import functools
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -57,6 +58,10 @@ class Callbacks:
             wait_for(lambda n=number: self.hall.hotline.call_state(n) == "callback", 20.0, "it is noted")  # type: ignore[misc]
             self._waiting.append(number)
 
+    def _talking(self, seat: str) -> dict[str, Any] | None:
+        rows = self.hall.hotline.engine("open_calls")
+        return next((row for row in rows if (row["seat"], row["state"]) == (seat, "talking")), None)
+
     def scene(self, place: int = 0, *, helper: int | None = None, seat: str = "01") -> CallbackScene:
         """Let the next citizen be called back; nobody else is called meanwhile."""
         if not self._waiting:
@@ -67,7 +72,7 @@ class Callbacks:
         together = until(lambda: self.citizen.hears(TONES) == {O} and operator.hears(TONES) == {C}, 20.0)
         assert together, f"{self.citizen.hears(TONES)}, {operator.hears(TONES)} {hotline.logs()[-3000:]}"
         hotline.engine("pause", seat=seat, reason="1")
-        row = next(row for row in hotline.engine("open_calls") if row["seat"] == seat)
+        row = wait_for(lambda: self._talking(seat), 5.0, "the callback is known to be a talk")
         number = next(number for number in self._waiting if row["caller"].endswith(number[-4:]))
         self._waiting.remove(number)
         third = self.hall.thirds[place] if helper is None else self.hall.helpers[helper]

@@ -294,7 +294,7 @@ def test_five_hundred_calls_with_the_engine_killed_twice_leave_exactly_five_hund
     hotline.wait_live()
     wait_for(
         lambda: len(rows := hotline.tickets()) >= 500 and all(row["outcome"] for row in rows),
-        45,
+        75,
         lambda: f"{_unfinished(hotline.tickets())}\n{hotline.logs()}",
     )
     time.sleep(12)  # one more reconciliation adds nothing

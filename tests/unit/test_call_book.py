@@ -8,7 +8,8 @@ import pytest
 
 from ivr.calls.book import CallBook, Heard
 from ivr.calls.events import Event, Kind
-from ivr.calls.record import CallRecord, SeatRecord
+from ivr.calls.record import CallRecord
+from ivr.calls.seat_record import SeatRecord
 from ivr.calls.states import CallState, SeatState
 from tests.unit.kit import T0, Journal, calls_of, event
 

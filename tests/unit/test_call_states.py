@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ivr.calls.events import Event, Kind
-from ivr.calls.record import CallRecord, SeatRecord
+from ivr.calls.record import CallRecord
+from ivr.calls.seat_record import SeatRecord
 from ivr.calls.states import CALL_TRANSITIONS, SEAT_TRANSITIONS, CallState, SeatState
 
 S, K = CallState, Kind

@@ -9,7 +9,7 @@ import pytest
 from ivr.asterisk.fastagi import AgiSession
 from ivr.calls.events import Kind
 from ivr.calls.modes import ModeBoard
-from ivr.calls.record import SeatRecord
+from ivr.calls.seat_record import SeatRecord
 from ivr.calls.states import SeatState
 from ivr.hotline.book import HotlineBook
 from ivr.hotline.duty import Roster

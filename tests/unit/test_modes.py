@@ -10,7 +10,7 @@ from ivr.calls.book import CallBook
 from ivr.calls.events import HOTLINE, Event, Kind, is_call, is_seat
 from ivr.calls.leadership import Leader, NotTheLeader, shift_leader
 from ivr.calls.modes import MODE_KEYS, ModeBoard, ModeUnknown
-from ivr.calls.record import SeatRecord
+from ivr.calls.seat_record import SeatRecord
 from ivr.calls.states import SeatState
 from ivr.hotline.book import HotlineBook, Operator
 from ivr.hotline.duty import Crew, Roster, Shift

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from ivr.calls import recorder as recorder_module
 from ivr.calls.events import Event, Kind
-from ivr.calls.record import CallRecord, SeatRecord, fold_call
+from ivr.calls.record import CallRecord, fold_call
 from ivr.calls.recorder import Recorder, local_day
+from ivr.calls.seat_record import SeatRecord
 from ivr.errors import HotlineError
 from ivr.store.journal_file import JournalFile
 from tests.unit.kit import T0

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ivr.calls.record import CallRecord, Track
+from ivr.calls.legs import Track
+from ivr.calls.record import CallRecord
 from ivr.calls.tracks import from_s, held_s, transcribe_all
 from tests.unit.kit import T0, told
 

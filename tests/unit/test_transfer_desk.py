@@ -277,6 +277,15 @@ def test_nobody_rings_longer_than_twenty_five_seconds() -> None:
     assert ("drop", third) in hall.room.told
 
 
+def test_a_third_party_seen_in_the_room_before_its_answer_is_heard_is_one_party() -> None:
+    hall = Hall()
+    hall.to(TransferState.INVITING)
+    hall.desk.joined(CALL, hall.transfer.third, THIRD)
+    hall.desk.third_step(hall.transfer.third, "answered", THIRD)
+    assert hall.state is TransferState.CONSULTING
+    assert [leg.role for leg in hall.call.legs].count("third") == 1
+
+
 def test_an_operator_who_leaves_while_it_rings_leaves_the_caller_to_the_third_party_or_the_queue() -> None:
     hall = Hall()
     hall.to(TransferState.INVITING)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from ivr.calls.book import CallBook
 from ivr.calls.events import Event, Kind, is_seat
-from ivr.calls.record import CallRecord, SeatRecord
+from ivr.calls.record import CallRecord
+from ivr.calls.seat_record import SeatRecord
 from ivr.calls.seating import MOST_LOGGED_IN, Seating, SeatingRefused
 from ivr.calls.states import SeatState
 from ivr.calls.wrap_up import WrapUp
