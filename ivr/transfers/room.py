@@ -62,8 +62,8 @@ class Room(Protocol):
     async def gather(self, caller: str, operator: str, *, hold: bool, help_number: str = "") -> None:
         """Take both out of the queue's bridge: the operator into the room, the caller on hold or there too."""
 
-    async def hold(self, caller: str) -> None:
-        """Let the caller hear music."""
+    async def hold(self, caller: str, *, help_number: str = "") -> None:
+        """Let the caller hear music, or that help is being called."""
 
     async def bring(self, caller: str, *, help_number: str = "") -> None:
         """Bring the caller into the room; while help is called they wait on if everybody else leaves."""

@@ -10,7 +10,7 @@ from ivr.calls.record import CallRecord
 from ivr.transfers import told
 from ivr.transfers.floor import Floor, Taking
 from ivr.transfers.moves import Moves
-from ivr.transfers.states import TransferState
+from ivr.transfers.states import ALONE, TransferState
 from ivr.transfers.targets import Target, Targets, TransferRefused
 from ivr.transfers.transfer import Transfer
 
@@ -44,14 +44,15 @@ class Wishes:
             TransferRefused: not this target, or not now.
         """
         call = self._floor.calls.calls.get(call_id)
-        if call is None or not self._floor.operator(call_id):
+        helps = name in told.EMERGENCIES and self._alone(call_id)
+        if call is None or not (helps or self._floor.operator(call_id)):
             raise told.no_such_call(call_id)
         try:
             target = self._targets().resolve(name, call)
             if target.emergency:
                 self._make_room_for_help(call_id, name)
             transfer = self._floor.transfer(call_id)
-            if transfer.state not in _FREE:
+            if transfer.state not in _FREE and not helps:
                 raise told.occupied(transfer)
         except TransferRefused as error:
             what = {"what": "transfer refused", "target": name, "reason": error.reason, "by": by}
@@ -145,6 +146,10 @@ class Wishes:
     def _make_room_for_help(self, call_id: str, name: str) -> None:
         """An ordinary third party gives way to an emergency at once."""
         transfer = self._floor.transfer(call_id)
+        if self._alone(call_id):
+            self._floor.tell(call_id, K.TRANSFER_CANCELLED, by=f"{name} is called")
+            self._floor.tell(call_id, K.CALLER_KEPT)
+            return
         if transfer.emergency or transfer.state not in _INTERRUPTED:
             return
         if transfer.state is S.THREE_WAY:
@@ -154,6 +159,11 @@ class Wishes:
             self._floor.tell(call_id, K.TRANSFER_CANCELLED, by=f"{name} is called")
         if transfer.state is S.RETURNING:  # it may have arrived meanwhile
             self._floor.tell(call_id, K.CALLER_BACK)
+
+    def _alone(self, call_id: str) -> bool:
+        """Tell whether the operator has gone, and whoever is with the caller or called for them gives way to help."""
+        transfer = self._floor.transfer(call_id)
+        return transfer.state in ALONE and not transfer.emergency
 
     def _active(self, call_id: str) -> Transfer:
         transfer = self._floor.transfers.get(call_id)

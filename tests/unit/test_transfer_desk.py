@@ -64,8 +64,8 @@ class FakeRoom:
     async def gather(self, caller: str, operator: str, *, hold: bool, help_number: str = "") -> None:
         self._do("gather", caller, operator, "hold" if hold else "room", help_number)
 
-    async def hold(self, caller: str) -> None:
-        self._do("hold", caller)
+    async def hold(self, caller: str, *, help_number: str = "") -> None:
+        self._do("hold", caller, help_number)
 
     async def bring(self, caller: str, *, help_number: str = "") -> None:
         self._do("bring", caller, help_number)
@@ -602,7 +602,7 @@ def test_an_operator_who_leaves_before_being_led_away_leaves_the_caller_with_mus
     hall.room.keying.clear()
     hall.commands.go_on()
     assert hall.state is TransferState.AWAITED
-    assert hall.room.of("hold") == [("hold", CALLER)]
+    assert hall.room.of("hold") == [("hold", CALLER, "")]
 
 
 def test_a_caller_who_hangs_up_in_a_room_is_not_handed_off_because_the_others_are_sent_home_first() -> None:
@@ -632,3 +632,31 @@ def test_a_telephone_that_answers_and_says_nothing_gives_way_to_the_next(operato
     hall.desk.third_step(hall.transfer.third, "answered", THIRD)
     hall.desk.third_step(hall.transfer.third, "refused", THIRD)
     assert hall.where() is (TransferState.RETURNING if operator_stays else TransferState.REQUEUEING)
+
+
+@pytest.mark.parametrize("state", ["AWAITED", "AWAITED_ASKING", "HANDED_OFF"])
+def test_a_caller_whose_operator_has_gone_still_reaches_help_with_the_star_key(state: str) -> None:
+    hall = Hall()
+    hall.to(
+        {"AWAITED": TransferState.INVITING, "AWAITED_ASKING": TransferState.ASKING}.get(
+            state, TransferState.HANDED_OFF
+        )
+    )
+    if state != "HANDED_OFF":
+        hall.operator_leaves()
+    assert hall.where() is TransferState[state]
+    department = hall.transfer.third
+    hall.wishes.star(CALL)
+    assert (hall.where(), hall.call.state) == (TransferState.AWAITED_HELP, CallState.WAITING)
+    assert ("drop", department) in hall.room.told
+    assert hall.room.of("hold")[-1] == ("hold", CALLER, "110")
+    assert all(leg.left_at is not None for leg in hall.call.legs if leg.role == "third")
+    invited = len(hall.room.of("invite"))
+    hall.wishes.star(CALL)
+    assert len(hall.room.of("invite")) == invited, "help is called once"
+    hall.desk.third_step(hall.transfer.third, "answered", THIRD)
+    hall.desk.joined(CALL, hall.transfer.third, THIRD)
+    hall.desk.joined(CALL, CALL, CALLER)
+    assert (hall.where(), hall.call.state) == (TransferState.HANDED_OFF, CallState.HANDED_OFF)
+    hall.wishes.star(CALL)
+    assert hall.where() is TransferState.HANDED_OFF, "who talks with help keeps it"
