@@ -660,3 +660,13 @@ def test_a_caller_whose_operator_has_gone_still_reaches_help_with_the_star_key(s
     assert (hall.where(), hall.call.state) == (TransferState.HANDED_OFF, CallState.HANDED_OFF)
     hall.wishes.star(CALL)
     assert hall.where() is TransferState.HANDED_OFF, "who talks with help keeps it"
+
+
+def test_help_that_answered_and_did_not_come_has_gone_when_the_story_says_so() -> None:
+    hall = Hall()
+    hall.wishes.start(CALL, "119", "seat 01")
+    hall.desk.third_step(hall.transfer.third, "answered", THIRD)
+    hall.desk.third_gone(hall.transfer.third, "refused")
+    gone_at = hall.clock()
+    hall.pass_(60.0)
+    assert [leg.left_at for leg in hall.call.legs if leg.role == "third"] == [gone_at]
