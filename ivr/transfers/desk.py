@@ -304,7 +304,7 @@ class Desk:
         elif transfer.state is S.CONNECTING_HELP:
             self._floor.tell(call_id, K.THREE_WAY, target=transfer.target)
         if transfer.emergency:
-            self._moves.tell_help(transfer, channel)
+            self._moves.tell_help(call_id, channel)
 
     def _settle_room(self, call_id: str) -> None:
         """The caller is in the room: say what that means in the present state."""

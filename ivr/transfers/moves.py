@@ -200,9 +200,9 @@ class Moves:
             for channel in (self._floor.caller(transfer.call_id), transfer.third_channel):
                 self.say(channel, "P032", dept=transfer.name)
 
-    def tell_help(self, transfer: Transfer, channel: str) -> None:
+    def tell_help(self, call_id: str, channel: str) -> None:
         """Tell whoever answers an emergency where it comes from."""
-        call = self._floor.calls.calls.get(transfer.call_id)
+        call = self._floor.calls.calls.get(call_id)
         lines = self._book().lines
         name = next((line.name for line in lines if call and line.id == call.line_id), "")
         self.say(channel, "S058", line_name=name)

@@ -57,6 +57,10 @@ class Callbacks:
             wait_for(lambda n=number: self.hall.hotline.call_state(n) == "callback", 20.0, "it is noted")  # type: ignore[misc]
             self._waiting.append(number)
 
+    def expect(self, number: str) -> None:
+        """Know of somebody who gave up waiting in a way of their own."""
+        self._waiting.append(number)
+
     def scene(self, place: int = 0, *, helper: int | None = None, seat: str = "01") -> CallbackScene:
         """Let the next citizen be called back; nobody else is called meanwhile."""
         if not self._waiting:
