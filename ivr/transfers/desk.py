@@ -133,6 +133,7 @@ class Desk:
 
     def hear(self, event: Event, call: CallRecord | None) -> None:
         """Fold in what was journalled, whoever did, and do what the new state wants."""
+        self._floor.keep_deadlines()
         transfer = self._floor.transfers.get(event.stream)
         if transfer is None:
             if event.kind not in (K.TRANSFER_WANTED, K.EMERGENCY_WANTED, K.TAKEN_OVER):
@@ -154,6 +155,7 @@ class Desk:
     # -- time ----------------------------------------------------------------------------------
     def tick(self) -> None:
         """Look at every deadline."""
+        self._floor.keep_deadlines()
         now = self._floor.clock()
         for call_id, (since, tries) in list(self._floor.gathering.items()):
             if now >= since + GATHER_S:
@@ -201,6 +203,7 @@ class Desk:
         """Take up what the journal tells, unless something newer is known."""
         for transfer in transfers:
             if transfer.state not in (S.IDLE, S.ENDED):
+                transfer.move(min(0.0, self._floor.clock() - transfer.since))  # the clock was set back since
                 self._floor.transfers.setdefault(transfer.call_id, transfer)
 
     async def recover(self) -> None:

@@ -128,6 +128,7 @@ class Hall:
         routes: tuple[str, ...] = ("sip:119@127.0.0.1:5119",),
         centre: tuple[str, ...] = ("sip:1@127.0.0.1:5200",),
         star_number: str = "110",
+        steady: Clock | None = None,
     ) -> None:
         self.clock, self.journal, self.room = Clock(), Journal(), FakeRoom()
         book = small_book(
@@ -137,7 +138,7 @@ class Hall:
         )
         self.alarms: list[tuple[str, str, str, str]] = []
         self.calls = CallBook(self.journal.append, lambda told, call: self.desk.hear(told, call))
-        self.floor = Floor(self.calls, self.clock)
+        self.floor = Floor(self.calls, self.clock, steady)
         self.commands = Commands()
         moves = Moves(self.floor, lambda: book, self.room, self.commands.begin, lambda _: "13800138000")
         self.desk = Desk(self.floor, moves, self.room, lambda *said: self.alarms.append(said))
@@ -670,3 +671,40 @@ def test_help_that_answered_and_did_not_come_has_gone_when_the_story_says_so() -
     gone_at = hall.clock()
     hall.pass_(60.0)
     assert [leg.left_at for leg in hall.call.legs if leg.role == "third"] == [gone_at]
+
+
+@pytest.mark.parametrize("step", [600.0, -3600.0])
+def test_a_clock_that_is_set_gives_a_third_party_neither_less_nor_more_time(step: float) -> None:
+    steady = Clock()
+    hall = Hall(steady=steady)
+
+    def later(seconds: float) -> None:
+        for _ in range(round(seconds * 10)):
+            steady.now += 0.1
+            hall.pass_(0.1)
+
+    hall.to(TransferState.INVITING)
+    later(10.0)
+    hall.clock.now += step
+    later(14.8)
+    assert hall.where() is TransferState.INVITING
+    later(0.4)
+    assert hall.where() is TransferState.RETURNING
+    hall.clock.now += step
+    hall.desk.joined(CALL, CALL, CALLER)
+    hall.clock.now -= step
+    hall.wishes.start(CALL, CENTRE, "seat 01")  # in the moment of the step, before anybody has looked
+    later(24.8)
+    assert hall.where() is TransferState.INVITING
+    later(0.4)
+    assert hall.where() is TransferState.TOGETHER
+
+
+def test_a_clock_that_was_set_back_before_a_restart_keeps_nobody_waiting_for_it() -> None:
+    before = Hall()
+    before.to(TransferState.CONSULTING)
+    told = fold_transfer(CALL, before.journal.of(CALL))
+    hall = Hall()
+    hall.clock.now -= 3600
+    hall.desk.restore([told])
+    assert hall.transfer.deadline == pytest.approx(hall.clock() + DEADLINES[TransferState.CONSULTING])
