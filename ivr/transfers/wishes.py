@@ -62,13 +62,13 @@ class Wishes:
 
     def complete(self, call_id: str, by: str) -> None:
         """Bring the caller into the consultation."""
-        if self._active(call_id).state is not S.CONSULTING:
+        if self._active(call_id, "complete").state is not S.CONSULTING:
             raise told.not_now("complete")
         self._floor.tell(call_id, K.TRANSFER_COMPLETED, by=by)
 
     def cancel(self, call_id: str, by: str) -> None:
         """Drop the third party, or stop calling it; the caller comes back to the operator."""
-        transfer = self._active(call_id)
+        transfer = self._active(call_id, "cancel")
         if transfer.state is S.THREE_WAY:
             self._floor.tell(call_id, K.NOTED, what="third party dropped", by=by)
             self._moves.drop(transfer.third)
@@ -79,7 +79,7 @@ class Wishes:
 
     def leave(self, call_id: str, by: str) -> None:
         """Let the operator go; the caller stays with the third party, or waits for it."""
-        transfer = self._active(call_id)
+        transfer = self._active(call_id, "leave")
         operator = self._floor.operator(call_id)
         if not operator or transfer.state in _FREE:
             raise told.not_now("leave")
@@ -88,7 +88,7 @@ class Wishes:
 
     def mute(self, call_id: str, by: str) -> None:
         """Mute the third party, or let it speak again."""
-        transfer = self._active(call_id)
+        transfer = self._active(call_id, "mute")
         if transfer.state not in (S.CONSULTING, S.THREE_WAY):
             raise told.not_now("mute")
         on = not transfer.muted
@@ -165,10 +165,11 @@ class Wishes:
         transfer = self._floor.transfer(call_id)
         return transfer.state in ALONE and not transfer.emergency
 
-    def _active(self, call_id: str) -> Transfer:
+    def _active(self, call_id: str, what: str) -> Transfer:
         transfer = self._floor.transfers.get(call_id)
         if transfer is None:
-            raise told.no_such_call(call_id)
+            talks = bool(self._floor.operator(call_id))
+            raise told.not_now(what) if talks else told.no_such_call(call_id)
         return transfer
 
     def _seat(self, call_id: str) -> str:

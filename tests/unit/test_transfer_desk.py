@@ -708,3 +708,12 @@ def test_a_clock_that_was_set_back_before_a_restart_keeps_nobody_waiting_for_it(
     hall.clock.now -= 3600
     hall.desk.restore([told])
     assert hall.transfer.deadline == pytest.approx(hall.clock() + DEADLINES[TransferState.CONSULTING])
+
+
+@pytest.mark.parametrize("step", ["complete", "cancel", "leave", "mute"])
+def test_a_step_without_a_third_party_is_refused_for_what_it_is(step: str) -> None:
+    hall = Hall()
+    with pytest.raises(TransferRefused, match=f"{step} is not possible now"):
+        getattr(hall.wishes, step)(CALL, "administrator")
+    with pytest.raises(TransferRefused, match="no operator talks"):
+        getattr(hall.wishes, step)("nobody", "administrator")
