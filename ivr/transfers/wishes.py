@@ -102,6 +102,11 @@ class Wishes:
             raise told.not_now("take over")
         self._floor.taking[call_id] = taking
 
+    def in_room(self, call_id: str) -> bool:
+        """Tell whether whoever wants to speak with all of a call must enter its room."""
+        alone = self._floor.transfer(call_id).state is S.HANDED_OFF
+        return alone or call_id in self._floor.operator_in
+
     def keys(self, call_id: str, channel: str, digits: str) -> None:
         """Do what an operator keyed after ``*1``; a refusal is whispered to them."""
         if channel != self._floor.operator(call_id):
