@@ -216,6 +216,8 @@ class Rooms:
             listed = await self._link.list_action("ConfbridgeList", {"Conference": _plain(call_id)})
         except AmiRefused:  # Asterisk's way to say that there is no such room
             listed = []
+        queued = {item.get("Uniqueid") for item in channels if item.get("Application") == "Queue"}
+        queued |= {item.get("Channel") for item in channels if item.get("Application") == "Queue"}
         inside = {item.get("Uniqueid") for item in listed} | {item.get("Channel") for item in listed}
         return self._present(
             not ids.isdisjoint((call_id, caller)),
@@ -224,6 +226,7 @@ class Rooms:
             not inside.isdisjoint((call_id, caller)),
             bool(operator) and operator in inside,
             bool(third) and third in inside,
+            not queued.isdisjoint((call_id, caller)),
         )
 
 

@@ -230,6 +230,8 @@ class Desk:
             self._moves.settle(transfer)
         if transfer.state is S.INVITING and there.operator and not there.operator_in_room:
             self._moves.gather(transfer, 0)
+        elif transfer.state is S.REQUEUEING and there.caller_in_queue:  # somebody may talk to them already
+            floor.tell(call_id, K.QUEUED, reconciled=True)
         elif transfer.state is S.REQUEUEING:
             self._moves.requeue(transfer)
 

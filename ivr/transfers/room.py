@@ -40,7 +40,10 @@ class Invitation:
 
 @dataclass(frozen=True)
 class Presence:
-    """Who of a call is there now: channel ids (or names, for the operator) that exist and that are in the room."""
+    """Who of a call is there now: channel ids (or names, for the operator) that exist and that are in the room.
+
+    ``caller_in_queue``: whether the caller waits in a queue, or was answered there.
+    """
 
     caller: bool
     operator: bool
@@ -48,6 +51,7 @@ class Presence:
     caller_in_room: bool = False
     operator_in_room: bool = False
     third_in_room: bool = False
+    caller_in_queue: bool = False
 
 
 class Room(Protocol):

@@ -717,3 +717,20 @@ def test_a_step_without_a_third_party_is_refused_for_what_it_is(step: str) -> No
         getattr(hall.wishes, step)(CALL, "administrator")
     with pytest.raises(TransferRefused, match="no operator talks"):
         getattr(hall.wishes, step)("nobody", "administrator")
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_a_caller_who_reached_the_queue_while_the_engine_was_dead_is_not_taken_out_of_it_again(
+    arrived: bool,
+) -> None:
+    hall = Hall()
+    hall.to(TransferState.INVITING)
+    hall.operator_leaves()
+    hall.desk.third_gone(hall.transfer.third, "busy")
+    assert hall.where() is TransferState.REQUEUEING
+    sent = len(hall.room.of("requeue"))
+    hall.room.there = Presence(True, False, False, caller_in_queue=arrived)
+    asyncio.run(hall.desk.recover())
+    assert len(hall.room.of("requeue")) == sent + (not arrived)
+    assert (hall.where() is TransferState.IDLE) is arrived
+    assert hall.call.state is CallState.WAITING
