@@ -81,7 +81,9 @@ class Engine:
         self.store, self.recorder = self.memory.store, self.memory.recorder
         self.calls = CallBook(self.memory.append, self._on_event)
         self.listener = Listener(lambda: self.book, self.calls)
-        self.people = People(lambda: self.book, self.calls, self.align, self._audit, time.time)
+        self.people = People(
+            lambda: self.book, self.calls, self.align, self._audit, time.time, time.monotonic
+        )
         self.seating = self.people.seating
         model = find_model(Path(settings.vosk_model) if settings.vosk_model else None)
         self.transcriber = Transcriber(model)
@@ -133,6 +135,7 @@ class Engine:
             manned=self._manned,
             number=lambda call: keys.decrypt(call.number_enc) if call.number_enc else "",
             clock=time.time,
+            steady=time.monotonic,
             own=deployment.own_address(settings),
             alarm=self.people.alarms.raise_,
             leader_seat=self._leader_seat,
@@ -354,7 +357,7 @@ class Engine:
             ]
             present = (await members.status(link)).members
             ours = {queue.id for queue in self.book.queues}
-            changes = await members.align(link, wanted, [m for m in present if m.queue in ours])
+            changes = await members.align(link, wanted, [m for m in present if m.queue in ours], time.time())
         for change in changes:
             log.info("queue members: %s", change)
 

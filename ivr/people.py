@@ -49,6 +49,7 @@ class People:
         align: brings Asterisk's queue members in line with who sits where.
         audit: notes what a person did: (when, who, what, values).
         clock: seconds since the epoch.
+        steady: seconds since any moment, which nobody can set; None: the clock is never set.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class People:
         align: Callable[[], Awaitable[None]],
         audit: Audit,
         clock: Callable[[], float],
+        steady: Callable[[], float] | None = None,
     ) -> None:
         self._book = book
         self._calls = calls
@@ -67,7 +69,7 @@ class People:
         self.modes = ModeBoard(book, calls, clock)
         self.alarms = Alarms(calls.record, clock)
         self.seating = Seating(book, calls, align, clock, lambda: self.modes.current)
-        self.wrap_up = WrapUp(book, calls, clock)
+        self.wrap_up = WrapUp(book, calls, clock, steady)
         self.watched: Watched | None = None
         self._reminded: dict[str, Duty] = {}
         self._must_align = asyncio.Event()

@@ -55,6 +55,7 @@ class ThirdParties:
         clock: seconds since the epoch.
         leader_seat: gives the seat of the shift leader, None when nobody leads.
         own: where our Asterisk takes calls.
+        steady: seconds since any moment, which nobody can set; None: the clock is never set.
     """
 
     def __init__(  # noqa: PLR0913 - the composition root builds it, by keyword
@@ -70,6 +71,7 @@ class ThirdParties:
         alarm: Alarm | None = None,
         leader_seat: Callable[[], str | None] = lambda: None,
         own: Own | None = None,
+        steady: Callable[[], float] | None = None,
     ) -> None:
         self._calls = calls
         self._clock = clock
@@ -77,8 +79,8 @@ class ThirdParties:
         self.alarm: Alarm = alarm or self._note_alarm
         self.rooms = Rooms(link, sound, Presence)
         self.targets: Callable[[], Targets] = lambda: Targets(book(), manned, leader_seat, own)
-        self.floor = Floor(calls, clock)
-        moves = Moves(self.floor, book, self.rooms, self._spawn, number)
+        self.floor = Floor(calls, clock, steady)
+        self._moves = moves = Moves(self.floor, book, self.rooms, self._spawn, number)
         self.desk = Desk(self.floor, moves, self.rooms, lambda *said: self.alarm(*said))
         self.wishes = Wishes(self.floor, moves, self.targets)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -200,17 +202,11 @@ class ThirdParties:
             target = self._star_number(told.call_id)
             self._tell(told.call_id, Kind.THIRD_ANSWERED, target=target, channel=told.channel)
             self._tell(told.call_id, Kind.HANDED_OFF, target=target)
-            self._spawn(self._say_where_from(told))
+            self._moves.tell_help(told.call_id, told.channel)
 
     def _star_number(self, call_id: str) -> str:
         """Return whom the dialplan called for a caller; what is configured now where we did not hear it."""
         return self._helped.get(call_id, (0.0, self.targets().star_number))[1]
-
-    async def _say_where_from(self, told: RoomEvent) -> None:
-        try:
-            await self.rooms.say(told.channel, "S058", {"line_name": ""})
-        except HotlineError as error:
-            log.warning("call %s: %s", told.call_id, error.sentence)
 
     def _failed(self, told: RoomEvent) -> None:
         """Hear that an Originate failed; the channel's own end says why, and comes a moment before or after."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -52,6 +53,10 @@ NOT_IN_USE, IN_USE, BUSY, UNAVAILABLE, RINGING = 1, 2, 3, 5, 6
 """Device states of app_queue's members (enum ast_device_state)."""
 
 
+_CLOCK_WAS_SET_S = 2.0
+"""Whole seconds are compared, and Asterisk was asked a moment ago."""
+
+
 async def status(link: Link, citizens: Mapping[str, str] | None = None) -> QueueStatus:
     """Ask Asterisk for its queues.
 
@@ -88,8 +93,16 @@ def _member(item: Message) -> Member:
     )
 
 
-async def align(link: Link, wanted: Iterable[Member], present: Iterable[Member]) -> list[str]:
+async def align(
+    link: Link, wanted: Iterable[Member], present: Iterable[Member], now: float = math.inf
+) -> list[str]:
     """Change members until Asterisk has just the wanted ones.
+
+    Args:
+        link: the link to Asterisk.
+        wanted: who should be there.
+        present: who is there.
+        now: seconds since the epoch; infinite: nobody looks whether the clock was set back.
 
     Returns:
         What was changed, a sentence each; empty when all was right.
@@ -102,7 +115,7 @@ async def align(link: Link, wanted: Iterable[Member], present: Iterable[Member])
         changes.append(f"{key[1]} left {key[0]}")
     for key, member in sorted(target.items()):
         there = found.get(key)
-        if there is not None and (there.name != member.name or _still_wraps_up(there, member)):
+        if there is not None and (there.name != member.name or _still_wraps_up(there, member, now)):
             await _ignoring_refusal(link, "QueueRemove", {"Queue": key[0], "Interface": key[1]})
             there = None
         if there is None:
@@ -118,8 +131,13 @@ async def align(link: Link, wanted: Iterable[Member], present: Iterable[Member])
     return changes
 
 
-def _still_wraps_up(there: Member, wanted: Member) -> bool:
-    """Tell whether Asterisk keeps calls away for a wrap-up that is over; only a new member forgets it."""
+def _still_wraps_up(there: Member, wanted: Member, now: float) -> bool:
+    """Tell whether Asterisk keeps calls away for a wrap-up that is over; only a new member forgets it.
+
+    It counts by the clock (app_queue, ring_entry): where that was set back, a talk has ended in the future.
+    """
+    if not wanted.paused and there.last_call > now + _CLOCK_WAS_SET_S:
+        return True
     asterisk_ends = there.last_call + wanted.wrap_up_s
     return not wanted.paused and 0 < there.last_call <= wanted.free_since < asterisk_ends
 

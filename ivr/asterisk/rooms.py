@@ -98,7 +98,7 @@ class Rooms:
 
     async def gather(self, caller: str, operator: str, *, hold: bool, help_number: str = "") -> None:
         """Take both out of the queue's bridge in one action: neither is alone in between."""
-        context, exten = ("ivr-hold", "s") if hold else ("ivr-room-caller", help_number or "s")
+        context, exten = ("ivr-await", "s") if hold else ("ivr-room-caller", help_number or "s")
         await self._link.action(
             "Redirect",
             {
@@ -113,9 +113,9 @@ class Rooms:
             },
         )
 
-    async def hold(self, caller: str) -> None:
-        """Let the caller hear music."""
-        await self._redirect(caller, "ivr-hold", "s")
+    async def hold(self, caller: str, *, help_number: str = "") -> None:
+        """Let the caller hear music, or that help is being called."""
+        await self._redirect(caller, "ivr-await", help_number or "s")
 
     async def bring(self, caller: str, *, help_number: str = "") -> None:
         """Bring the caller into the room."""
@@ -216,6 +216,8 @@ class Rooms:
             listed = await self._link.list_action("ConfbridgeList", {"Conference": _plain(call_id)})
         except AmiRefused:  # Asterisk's way to say that there is no such room
             listed = []
+        queued = {item.get("Uniqueid") for item in channels if item.get("Application") == "Queue"}
+        queued |= {item.get("Channel") for item in channels if item.get("Application") == "Queue"}
         inside = {item.get("Uniqueid") for item in listed} | {item.get("Channel") for item in listed}
         return self._present(
             not ids.isdisjoint((call_id, caller)),
@@ -224,6 +226,7 @@ class Rooms:
             not inside.isdisjoint((call_id, caller)),
             bool(operator) and operator in inside,
             bool(third) and third in inside,
+            not queued.isdisjoint((call_id, caller)),
         )
 
 

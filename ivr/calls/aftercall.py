@@ -289,4 +289,6 @@ def _to_write_down(call: CallRecord) -> list[dict[str, Any]]:
     main = [one for one in call.recordings if "from_s" not in one and one["sides"] == list(_sides(call))]
     name = Path(call.message + ".wav").name if call.message and call.answered_at is not None else ""
     message = [{**one, "message": True} for one in call.recordings if Path(one["path"]).name == name]
-    return message + main[-1:] + [one for one in call.recordings if "from_s" in one]
+    paused = {Path(one.path + ".wav").name: tracks.pauses(call, one) for one in call.tracks if not one.both}
+    beside = [one for one in call.recordings if "from_s" in one]
+    return message + main[-1:] + [{**one, "pauses": paused.get(Path(one["path"]).name, [])} for one in beside]

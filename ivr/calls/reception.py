@@ -114,6 +114,7 @@ class Placement:
         announcement: a prompt that is told in the queue before the music; whoever is answered
             at once does not wait for its end.
         facts: why, for the journal.
+        line_id: the department line, empty for none: the dialplan tells it to help that it calls alone.
     """
 
     queue: str
@@ -121,6 +122,7 @@ class Placement:
     prompts: tuple[Said, ...]
     announcement: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
+    line_id: str = ""
 
 
 class Conversation(Protocol):
@@ -215,6 +217,7 @@ def place(
         (_words(line, book) if choice is None else _words_after_menu(line),),
         spec.prompt or (OUTSIDE_CITY if calls_from_elsewhere(arrival.caller, book) else ""),
         facts,
+        line.id if line else "",
     )
 
 

@@ -350,6 +350,7 @@ _CHANGES = {
     Kind.THIRD_REFUSED: _third_gone,
     Kind.THIRD_LEFT: _third_gone,
     Kind.NEXT_ROUTE: _third_gone,
+    Kind.EMERGENCY_FAILED: _third_gone,
     Kind.TRANSFER_CANCELLED: _third_gone,
     Kind.THREE_WAY: _together,
     Kind.CALLER_BACK: _off_hold,

@@ -74,6 +74,7 @@ CALL_TRANSITIONS: Mapping[CallState, Mapping[Kind, CallState]] = {
     CallState.HANDED_OFF: {
         Kind.THIRD_LEFT: CallState.SURVEYING,
         Kind.TAKEN_OVER: CallState.THREE_WAY,
+        Kind.CALLER_KEPT: CallState.WAITING,
         Kind.QUEUED: CallState.WAITING,
         Kind.HUNG_UP: CallState.ENDED,
     },

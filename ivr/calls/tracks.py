@@ -49,6 +49,30 @@ def from_s(call: CallRecord, track: Track) -> float:
     return max(0.0, round(track.at - call.answered_at - held_s(call, track.at), 3))
 
 
+def pauses(call: CallRecord, track: Track) -> list[tuple[float, float]]:
+    """Return when the caller was on hold while a track went on: seconds of the track, below 0 before it began."""
+    end = call.ended_at or track.at
+    spans = ((start, stop if stop is not None else end) for start, stop in call.held)
+    return [(start - track.at, stop - track.at) for start, stop in spans if stop > track.at]
+
+
+def _placed(turn: Mapping[str, Any], recording: Mapping[str, Any]) -> tuple[float, dict[str, Any]]:
+    """Return a turn with its seconds of the main recording, and how long the caller had been on hold by then.
+
+    The main recording has nothing of a consultation: what is said there stands where the music began.
+    """
+    begins = float(recording.get("from_s", 0.0))
+    stops: Sequence[tuple[float, float]] = recording.get("pauses", ())
+
+    def main(second: float) -> float:
+        lost = sum(max(0.0, min(second, stop) - max(0.0, start)) for start, stop in stops)
+        return round(second + begins - lost, 3)
+
+    said = float(turn["start"])
+    on_hold = next((said - start for start, stop in stops if start <= said < stop), 0.0)
+    return on_hold, {**turn, "start": main(said), "end": main(float(turn["end"]))}
+
+
 async def transcribe_all(
     root: Path, recordings: Sequence[Mapping[str, Any]], transcribe: Transcribe
 ) -> dict[str, Any]:
@@ -58,17 +82,16 @@ async def transcribe_all(
 
     Args:
         root: the folder to which paths are relative.
-        recordings: as the ticket lists them.
+        recordings: as the ticket lists them, tracks of one party with their ``pauses``.
         transcribe: turns one recording into words.
     """
     words: dict[str, Any] = {}
-    turns: list[dict[str, Any]] = []
+    placed: list[tuple[float, dict[str, Any]]] = []
     tracks = [recording for recording in recordings if "from_s" in recording]
     alone = [track for track in tracks if len(track["sides"]) == 1]
     room_from = min((track["from_s"] for track in alone), default=None)
     before: list[dict[str, Any]] = []
     for recording in recordings:
-        begins = float(recording.get("from_s", 0.0))
         sides = tuple(recording["sides"])
         told = dict(await transcribe(root / recording["path"], sides))
         words = words or told
@@ -76,13 +99,13 @@ async def transcribe_all(
             before += [{**turn, "message": True} for turn in told["turns"]]
             continue
         for turn in told["turns"]:
-            moved = {**turn, "start": round(turn["start"] + begins, 3), "end": round(turn["end"] + begins, 3)}
+            on_hold, moved = _placed(turn, recording)
             main = "from_s" not in recording
             mixed = main and room_from is not None and moved["speaker"] != MAIN_SIDES[0]
             if not (mixed and moved["start"] >= room_from):
-                turns.append(moved)
-    turns.sort(key=lambda turn: (turn["start"], turn["end"]))
-    turns = before + turns
+                placed.append((on_hold, moved))
+    placed.sort(key=lambda one: (one[1]["start"], one[0], one[1]["end"]))
+    turns = before + [turn for _, turn in placed]
     if tracks or before:
         words |= {"turns": turns, "text": " ".join(turn["text"] for turn in turns)}
     return words

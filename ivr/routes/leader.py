@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 _WAYS = {"5": ("listen", ""), "6": ("whisper", "w"), "7": ("barge", "B"), "8": ("take over", "")}
 """Digit after ``*1``: what is wanted, and ChanSpy's option for it."""
+BARGE = "7"
 _TALKED = (CallState.TALKING, CallState.THREE_WAY, CallState.HANDED_OFF)
 
 
@@ -80,6 +81,9 @@ class LeaderRoute:
             return
         facts = {"how": way, "by": operator, "from_seat": seat.id, "seat": wanted}
         self._calls.record(Event(call.call_id, self._clock(), Kind.LISTENED, facts))
+        if digit == BARGE and self._wishes.in_room(call.call_id):  # ChanSpy would speak to one of them only
+            await session.set_variables({"IVR_CALL": call.call_id, "IVR_BARGES": "1"})
+            return
         if digit != "8":
             await session.set_variables({"IVR_SPY": spied, "IVR_SPY_OPTIONS": options})
             return

@@ -53,7 +53,7 @@ class AgiCaller:
         self._ears = ears
 
     async def place(self, placement: Placement) -> None:
-        """Hand the whole decision over in one command; ``^`` separates queue, priority and prompts.
+        """Hand the whole decision over in one command; ``^`` separates queue, priority, prompts and line.
 
         An announcement for the queue is a class of music that begins with it.
         """
@@ -61,7 +61,7 @@ class AgiCaller:
             await self._session.set_variables({"CHANNEL(musicclass)": f"{MUSIC}-{placement.announcement}"})
         sounds = "&".join(filter(None, (self._path(said) for said in placement.prompts)))
         await self._session.set_variables(
-            {"IVR_PLACEMENT": f"{placement.queue}^{placement.priority}^{sounds}"}
+            {"IVR_PLACEMENT": f"{placement.queue}^{placement.priority}^{sounds}^{placement.line_id}"}
         )
 
     async def open_menu(self) -> None:

@@ -134,6 +134,7 @@ class Desk:
 
     def hear(self, event: Event, call: CallRecord | None) -> None:
         """Fold in what was journalled, whoever did, and do what the new state wants."""
+        self._floor.keep_deadlines()
         transfer = self._floor.transfers.get(event.stream)
         if transfer is None:
             if event.kind not in (K.TRANSFER_WANTED, K.EMERGENCY_WANTED, K.TAKEN_OVER):
@@ -155,6 +156,7 @@ class Desk:
     # -- time ----------------------------------------------------------------------------------
     def tick(self) -> None:
         """Look at every deadline."""
+        self._floor.keep_deadlines()
         now = self._floor.clock()
         for call_id, (since, tries) in list(self._floor.gathering.items()):
             if now >= since + GATHER_S:
@@ -202,6 +204,7 @@ class Desk:
         """Take up what the journal tells, unless something newer is known."""
         for transfer in transfers:
             if transfer.state not in (S.IDLE, S.ENDED):
+                transfer.move(min(0.0, self._floor.clock() - transfer.since))  # the clock was set back since
                 self._floor.transfers.setdefault(transfer.call_id, transfer)
 
     async def recover(self) -> None:
@@ -228,6 +231,8 @@ class Desk:
             self._moves.settle(transfer)
         if transfer.state is S.INVITING and there.operator and not there.operator_in_room:
             self._moves.gather(transfer, 0)
+        elif transfer.state is S.REQUEUEING and there.caller_in_queue:  # somebody may talk to them already
+            floor.tell(call_id, K.QUEUED, reconciled=True)
         elif transfer.state is S.REQUEUEING:
             self._moves.requeue(transfer)
 
@@ -305,7 +310,7 @@ class Desk:
         elif transfer.state is S.CONNECTING_HELP:
             self._floor.tell(call_id, K.THREE_WAY, target=transfer.target)
         if transfer.emergency:
-            self._moves.tell_help(transfer, channel)
+            self._moves.tell_help(call_id, channel)
 
     def _settle_room(self, call_id: str) -> None:
         """The caller is in the room: say what that means in the present state."""

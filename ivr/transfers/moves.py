@@ -18,7 +18,7 @@ from ivr.hotline.book import HotlineBook
 from ivr.transfers import told
 from ivr.transfers.floor import Floor
 from ivr.transfers.room import Invitation, Room
-from ivr.transfers.states import HELPING, HOLDING, TransferState
+from ivr.transfers.states import ALONE, HELPING, HOLDING, TransferState
 from ivr.transfers.transfer import Transfer
 
 log = logging.getLogger(__name__)
@@ -94,9 +94,13 @@ class Moves:
         self.do(self._room.expect(caller))
         if before is TransferState.TOGETHER and transfer.moved:
             self.do(self._lead(caller, number))
+        elif before in ALONE:  # they hear in the music that help is being called
+            self.do(self._room.hold(caller, help_number=number))
         else:
             self.gather(transfer, 0)
         self.invite(transfer)
+        if before in ALONE:
+            return
         if number:
             self.do(self._room.say(caller, "P010", {"emergency_name": f"emergency_{number}"}))
         elif (prompt := told.announcement(self._book(), transfer)) is not None:
@@ -196,9 +200,9 @@ class Moves:
             for channel in (self._floor.caller(transfer.call_id), transfer.third_channel):
                 self.say(channel, "P032", dept=transfer.name)
 
-    def tell_help(self, transfer: Transfer, channel: str) -> None:
+    def tell_help(self, call_id: str, channel: str) -> None:
         """Tell whoever answers an emergency where it comes from."""
-        call = self._floor.calls.calls.get(transfer.call_id)
+        call = self._floor.calls.calls.get(call_id)
         lines = self._book().lines
         name = next((line.name for line in lines if call and line.id == call.line_id), "")
         self.say(channel, "S058", line_name=name)

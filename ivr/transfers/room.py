@@ -40,7 +40,10 @@ class Invitation:
 
 @dataclass(frozen=True)
 class Presence:
-    """Who of a call is there now: channel ids (or names, for the operator) that exist and that are in the room."""
+    """Who of a call is there now: channel ids (or names, for the operator) that exist and that are in the room.
+
+    ``caller_in_queue``: whether the caller waits in a queue, or was answered there.
+    """
 
     caller: bool
     operator: bool
@@ -48,6 +51,7 @@ class Presence:
     caller_in_room: bool = False
     operator_in_room: bool = False
     third_in_room: bool = False
+    caller_in_queue: bool = False
 
 
 class Room(Protocol):
@@ -62,8 +66,8 @@ class Room(Protocol):
     async def gather(self, caller: str, operator: str, *, hold: bool, help_number: str = "") -> None:
         """Take both out of the queue's bridge: the operator into the room, the caller on hold or there too."""
 
-    async def hold(self, caller: str) -> None:
-        """Let the caller hear music."""
+    async def hold(self, caller: str, *, help_number: str = "") -> None:
+        """Let the caller hear music, or that help is being called."""
 
     async def bring(self, caller: str, *, help_number: str = "") -> None:
         """Bring the caller into the room; while help is called they wait on if everybody else leaves."""

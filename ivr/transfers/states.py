@@ -118,6 +118,9 @@ TRANSITIONS: Table = {
 EMERGENCY_TRANSITIONS: Table = {
     S.IDLE: {K.EMERGENCY_WANTED: S.CALLING_HELP},
     S.TOGETHER: {K.EMERGENCY_WANTED: S.CALLING_HELP},
+    S.AWAITED: {K.EMERGENCY_WANTED: S.AWAITED_HELP},
+    S.AWAITED_ASKING: {K.EMERGENCY_WANTED: S.AWAITED_HELP},
+    S.HANDED_OFF: {K.EMERGENCY_WANTED: S.AWAITED_HELP},
     S.CALLING_HELP: {
         K.THIRD_RINGING: S.CALLING_HELP,
         K.NEXT_ROUTE: S.CALLING_HELP,
@@ -184,6 +187,9 @@ HOLDING = frozenset(
 )  # fmt: skip
 """States in which the caller hears music from the server."""
 
+
+ALONE = frozenset({S.AWAITED, S.AWAITED_ASKING, S.HANDED_OFF})
+"""States of a caller without an operator from which they can call help themselves."""
 
 HELPING = frozenset({S.CALLING_HELP, S.CONNECTING_HELP, S.AWAITED_HELP})
 """States in which help is being called."""

@@ -65,6 +65,12 @@ class Transfer:
         """Whether there is another way to the target."""
         return self.route + 1 < len(self.routes)
 
+    def move(self, seconds: float) -> None:
+        """Count what has passed by a clock that was set."""
+        self.since += seconds
+        self.rings_since += seconds
+        self.answered_since += seconds
+
     def apply(self, event: Event) -> bool:
         """Fold one event in; return whether it changed the state."""
         if event.kind is Kind.OPERATOR_LEFT and (

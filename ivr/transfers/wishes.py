@@ -10,7 +10,7 @@ from ivr.calls.record import CallRecord
 from ivr.transfers import told
 from ivr.transfers.floor import Floor, Taking
 from ivr.transfers.moves import Moves
-from ivr.transfers.states import TransferState
+from ivr.transfers.states import ALONE, TransferState
 from ivr.transfers.targets import Target, Targets, TransferRefused
 from ivr.transfers.transfer import Transfer
 
@@ -44,14 +44,15 @@ class Wishes:
             TransferRefused: not this target, or not now.
         """
         call = self._floor.calls.calls.get(call_id)
-        if call is None or not self._floor.operator(call_id):
+        helps = name in told.EMERGENCIES and self._alone(call_id)
+        if call is None or not (helps or self._floor.operator(call_id)):
             raise told.no_such_call(call_id)
         try:
             target = self._targets().resolve(name, call)
             if target.emergency:
                 self._make_room_for_help(call_id, name)
             transfer = self._floor.transfer(call_id)
-            if transfer.state not in _FREE:
+            if transfer.state not in _FREE and not helps:
                 raise told.occupied(transfer)
         except TransferRefused as error:
             what = {"what": "transfer refused", "target": name, "reason": error.reason, "by": by}
@@ -61,13 +62,13 @@ class Wishes:
 
     def complete(self, call_id: str, by: str) -> None:
         """Bring the caller into the consultation."""
-        if self._active(call_id).state is not S.CONSULTING:
+        if self._active(call_id, "complete").state is not S.CONSULTING:
             raise told.not_now("complete")
         self._floor.tell(call_id, K.TRANSFER_COMPLETED, by=by)
 
     def cancel(self, call_id: str, by: str) -> None:
         """Drop the third party, or stop calling it; the caller comes back to the operator."""
-        transfer = self._active(call_id)
+        transfer = self._active(call_id, "cancel")
         if transfer.state is S.THREE_WAY:
             self._floor.tell(call_id, K.NOTED, what="third party dropped", by=by)
             self._moves.drop(transfer.third)
@@ -78,7 +79,7 @@ class Wishes:
 
     def leave(self, call_id: str, by: str) -> None:
         """Let the operator go; the caller stays with the third party, or waits for it."""
-        transfer = self._active(call_id)
+        transfer = self._active(call_id, "leave")
         operator = self._floor.operator(call_id)
         if not operator or transfer.state in _FREE:
             raise told.not_now("leave")
@@ -87,7 +88,7 @@ class Wishes:
 
     def mute(self, call_id: str, by: str) -> None:
         """Mute the third party, or let it speak again."""
-        transfer = self._active(call_id)
+        transfer = self._active(call_id, "mute")
         if transfer.state not in (S.CONSULTING, S.THREE_WAY):
             raise told.not_now("mute")
         on = not transfer.muted
@@ -100,6 +101,11 @@ class Wishes:
         if call is None or self._floor.transfer(call_id).state not in _TAKEABLE:
             raise told.not_now("take over")
         self._floor.taking[call_id] = taking
+
+    def in_room(self, call_id: str) -> bool:
+        """Tell whether whoever wants to speak with all of a call must enter its room."""
+        alone = self._floor.transfer(call_id).state is S.HANDED_OFF
+        return alone or call_id in self._floor.operator_in
 
     def keys(self, call_id: str, channel: str, digits: str) -> None:
         """Do what an operator keyed after ``*1``; a refusal is whispered to them."""
@@ -145,6 +151,10 @@ class Wishes:
     def _make_room_for_help(self, call_id: str, name: str) -> None:
         """An ordinary third party gives way to an emergency at once."""
         transfer = self._floor.transfer(call_id)
+        if self._alone(call_id):
+            self._floor.tell(call_id, K.TRANSFER_CANCELLED, by=f"{name} is called")
+            self._floor.tell(call_id, K.CALLER_KEPT)
+            return
         if transfer.emergency or transfer.state not in _INTERRUPTED:
             return
         if transfer.state is S.THREE_WAY:
@@ -155,10 +165,16 @@ class Wishes:
         if transfer.state is S.RETURNING:  # it may have arrived meanwhile
             self._floor.tell(call_id, K.CALLER_BACK)
 
-    def _active(self, call_id: str) -> Transfer:
+    def _alone(self, call_id: str) -> bool:
+        """Tell whether the operator has gone, and whoever is with the caller or called for them gives way to help."""
+        transfer = self._floor.transfer(call_id)
+        return transfer.state in ALONE and not transfer.emergency
+
+    def _active(self, call_id: str, what: str) -> Transfer:
         transfer = self._floor.transfers.get(call_id)
         if transfer is None:
-            raise told.no_such_call(call_id)
+            talks = bool(self._floor.operator(call_id))
+            raise told.not_now(what) if talks else told.no_such_call(call_id)
         return transfer
 
     def _seat(self, call_id: str) -> str:

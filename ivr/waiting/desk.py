@@ -21,6 +21,7 @@ from ivr.calls import callbacks as rules
 from ivr.calls.book import CallBook
 from ivr.calls.callbacks import Callback, CallbackState
 from ivr.calls.events import Event, Kind
+from ivr.calls.reception import DIVERSION_110
 from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState
 from ivr.errors import HotlineError
@@ -277,7 +278,8 @@ class CallbackDesk:
         again = self._book().priorities.callback if attempt > 1 else 0
         priority = max(callback.priority, again)
         position = await self.position(callback.queue, priority, callback.since, callback.call_id)
-        dialled = self._calls.calls[callback.call_id].dialled
+        call = self._calls.calls[callback.call_id]
+        dialled = call.dialled
         variables = {
             "__IVR_CALL": callback.call_id,
             "__IVR_TRY": str(attempt),
@@ -288,7 +290,8 @@ class CallbackDesk:
             "__IVR_RECORDING": callback.recording_of(attempt),
             "IVR_SPARE": f"{callback.recording}-spare" if callback.recording else "",
             # what a caller's own channel has from the reception
-            "__IVR_SOURCE": "live",
+            "__IVR_SOURCE": call.source if call.source == DIVERSION_110 else "live",
+            "__IVR_LINE": call.line_id or "",
             "__IVR_DIALLED": dialled if dialled.isalnum() else "",
         }
         await self._forget(callback.call_id)

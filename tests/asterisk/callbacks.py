@@ -62,6 +62,10 @@ class Callbacks:
         rows = self.hall.hotline.engine("open_calls")
         return next((row for row in rows if (row["seat"], row["state"]) == (seat, "talking")), None)
 
+    def expect(self, number: str) -> None:
+        """Know of somebody who gave up waiting in a way of their own."""
+        self._waiting.append(number)
+
     def scene(self, place: int = 0, *, helper: int | None = None, seat: str = "01") -> CallbackScene:
         """Let the next citizen be called back; nobody else is called meanwhile."""
         if not self._waiting:

@@ -17,6 +17,8 @@ from tests.asterisk.three_parties import TONES, C, Hall, O, T, hall, wait_for
 from tools.phones.tone_phone import TonePhone, until
 
 pytestmark = pytest.mark.asterisk
+L = 2500.0
+"""The shift leader's tone, in Hz."""
 STAR = 2
 """The place of 120 among the helpers: here * leads to 120."""
 
@@ -113,6 +115,42 @@ def test_who_is_relieved_wraps_up_and_the_recording_goes_on_with_the_leader(plac
     assert main["seconds"] > talked_s * 0.8, "the part with the leader is missing"
     assert not [event for event in ticket["events"] if event["kind"] == "recording_failed"]
     wait_for(lambda: state_of(place, mine) == "wrap_up" or None, 5.0, "the leader wraps up too")
+
+
+def test_the_leader_who_speaks_with_both_is_heard_by_all_of_a_room_and_goes_with_the_others(
+    place: Hall,
+) -> None:
+    tones = (*TONES, L)
+    mine = place.leader_seat()
+    place.hotline.engine("pause", seat=mine, reason="1")
+    scene = place.scene(0)
+    theirs = next(seat for seat, phone in place.operators.items() if phone is scene.operator)
+    scene.to("three_way")
+    leader = TonePhone(0, L, place.server, name="leader")
+    leader.call(f"*17{theirs}", f"seat{mine}", login=(f"seat{mine}", place.password(mine)))
+
+    def hear(**expected: set[float]) -> None:
+        phones = {"caller": scene.caller, "operator": scene.operator, "third": scene.third, "leader": leader}
+
+        def seen() -> dict[str, set[float]]:
+            return {name: phone.hears(tones) for name, phone in phones.items() if phone.up}
+
+        assert until(lambda: seen() == expected), seen()
+
+    hear(caller={O, T, L}, operator={C, T, L}, third={C, O, L}, leader={C, O, T})
+    scene.operator.hang_up()
+    scene.reach("handed_off")
+    hear(caller={T, L}, third={C, L}, leader={C, T})
+    leader.hang_up()
+    hear(caller={T}, third={C})
+    assert until(lambda: leader.status == 200 and not leader.up)
+    leader.call(f"*17{theirs}", f"seat{mine}", login=(f"seat{mine}", place.password(mine)))
+    hear(caller={T, L}, third={C, L}, leader={C, T})
+    scene.third.hang_up()
+    assert until(lambda: not scene.caller.up and not leader.up), "somebody is left in the room"
+    leader.close()
+    scene.close()
+    place.hotline.engine("resume", seat=mine)
 
 
 def test_the_talk_with_a_department_that_comes_after_the_operator_has_gone_is_recorded(place: Hall) -> None:

@@ -183,8 +183,11 @@ class Hall:
 
     def password(self, seat: str) -> str:
         """Return the password of a seat's phone."""
-        secrets = json.loads((self.hotline.home / "secrets.json").read_text())
-        return str(secrets["sip"][f"seat{seat}"])
+        return self.password_of(f"seat{seat}")
+
+    def password_of(self, user: str) -> str:
+        """Return the password of a SIP user."""
+        return str(json.loads((self.hotline.home / "secrets.json").read_text())["sip"][user])
 
     def talking(self, number: str) -> dict[str, Any] | None:
         """Return the call of a number once an operator talks on it."""

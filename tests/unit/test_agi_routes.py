@@ -82,9 +82,9 @@ async def test_the_placement_travels_in_one_variable() -> None:
     await AgiCaller(agi(session), lambda name: f"/p/{name}").place(
         Placement("q_general", 5, (Said("P001"), Said("P005")))
     )
-    assert session.variables == {"IVR_PLACEMENT": "q_general^5^/p/P001&/p/P005"}
+    assert session.variables == {"IVR_PLACEMENT": "q_general^5^/p/P001&/p/P005^"}
     await AgiCaller(agi(session), lambda name: name).place(Placement("q_general", 30, ()))
-    assert session.variables == {"IVR_PLACEMENT": "q_general^30^"}
+    assert session.variables == {"IVR_PLACEMENT": "q_general^30^^"}
 
 
 async def test_a_caller_who_was_forwarded_is_known_by_the_line_they_dialled() -> None:
@@ -99,7 +99,7 @@ async def test_a_caller_who_was_forwarded_is_known_by_the_line_they_dialled() ->
     assert started.data["diverted"] == ["12315", "138****8000"]
     assert started.data["recording"] == "/rec/x"
     assert placed.data == {"queue": "q_general", "priority": 0}
-    assert session.variables == {"IVR_PLACEMENT": "q_general^0^P005:market_12315"}
+    assert session.variables == {"IVR_PLACEMENT": "q_general^0^P005:market_12315^market_12315"}
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ async def test_who_presses_a_key_is_placed_in_the_line_s_name() -> None:
         "by": "keys",
         "keyed": "1",
     }
-    assert session.variables == {"IVR_PLACEMENT": "q_general^0^S032"}
+    assert session.variables == {"IVR_PLACEMENT": "q_general^0^S032^market_12315"}
     assert session.played == ["P002", "P003"]
 
 
@@ -235,7 +235,7 @@ async def test_where_asterisk_cannot_record_a_person_answers() -> None:
     session = Session(CALL, "12345")
     session.broken = {f"/said/{CALL}"}
     assert await asked(session, Journal(), Heard("停水了")) == {"line_id": None, "by": "nothing"}
-    assert session.variables == {"IVR_PLACEMENT": "q_general^0^P004"}
+    assert session.variables == {"IVR_PLACEMENT": "q_general^0^P004^"}
 
 
 async def test_a_broken_speech_model_means_nobody_is_asked_to_speak() -> None:
@@ -253,7 +253,7 @@ async def test_a_prompt_that_cannot_be_played_costs_a_sentence_and_not_a_caller(
     session = Session(CALL, "12345", keyed=("1",))
     session.broken = {"P003"}
     assert (await asked(session, Journal(), Heard(ready=False), sound))["line_id"] == "market_12315"
-    assert session.variables == {"IVR_PLACEMENT": "q_general^0^"}
+    assert session.variables == {"IVR_PLACEMENT": "q_general^0^^market_12315"}
 
 
 async def test_who_hangs_up_in_the_menu_is_placed_nowhere() -> None:
@@ -274,7 +274,7 @@ async def test_an_announcement_comes_with_the_music_and_not_before_the_queue() -
     await AgiCaller(agi(session), lambda name, **_: name).place(placement)
     assert session.variables == {
         "CHANNEL(musicclass)": "ivr12345-P041",
-        "IVR_PLACEMENT": "q_general^0^P001",
+        "IVR_PLACEMENT": "q_general^0^P001^",
     }
 
 

@@ -15,6 +15,7 @@ from ivr.hotline.book import HotlineBook
 from ivr.hotline.duty import Roster
 from ivr.routes.leader import LeaderRoute
 from ivr.transfers.floor import Taking
+from ivr.transfers.states import TransferState
 from tests.unit.test_agi_routes import Session, agi
 from tests.unit.test_modes import MORNING, a_book
 from tests.unit.test_transfer_desk import CALL, OPERATOR, Hall
@@ -92,3 +93,12 @@ async def test_the_leader_who_takes_over_is_expected_in_the_room() -> None:
     floor = Floor("1001")
     assert (await floor.dial(TAKE)).variables == {"IVR_CALL": CALL}
     assert floor.floor.taking[CALL] == Taking("02", "1001", MINE)
+
+
+@pytest.mark.parametrize("state", ["CONSULTING", "THREE_WAY", "HANDED_OFF"])
+async def test_the_leader_who_speaks_with_all_of_a_room_enters_it(state: str) -> None:
+    floor = Floor("1001")
+    floor.to(TransferState[state])
+    floor.desk.joined(CALL, "o", OPERATOR)
+    assert (await floor.dial(BARGE)).variables == {"IVR_CALL": CALL, "IVR_BARGES": "1"}
+    assert "IVR_SPY" in (await floor.dial(LISTEN)).variables

@@ -209,3 +209,13 @@ async def test_live_calls_and_registered_phones_are_read() -> None:
     ]
     assert await members.registered(link(switch)) == {"seat01", "seat02"}
     assert await members.registered(link(Switch(refuses=["PJSIPShowContacts"]))) == set()
+
+
+@pytest.mark.parametrize(("now", "again"), [(90.0, True), (100.0, False), (5000.0, False)])
+async def test_a_clock_that_was_set_back_keeps_no_seat_from_ringing_until_it_has_caught_up(
+    now: float, again: bool
+) -> None:
+    there = Member("q_general", "PJSIP/seat01", "1001", False, "", last_call=100)
+    switch = Switch([there])
+    await members.align(link(switch), [there._replace(free_since=50.0, wrap_up_s=30)], [there], now)
+    assert ("QueueRemove" in switch.actions) is again

@@ -8,7 +8,7 @@ from typing import Any
 
 from ivr.calls.legs import Track
 from ivr.calls.record import CallRecord
-from ivr.calls.tracks import from_s, held_s, transcribe_all
+from ivr.calls.tracks import from_s, held_s, pauses, transcribe_all
 from tests.unit.kit import T0, told
 
 
@@ -97,3 +97,32 @@ async def test_a_message_before_the_talk_is_told_first_and_marked() -> None:
         ("您好", False),
     ]
     assert words["text"] == "停电了 您好"
+
+
+async def test_answers_after_a_consultation_stand_behind_their_questions() -> None:
+    call = a_call()  # on hold from second 10 to 40 of the talk: the main recording goes from 10 on to 10
+    operator, third = Track("/r/o", ("operator",), T0 + 20.5), Track("/r/t", ("third",), T0 + 30)
+    assert from_s(call, third) == 10.0
+    said = {
+        "c1.wav": [turn("caller", 12.0, "几点来水")],
+        "o.wav": [turn("operator", 11.0, "咨询一下"), turn("operator", 34.5, "您稍等")],
+        "t.wav": [turn("third", 3.5, "请讲"), turn("third", 23.0, "今晚")],
+    }
+
+    async def transcribe(path: Path, speakers: tuple[str, ...]) -> Mapping[str, Any]:
+        assert speakers
+        return {"text": "x", "turns": said[path.name], "model": "tiny", "demonstration": True}
+
+    beside = [
+        {"path": "o.wav", "sides": ["operator"], "from_s": 10.0, "pauses": pauses(call, operator)},
+        {"path": "t.wav", "sides": ["third"], "from_s": 10.0, "pauses": pauses(call, third)},
+    ]
+    main = {"path": "c1.wav", "sides": ["caller", "operator"]}
+    words = await transcribe_all(Path("/r"), [main, *beside], transcribe)
+    assert [(one["start"], one["text"]) for one in words["turns"]] == [
+        (10.0, "咨询一下"),
+        (10.0, "请讲"),
+        (12.0, "几点来水"),
+        (13.0, "今晚"),
+        (15.0, "您稍等"),
+    ]

@@ -64,8 +64,8 @@ class FakeRoom:
     async def gather(self, caller: str, operator: str, *, hold: bool, help_number: str = "") -> None:
         self._do("gather", caller, operator, "hold" if hold else "room", help_number)
 
-    async def hold(self, caller: str) -> None:
-        self._do("hold", caller)
+    async def hold(self, caller: str, *, help_number: str = "") -> None:
+        self._do("hold", caller, help_number)
 
     async def bring(self, caller: str, *, help_number: str = "") -> None:
         self._do("bring", caller, help_number)
@@ -128,6 +128,7 @@ class Hall:
         routes: tuple[str, ...] = ("sip:119@127.0.0.1:5119",),
         centre: tuple[str, ...] = ("sip:1@127.0.0.1:5200",),
         star_number: str = "110",
+        steady: Clock | None = None,
     ) -> None:
         self.clock, self.journal, self.room = Clock(), Journal(), FakeRoom()
         book = small_book(
@@ -137,7 +138,7 @@ class Hall:
         )
         self.alarms: list[tuple[str, str, str, str]] = []
         self.calls = CallBook(self.journal.append, lambda told, call: self.desk.hear(told, call))
-        self.floor = Floor(self.calls, self.clock)
+        self.floor = Floor(self.calls, self.clock, steady)
         self.commands = Commands()
         moves = Moves(self.floor, lambda: book, self.room, self.commands.begin, lambda _: "13800138000")
         self.desk = Desk(self.floor, moves, self.room, lambda *said: self.alarms.append(said))
@@ -611,7 +612,7 @@ def test_an_operator_who_leaves_before_being_led_away_leaves_the_caller_with_mus
     hall.room.keying.clear()
     hall.commands.go_on()
     assert hall.state is TransferState.AWAITED
-    assert hall.room.of("hold") == [("hold", CALLER)]
+    assert hall.room.of("hold") == [("hold", CALLER, "")]
 
 
 def test_a_caller_who_hangs_up_in_a_room_is_not_handed_off_because_the_others_are_sent_home_first() -> None:
@@ -641,3 +642,104 @@ def test_a_telephone_that_answers_and_says_nothing_gives_way_to_the_next(operato
     hall.desk.third_step(hall.transfer.third, "answered", THIRD)
     hall.desk.third_step(hall.transfer.third, "refused", THIRD)
     assert hall.where() is (TransferState.RETURNING if operator_stays else TransferState.REQUEUEING)
+
+
+@pytest.mark.parametrize("state", ["AWAITED", "AWAITED_ASKING", "HANDED_OFF"])
+def test_a_caller_whose_operator_has_gone_still_reaches_help_with_the_star_key(state: str) -> None:
+    hall = Hall()
+    hall.to(
+        {"AWAITED": TransferState.INVITING, "AWAITED_ASKING": TransferState.ASKING}.get(
+            state, TransferState.HANDED_OFF
+        )
+    )
+    if state != "HANDED_OFF":
+        hall.operator_leaves()
+    assert hall.where() is TransferState[state]
+    department = hall.transfer.third
+    hall.wishes.star(CALL)
+    assert (hall.where(), hall.call.state) == (TransferState.AWAITED_HELP, CallState.WAITING)
+    assert ("drop", department) in hall.room.told
+    assert hall.room.of("hold")[-1] == ("hold", CALLER, "110")
+    assert all(leg.left_at is not None for leg in hall.call.legs if leg.role == "third")
+    invited = len(hall.room.of("invite"))
+    hall.wishes.star(CALL)
+    assert len(hall.room.of("invite")) == invited, "help is called once"
+    hall.desk.third_step(hall.transfer.third, "answered", THIRD)
+    hall.desk.joined(CALL, hall.transfer.third, THIRD)
+    hall.desk.joined(CALL, CALL, CALLER)
+    assert (hall.where(), hall.call.state) == (TransferState.HANDED_OFF, CallState.HANDED_OFF)
+    hall.wishes.star(CALL)
+    assert hall.where() is TransferState.HANDED_OFF, "who talks with help keeps it"
+
+
+def test_help_that_answered_and_did_not_come_has_gone_when_the_story_says_so() -> None:
+    hall = Hall()
+    hall.wishes.start(CALL, "119", "seat 01")
+    hall.desk.third_step(hall.transfer.third, "answered", THIRD)
+    hall.desk.third_gone(hall.transfer.third, "refused")
+    gone_at = hall.clock()
+    hall.pass_(60.0)
+    assert [leg.left_at for leg in hall.call.legs if leg.role == "third"] == [gone_at]
+
+
+@pytest.mark.parametrize("step", [600.0, -3600.0])
+def test_a_clock_that_is_set_gives_a_third_party_neither_less_nor_more_time(step: float) -> None:
+    steady = Clock()
+    hall = Hall(steady=steady)
+
+    def later(seconds: float) -> None:
+        for _ in range(round(seconds * 10)):
+            steady.now += 0.1
+            hall.pass_(0.1)
+
+    hall.to(TransferState.INVITING)
+    later(10.0)
+    hall.clock.now += step
+    later(14.8)
+    assert hall.where() is TransferState.INVITING
+    later(0.4)
+    assert hall.where() is TransferState.RETURNING
+    hall.clock.now += step
+    hall.desk.joined(CALL, CALL, CALLER)
+    hall.clock.now -= step
+    hall.wishes.start(CALL, CENTRE, "seat 01")  # in the moment of the step, before anybody has looked
+    later(24.8)
+    assert hall.where() is TransferState.INVITING
+    later(0.4)
+    assert hall.where() is TransferState.TOGETHER
+
+
+def test_a_clock_that_was_set_back_before_a_restart_keeps_nobody_waiting_for_it() -> None:
+    before = Hall()
+    before.to(TransferState.CONSULTING)
+    told = fold_transfer(CALL, before.journal.of(CALL))
+    hall = Hall()
+    hall.clock.now -= 3600
+    hall.desk.restore([told])
+    assert hall.transfer.deadline == pytest.approx(hall.clock() + DEADLINES[TransferState.CONSULTING])
+
+
+@pytest.mark.parametrize("step", ["complete", "cancel", "leave", "mute"])
+def test_a_step_without_a_third_party_is_refused_for_what_it_is(step: str) -> None:
+    hall = Hall()
+    with pytest.raises(TransferRefused, match=f"{step} is not possible now"):
+        getattr(hall.wishes, step)(CALL, "administrator")
+    with pytest.raises(TransferRefused, match="no operator talks"):
+        getattr(hall.wishes, step)("nobody", "administrator")
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_a_caller_who_reached_the_queue_while_the_engine_was_dead_is_not_taken_out_of_it_again(
+    arrived: bool,
+) -> None:
+    hall = Hall()
+    hall.to(TransferState.INVITING)
+    hall.operator_leaves()
+    hall.desk.third_gone(hall.transfer.third, "busy")
+    assert hall.where() is TransferState.REQUEUEING
+    sent = len(hall.room.of("requeue"))
+    hall.room.there = Presence(True, False, False, caller_in_queue=arrived)
+    asyncio.run(hall.desk.recover())
+    assert len(hall.room.of("requeue")) == sent + (not arrived)
+    assert (hall.where() is TransferState.IDLE) is arrived
+    assert hall.call.state is CallState.WAITING

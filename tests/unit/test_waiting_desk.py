@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
 from ivr.asterisk.citizens import as_caller
-from ivr.asterisk.manager import Link, Message
+from ivr.asterisk.manager import Link, LinkState, Message
 from ivr.calls.book import CallBook
 from ivr.calls.events import Event, Kind
 from ivr.calls.seating import Seating
@@ -185,6 +186,38 @@ def test_who_was_called_back_and_waits_again_is_promised_no_second_callback() ->
     called_back(at)
     at.calls.record(event(CALL, 30, Kind.QUEUED, queue="q_general"))
     assert not at.desk.claim(CALL, "13800138000", by="caller")
+
+
+class TakingLink:
+    """A link to an Asterisk that has nothing, and remembers what it was asked."""
+
+    state = LinkState.LIVE
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Any]] = []
+
+    async def action(self, name: str, headers: Any) -> None:
+        self.asked.append((name, headers))
+
+    async def list_action(self, *_: Any) -> list[Message]:
+        return []
+
+
+@pytest.mark.parametrize("source", ["live", "110_diversion"])
+def test_who_was_diverted_by_110_and_is_called_back_is_not_sent_back_there_by_the_dialplan_either(
+    source: str,
+) -> None:
+    at = desk()
+    begun: dict[str, Any] = {"caller": sealed("13800138000"), "source": source, "line_id": "tax"}
+    at.calls.record(event(CALL, 0, Kind.CALL_STARTED, **begun))
+    at.calls.record(event(CALL, 0, Kind.QUEUED, queue="q_general"))
+    at.desk.claim(CALL, "13800138000", by="caller")
+    link = TakingLink()
+    at.desk._link = cast(Link, link)
+    asyncio.run(at.desk.align())
+    (originated,) = [headers for name, headers in link.asked if name == "Originate"]
+    assert f"__IVR_SOURCE={source}" in originated["Variable"]
+    assert "__IVR_LINE=tax" in originated["Variable"], "help is told which line it was"
 
 
 def word(**headers: str) -> Message:

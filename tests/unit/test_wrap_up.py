@@ -311,3 +311,30 @@ async def test_a_call_whose_operator_had_left_before_gives_nobody_a_second_wrap_
     await floor.seating.resume("01", by="seat 01")
     floor.tell(Kind.TAKEN_OVER, seat="02", operator="1002", channel="PJSIP/seat02-2", from_channel="")
     assert floor.state("01") is SeatState.READY
+
+
+@pytest.mark.parametrize("step", [3600.0, -3600.0])
+async def test_a_clock_that_is_set_neither_ends_a_wrap_up_nor_makes_it_an_hour_longer(step: float) -> None:
+    floor = Floor()
+    steady = Clock()
+    floor.wrap_up = WrapUp(lambda: floor.book, floor.calls, floor.clock, steady)
+
+    def later(seconds: float) -> None:
+        floor.clock.now += seconds
+        steady.now += seconds
+
+    await floor.talk()
+    steady.now = floor.clock.now
+    floor.wrap_up.end_due()
+    floor.tell(Kind.OPERATOR_LEFT)
+    floor.clock.now += step
+    later(29.0)
+    assert floor.wrap_up.end_due() == []
+    assert floor.seating.wrap_up_left_s("01") == pytest.approx(1.0)
+    later(1.5)
+    assert floor.wrap_up.end_due() == ["01"]
+    floor.clock.now -= 2 * step  # also a talk that is over right after the next step has its wrap-up
+    floor.answer("01", "1001", "a1-2.2")
+    steady.now += 10
+    floor.tell(Kind.OPERATOR_LEFT, "a1-2.2")
+    assert floor.state() is SeatState.WRAP_UP
