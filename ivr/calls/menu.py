@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Protocol
 
-from ivr.calls.reception import Choice
+from ivr.calls.reception import STAR, Choice
 from ivr.hotline.book import EMERGENCY_NUMBERS, HotlineBook, Line
 
 GREETING = "P002"
@@ -25,7 +25,7 @@ LONGEST_SHOWN = 6
 MENU_S = 50.0
 """Seconds after which a caller goes to a person, whatever they are doing."""
 
-PERSON, EMERGENCY, END = "0", "*", "#"
+PERSON, EMERGENCY, END = "0", STAR, "#"
 WISHES = {"8": "ticket_query", "9": "english"}
 """What P003 offers that no line is: a person does it, told by the ticket."""
 

@@ -21,6 +21,8 @@ from ivr.hotline.workdays import CalendarMissing
 DIVERSION_110 = "110_diversion"
 OUTSIDE_CITY = "P007"
 LINE_CHOSEN_PROMPT = "S032"
+STAR = "*"
+"""The key that leads to help at any moment, also out of the menu."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,9 @@ class Conversation(Protocol):
 
     async def open_menu(self) -> None:
         """Have the caller answered and asked what it is about."""
+
+    async def call_help(self) -> None:
+        """Have help called at once; the place is for who comes back without it."""
 
 
 def _forwarded_from(arrival: Arrival) -> tuple[str, ...]:
@@ -312,6 +317,8 @@ class Reception:
         """Place a caller who was asked in the menu."""
         now = self._clock()
         self._tell(arrival, now, Kind.LINE_CHOSEN, _told(choice))
+        if choice.by == "keys" and choice.emergency == STAR:
+            await caller.call_help()
         return await self._place(arrival, caller, self.book(), now, choice)
 
     async def _place(

@@ -100,6 +100,9 @@ class _Caller:
     async def open_menu(self) -> None:
         """Say nothing."""
 
+    async def call_help(self) -> None:
+        """Never: they choose nothing."""
+
     async def place(self, placement: Placement) -> None:
         self.placement = placement
 

@@ -68,6 +68,10 @@ class AgiCaller:
         """Have the dialplan answer and come back to `agi://…/menu`."""
         await self._session.set_variables({"IVR_MENU": "1"})
 
+    async def call_help(self) -> None:
+        """Have the dialplan do what the star key does everywhere else."""
+        await self._session.set_variables({"IVR_STAR": "1"})
+
     async def say(self, prompt: str) -> str:
         """Play a prompt; return the key that cut it short, or ``''``."""
         for path in filter(None, self._path(Said(prompt)).split("&")):

@@ -191,6 +191,8 @@ def test_a_key_or_a_number_leads_from_the_menu_to_the_line(
     assert (placed.get("emergency"), placed["priority"]) == (("*", 20) if keys == "*" else (None, 0))
     if line:
         heard(asked[keys].ear, PromptBook().files("S032", line_name=line)[:2])
+    wanted = [event["target"] for event in ticket["events"] if event.get("what") == "help wanted"]
+    assert wanted == (["110"] if keys == "*" else []), ticket["events"]
 
 
 @pytest.mark.parametrize("name", WORDS)

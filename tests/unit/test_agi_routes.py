@@ -256,6 +256,15 @@ async def test_a_prompt_that_cannot_be_played_costs_a_sentence_and_not_a_caller(
     assert session.variables == {"IVR_PLACEMENT": "q_general^0^^market_12315"}
 
 
+async def test_the_star_key_in_the_menu_calls_help_and_a_spoken_emergency_leads_to_a_person() -> None:
+    session = Session(CALL, "12345", keyed=("*",))
+    await asked(session, Journal(), Heard(ready=False))
+    assert session.variables == {"IVR_STAR": "1", "IVR_PLACEMENT": "q_general^20^^"}
+    session = Session(CALL, "12345", keyed=("1", "1", "9"))
+    await asked(session, Journal(), Heard(ready=False))
+    assert "IVR_STAR" not in session.variables
+
+
 async def test_who_hangs_up_in_the_menu_is_placed_nowhere() -> None:
     class Gone(Session):
         async def stream_file(self, path: str, escape_digits: str = "") -> str:

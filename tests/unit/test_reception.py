@@ -36,10 +36,13 @@ class OnTheLine:
 
     def __init__(self, journal: Journal, failure: Exception | None = None) -> None:
         self.placed: list[Placement] = []
-        self.asked = False
+        self.asked = self.helped = False
         self.journalled: list[str] = []
         self._journal = journal
         self._failure = failure
+
+    async def call_help(self) -> None:
+        self.helped = True
 
     async def open_menu(self) -> None:
         self.asked = True
