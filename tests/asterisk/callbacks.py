@@ -73,7 +73,11 @@ class Callbacks:
         hotline, operator = self.hall.hotline, self.hall.operators[seat]
         self.citizen.behaviour = "answer"
         hotline.engine("resume", seat=seat)
-        together = until(lambda: self.citizen.hears(TONES) == {O} and operator.hears(TONES) == {C}, 20.0)
+        both = (
+            (self.citizen, O),
+            (operator, C),
+        )  # who is up: what was heard of the talk before counts no more
+        together = until(lambda: all(phone.up and phone.hears(TONES) == {tone} for phone, tone in both), 20.0)
         assert together, f"{self.citizen.hears(TONES)}, {operator.hears(TONES)} {hotline.logs()[-3000:]}"
         hotline.engine("pause", seat=seat, reason="1")
         row = wait_for(lambda: self._talking(seat), 5.0, "the callback is known to be a talk")

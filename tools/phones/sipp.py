@@ -10,6 +10,7 @@ import re
 import shutil
 import socket
 import subprocess
+import threading
 import time
 import wave
 from collections.abc import Mapping
@@ -24,6 +25,8 @@ SCENARIOS = Path(__file__).parent / "scenarios"
 PROGRAMS = Path("~/.cache/ivr12345/sip-tester").expanduser()
 _numbers = itertools.count(1)
 _kept: set[int] = set()
+_media_blocks = itertools.count(random.randrange(500))
+_media_lock = threading.Lock()
 
 
 def sipp_program() -> list[str]:
@@ -48,8 +51,7 @@ def free_udp_port() -> int:
 
 def kept_udp_port() -> int:
     """Return a UDP port for a phone that comes later: neither the kernel, a phone's RTP nor another test takes it."""
-    worker = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0)
-    first = 61000 + worker % 4 * 1100  # tests run beside each other
+    first = 61000 + _worker() % 4 * 1100
     while True:
         port = random.randrange(first, first + 1100, 2)
         if port in _kept:
@@ -61,17 +63,25 @@ def kept_udp_port() -> int:
 
 
 def media_port() -> int:
-    """Return the first of a block of ports for RTP: SIPp also binds the next even one, for video."""
+    """Return the first of a block of ports for RTP: SIPp also binds the next ones, for RTCP and video.
+
+    SIPp gives up if one is taken, so each comes once in a long while, from where the kernel gives none out,
+    Asterisk has its RTP elsewhere, and no other worker of the tests looks.
+    """
     while True:
-        first = random.randrange(32000, 60000, 8)
-        with contextlib.ExitStack() as stack:
-            try:
-                for port in range(first, first + 4):
-                    probe = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-                    probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        return first
+        with _media_lock:
+            block = next(_media_blocks)
+        first = 2000 + _worker() % 4 * 2000 + block % 500 * 4
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            for port in range(first, first + 4):
+                probe = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                probe.bind(("127.0.0.1", port))
+            return first
+
+
+def _worker() -> int:
+    """Return which of the tests' workers this is; they run beside each other."""
+    return int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0)
 
 
 def alaw_of(wav: Path, folder: Path) -> Path:
