@@ -21,14 +21,14 @@ class Views:
     """
 
     def __init__(self, zone: ZoneInfo, recordings: Path) -> None:
-        self._zone = zone
+        self.zone = zone
         self._recordings = recordings
 
     def moment(self, at: float | None) -> str | None:
         """Return a moment (seconds since the epoch) as ISO 8601."""
         if at is None:
             return None
-        return datetime.fromtimestamp(at, self._zone).isoformat(timespec="milliseconds")
+        return datetime.fromtimestamp(at, self.zone).isoformat(timespec="milliseconds")
 
     def events(self, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Return events with their number in the stream, oldest first."""

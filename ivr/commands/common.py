@@ -158,16 +158,17 @@ def with_store(work: Callable[[Store, Views], Awaitable[R]]) -> R:
     Raises:
         HotlineError: there is no database yet, or it does not answer.
     """
-    from ivr.store.store import Store
-    from ivr.tickets.numbers import take
-    from ivr.views import Views
-
-    settings, book = settings_and_book()
+    settings = load()
     if not settings.database_url and not (settings.home / "hotline.sqlite3").exists():
         raise HotlineError(
             f"there is no database in {settings.home} yet; start with `ivr up`.",
             f"{settings.home} 中还没有数据库;请先运行 ivr up。",
         )
+    from ivr.store.store import Store
+    from ivr.tickets.numbers import take
+    from ivr.views import Views
+
+    _, book = settings_and_book()
 
     async def run() -> R:
         store = Store(settings.database, book.region, take, read_only=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
-from ivr.commands.common import say, settings_and_book, with_store
+from ivr.commands.common import say, with_store
 from ivr.errors import HotlineError
 from ivr.reports.load_profile import (
     BUILT_IN,
@@ -65,10 +64,10 @@ def own_profile() -> Profile | None:
 
 
 def _of_journal() -> Profile:
-    async def work(store: Store, _views: Views) -> list[float]:
-        return await store.call_starts(time.time() - _PROFILE_DAYS * 86_400)
+    async def work(store: Store, views: Views) -> Profile:
+        return from_calls(await store.call_starts(time.time() - _PROFILE_DAYS * 86_400), views.zone)
 
-    return from_calls(with_store(work), ZoneInfo(settings_and_book()[1].timezone))
+    return with_store(work)
 
 
 def profile_document(profile: Profile) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How quickly a day can be planned: a simulated day of the larger city, and the staffing command."""
+"""How quickly a day can be planned: a simulated day of the larger city, the check of its files, the staffing."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ from tools.bench.table import Part, limit, told
 PROJECT = Path(__file__).resolve().parents[2]
 CALLS, AHT_S, PATIENCE_S, ON_DUTY = 3704, 300, 90, "24/24/24"
 DAY_TARGET_S = 2.0
+CHECK_TARGET_S = 1.0
+STAFFING = (
+    "--calls-per-day", str(CALLS), "--aht", str(AHT_S), "--patience", str(PATIENCE_S),
+    "--on-duty", ON_DUTY, "--profile", "built-in", "--json",
+)  # fmt: skip
 
 
 def run(rounds: int) -> Part:
@@ -42,7 +47,16 @@ def run(rounds: int) -> Part:
         ),
         told("events decided a second on virtual time", f"{events / sum(seconds):,.0f}"),
         limit(f"its connection rate beside Erlang A's {expected:.1%}, mean of {rounds} days", off, 1.0, "pp"),
-        told("ivr staffing, whole command, median", f"{statistics.median(_commands(rounds)):.2f} s"),
+        limit(
+            f"`ivr check` of the larger city, whole command, median of {rounds}",
+            statistics.median(_commands("check", str(PROJECT / "queues/profiles/leshan"), rounds=rounds)),
+            CHECK_TARGET_S,
+            "s",
+        ),
+        told(
+            "ivr staffing, whole command, median",
+            f"{statistics.median(_commands('staffing', *STAFFING, rounds=rounds)):.2f} s",
+        ),
     )
     remark = (
         f"Planning: {calls} calls of {rounds} simulated days went through reception, the state tables and "
@@ -52,16 +66,13 @@ def run(rounds: int) -> Part:
     return Part("planning", rows, (remark,))
 
 
-def _commands(rounds: int) -> list[float]:
-    """Return the wall seconds of ``ivr staffing``, Python's own start included."""
-    arguments = ["--calls-per-day", str(CALLS), "--aht", str(AHT_S), "--patience", str(PATIENCE_S)]
-    command = [
-        sys.executable, "-m", "ivr.cli", "staffing", *arguments, "--on-duty", ON_DUTY,
-        "--profile", "built-in", "--json",
-    ]  # fmt: skip
+def _commands(*words: str, rounds: int) -> list[float]:
+    """Return the wall seconds of a command, Python's own start included."""
     seconds = []
     for _ in range(rounds):
         began = time.perf_counter()
-        subprocess.run(command, check=True, cwd=PROJECT, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [sys.executable, "-m", "ivr.cli", *words], check=True, cwd=PROJECT, stdout=subprocess.DEVNULL
+        )
         seconds.append(time.perf_counter() - began)
     return seconds
