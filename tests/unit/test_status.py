@@ -60,7 +60,7 @@ def test_a_command_of_another_user_says_so(
 ) -> None:
     monkeypatch.setenv("IVR_HOME", str(tmp_path))
     monkeypatch.setenv("IVR_LANGUAGE", "en")
-    for name in ("open", "is_dir"):
+    for name in ("open", "is_dir", "exists"):
         plain = getattr(Path, name)
 
         def closed(
