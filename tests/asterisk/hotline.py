@@ -29,6 +29,7 @@ from ivr.store.store import Store
 from ivr.tickets.numbers import take
 from ivr.views import Views
 from tools.phones import Phones, free_udp_port
+from tools.phones.patience import PATIENCE_S
 
 T = TypeVar("T")
 IVR = Path(sys.executable).with_name("ivr")
@@ -50,7 +51,9 @@ def rtp_range(width: int = 400) -> str:
     return f"{first}-{first + width}"
 
 
-def wait_for(what: Callable[[], T | None], limit_s: float = 20.0, why: str | Callable[[], str] = "") -> T:
+def wait_for(
+    what: Callable[[], T | None], limit_s: float = PATIENCE_S, why: str | Callable[[], str] = ""
+) -> T:
     """Wait until ``what`` returns something true; ``why`` is asked only if it does not."""
     deadline = time.monotonic() + limit_s
     while True:
@@ -179,7 +182,7 @@ class Hotline:
         os.kill(pid, number)
         return pid
 
-    def wait_live(self, limit_s: float = 30.0) -> None:
+    def wait_live(self, limit_s: float = PATIENCE_S) -> None:
         """Wait until all parts are live again."""
         wait_for(
             lambda: self.run("status").returncode == 0,
@@ -232,7 +235,7 @@ class Hotline:
         run = Path(self.environment["IVR_HOME"]) / "run"
         return control.ask(run, what, **values)
 
-    def ticket_of(self, number: str, limit_s: float = 40.0) -> dict[str, Any]:
+    def ticket_of(self, number: str, limit_s: float = PATIENCE_S) -> dict[str, Any]:
         """Wait for the finished ticket of a caller, known by the last four digits."""
 
         def finished() -> dict[str, Any] | None:
@@ -243,7 +246,7 @@ class Hotline:
 
         return wait_for(finished, limit_s, lambda: f"a finished ticket of {number}\n{self.logs()}")
 
-    def transcribed(self, number: str, limit_s: float = 30.0) -> dict[str, Any]:
+    def transcribed(self, number: str, limit_s: float = PATIENCE_S) -> dict[str, Any]:
         """Wait for the ticket of a caller with its transcript settled."""
 
         def settled() -> dict[str, Any] | None:

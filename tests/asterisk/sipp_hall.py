@@ -15,6 +15,7 @@ import yaml
 
 from tests.asterisk.hotline import PROJECT, Hotline, rtp_range, running, wait_for
 from tools.phones.handled import Handled
+from tools.phones.patience import PATIENCE_S
 from tools.phones.sipp import kept_udp_port
 
 LINES = [
@@ -91,7 +92,7 @@ class Scene:
         """Return the state of the three-way side."""
         return str(self.hall.hotline.engine("transfer_state", call=self.call_id)["state"])
 
-    def reach(self, state: str, limit_s: float = 6.0) -> None:
+    def reach(self, state: str, limit_s: float = PATIENCE_S) -> None:
         """Wait for a state of the three-way side."""
         seen: dict[str, None] = {}
 
@@ -121,7 +122,7 @@ class Scene:
         people = ("PJSIP/", "Local/q_expert")  # not what announces and whispers
         return [(row[0], row[-2], row[-1]) for row in rows if row[0].startswith(people)]
 
-    def expect_company(self, who: set[str], of: str = "caller", limit_s: float = 4.0) -> None:
+    def expect_company(self, who: set[str], of: str = "caller", limit_s: float = PATIENCE_S) -> None:
         """Wait until the caller, or somebody else, talks with exactly these."""
         seen: list[set[str]] = []
 
@@ -245,7 +246,7 @@ class SippHall:
         """Let a caller talk to an operator."""
         number = self.number()
         phone = self.hotline.phones.calling(number=number, **caller)
-        row = wait_for(lambda: self.talking(number), 20.0, f"an operator answers {number}")
+        row = wait_for(lambda: self.talking(number), why=f"an operator answers {number}")
         scene = Scene(self, phone, row, number)
         scene.expect_company({"caller", "operator"})
         return scene

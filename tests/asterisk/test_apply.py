@@ -88,7 +88,7 @@ def runs(hotline: Hotline) -> int:
 def test_people_who_talk_and_wait_notice_nothing(hotline: Hotline) -> None:
     hotline.man("01", "1900", ring_ms=0)
     talking = hotline.phones.caller(number="15400009001", after_ms=120_000)
-    wait_for(lambda: hotline.call_state("15400009001") == "talking", 20, hotline.logs)
+    wait_for(lambda: hotline.call_state("15400009001") == "talking", why=hotline.logs)
     hotline.phones.caller(number="134[call_number]0000", after_ms=120_000, calls=WAITING, rate=40)
     wait_for(lambda: hotline.waiting() == WAITING, 60, "callers wait")
     before = order(hotline)
@@ -111,7 +111,7 @@ def test_people_who_talk_and_wait_notice_nothing(hotline: Hotline) -> None:
     assert len(json.loads((hotline.home / "secrets.json").read_text())["pins"]["1999"]) == 6
     hotline.engine("login", seat="02", operator="1999")
     wait_for(
-        lambda: "1999" in asterisk(hotline, "queue show q_new"), 10, "the new operator serves the new queue"
+        lambda: "1999" in asterisk(hotline, "queue show q_new"), why="the new operator serves the new queue"
     )
     hotline.engine("logout", seat="02")
     caller = hotline.phones.caller(dialled="00007777", number="15400009002", after_ms=600)
@@ -149,8 +149,8 @@ def test_people_who_talk_and_wait_notice_nothing(hotline: Hotline) -> None:
     assert order(hotline) == before
     hotline.phones.close()
     asterisk(hotline, "channel request hangup all")
-    wait_for(lambda: hotline.waiting() == 0, 30, "everybody has hung up")
-    wait_for(lambda: hotline.engine("seats")[0]["operator"] is None, 20, "the seat is free")
+    wait_for(lambda: hotline.waiting() == 0, why="everybody has hung up")
+    wait_for(lambda: hotline.engine("seats")[0]["operator"] is None, why="the seat is free")
 
 
 def test_an_asterisk_that_differs_is_put_back(hotline: Hotline) -> None:
@@ -215,7 +215,7 @@ def test_an_engine_killed_between_swap_and_verify_finishes_after_the_start(
             done = command.submit(switch, settings, prepared.change, Steps(quiet=True))
             number = prepared.change.id
             wait_for(
-                lambda: history_of(settings).change(number).state is ApplyState.SWAPPED, 30, hotline.logs
+                lambda: history_of(settings).change(number).state is ApplyState.SWAPPED, why=hotline.logs
             )
             os.kill(engine, signal.SIGKILL)
         finally:

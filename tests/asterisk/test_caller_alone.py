@@ -75,7 +75,7 @@ def test_after_help_that_did_not_answer_the_music_is_music_again(place: Callback
     police.behaviour = "486"
     try:
         scene.ask("start", to="110")
-        scene.reach("together", 15.0)
+        scene.reach("together")
     finally:
         police.behaviour = "answer"
     scene.to("inviting")
@@ -93,10 +93,10 @@ def test_who_came_from_110_and_was_called_back_is_not_sent_there_by_the_star_key
     caller = TonePhone(0, C, place.hall.server, name="from 110")
     asserted, login = f"P-Asserted-Identity: <sip:{number}@127.0.0.1>", place.hall.password_of("from-110")
     caller.call("12345", "from-110", asserted, login=("from-110", login))
-    assert until(lambda: hotline.waiting() == 1, 10.0), "110's call does not wait"
+    assert until(lambda: hotline.waiting() == 1), "110's call does not wait"
     time.sleep(GIVES_UP_AFTER_S)
     caller.close()
-    assert until(lambda: hotline.call_state(number) == "callback", 20.0), hotline.call_state(number)
+    assert until(lambda: hotline.call_state(number) == "callback"), hotline.call_state(number)
     place.expect(number)
     scene = place.scene(0)
     police.invites.clear()
@@ -121,7 +121,7 @@ def test_help_that_the_dialplan_calls_is_told_the_department_line(place: Callbac
     police.invites.clear()
     caller = TonePhone(0, C, place.hall.server, name="dials 12366")
     caller.call("12366", "15499990366")
-    assert until(lambda: place.hall.hotline.waiting() == 1, 10.0)
+    assert until(lambda: place.hall.hotline.waiting() == 1)
     caller.press("*")
     assert until(lambda: police.hears(TONES) == {C}), f"{len(police.invites)} calls"
     assert "X-IVR-Line: tax_12366" in police.invites[0][1]

@@ -48,11 +48,10 @@ def test_a_minute_without_the_manager_under_load_loses_no_ticket(
     time.sleep(4)
     line.cut(60)
     assert calls.wait(60) == 0, calls.errors()
-    hotline.wait_live(30)
+    hotline.wait_live()
     wait_for(
         lambda: len(hotline.tickets()) == 350 and all(t["outcome"] for t in hotline.tickets()),
-        40,
-        hotline.logs,
+        why=hotline.logs,
     )
     tickets = hotline.tickets()
     assert len({ticket["call_id"] for ticket in tickets}) == 350
@@ -68,7 +67,7 @@ def test_a_change_reaches_the_city_s_asterisk_without_a_restart(
 ) -> None:
     hotline, _, city = attached
     waiting = hotline.phones.caller(number="15400008001", after_ms=60_000)
-    wait_for(lambda: hotline.waiting() == 1, 20, hotline.logs)
+    wait_for(lambda: hotline.waiting() == 1, why=hotline.logs)
     config = Path(hotline.environment["IVR_CONFIG"])
     with (config / "queues.yaml").open("a", encoding="utf-8") as file:
         file.write("  - {id: q_townhall, name: 新队列, strategy: random}\n")

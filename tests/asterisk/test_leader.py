@@ -83,7 +83,7 @@ def test_somebody_who_may_lead_but_does_not_lead_now_hears_no_call(place: Hall) 
     phone = TonePhone(0, T, place.server, name="not the leader")
     phone.call(f"*17{talks}", f"seat{mine}", login=(f"seat{mine}", place.password(mine)))
     assert until(lambda: phone.up), "the code is not answered"
-    assert until(lambda: not phone.up, 10.0), "nobody sees them off"
+    assert until(lambda: not phone.up), "nobody sees them off"
     heard = [phone.heard_share(tone, phone.answered_at, phone.ended_at) for tone in (C, O)]
     assert min(heard) < 0.5, f"caller and operator were heard: {heard}"  # a prompt has some of every tone
     scene.hear(caller={O}, operator={C})
@@ -102,7 +102,7 @@ def test_who_is_relieved_wraps_up_and_the_recording_goes_on_with_the_leader(plac
     leader = TonePhone(0, T, place.server, name="leader")
     leader.call(f"*18{theirs}", f"seat{mine}", login=(f"seat{mine}", place.password(mine)))
     assert until(lambda: scene.caller.hears(TONES) == {T} and leader.hears(TONES) == {C}), scene.hears()
-    wait_for(lambda: state_of(place, theirs) == "wrap_up" or None, 5.0, "who was relieved wraps up")
+    wait_for(lambda: state_of(place, theirs) == "wrap_up" or None, why="who was relieved wraps up")
     assert state_of(place, mine) not in ("wrap_up", "ready"), "the leader talks"
     talked_from = time.monotonic()
     time.sleep(3.0)  # longer than a recording needs to be closed
@@ -114,7 +114,7 @@ def test_who_is_relieved_wraps_up_and_the_recording_goes_on_with_the_leader(plac
     main = next(event for event in closed if not event.get("track"))
     assert main["seconds"] > talked_s * 0.8, "the part with the leader is missing"
     assert not [event for event in ticket["events"] if event["kind"] == "recording_failed"]
-    wait_for(lambda: state_of(place, mine) == "wrap_up" or None, 5.0, "the leader wraps up too")
+    wait_for(lambda: state_of(place, mine) == "wrap_up" or None, why="the leader wraps up too")
 
 
 def test_the_leader_who_speaks_with_both_is_heard_by_all_of_a_room_and_goes_with_the_others(
@@ -231,13 +231,13 @@ def test_the_leader_listens_to_a_callback_too(place: Hall, shared: tuple[Hall, T
         place.hotline.engine("pause", seat=seat, reason="1")
     caller = TonePhone(0, C, place.server, name="gives up")
     caller.call("12345", number)
-    assert until(lambda: place.hotline.waiting() == 1, 10.0)
+    assert until(lambda: place.hotline.waiting() == 1)
     time.sleep(5.5)  # from five seconds on a missed call is called back
     caller.close()
-    wait_for(lambda: place.hotline.call_state(number) == "callback", 10.0, "the callback is noted")
+    wait_for(lambda: place.hotline.call_state(number) == "callback", why="the callback is noted")
     place.hotline.engine("resume", seat=seats[0])
     operator = place.operators[seats[0]]
-    assert until(lambda: citizen.hears(TONES) == {O} and operator.hears(TONES) == {C}, 20.0), (
+    assert until(lambda: citizen.hears(TONES) == {O} and operator.hears(TONES) == {C}), (
         f"citizen {citizen.up} {citizen.hears(TONES)}, operator {operator.up} {operator.hears(TONES)}"
     )
     leader = TonePhone(0, T, place.server, name="leader")

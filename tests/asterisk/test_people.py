@@ -19,6 +19,7 @@ from ivr import deployment
 from ivr.control import Refused
 from ivr.settings import load
 from tests.asterisk.hotline import Hotline, wait_for
+from tools.phones.patience import PATIENCE_S
 
 pytestmark = pytest.mark.asterisk
 
@@ -85,7 +86,7 @@ class Floor:
         row: dict[str, Any] = next(row for row in self.engine("seats") if row["seat"] == seat)
         return row
 
-    def wait_state(self, seat: str, state: str, limit_s: float = 20.0) -> dict[str, Any]:
+    def wait_state(self, seat: str, state: str, limit_s: float = PATIENCE_S) -> dict[str, Any]:
         def there() -> dict[str, Any] | None:
             row = self.seat(seat)
             return row if row["state"] == state else None
@@ -97,7 +98,7 @@ class Floor:
         assert self.hotline.phones.caller(number=number, after_ms=after_ms).wait() == 0
         return self.hotline.ticket_of(number)
 
-    def answered(self, number: str, limit_s: float = 20.0) -> None:
+    def answered(self, number: str, limit_s: float = PATIENCE_S) -> None:
         wait_for(
             lambda: self.hotline.call_state(number) == "talking",
             limit_s,
@@ -116,7 +117,7 @@ class Floor:
         for row in self.engine("seats"):
             if row["operator"] is not None:
                 self.engine("logout", seat=row["seat"])
-        wait_for(lambda: self.hotline.waiting() == 0, 10, "nobody waits any more")
+        wait_for(lambda: self.hotline.waiting() == 0, why="nobody waits any more")
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +173,7 @@ def test_the_operator_ends_the_wrap_up_early_and_the_next_call_rings_at_once(flo
     assert floor.hotline.phones.caller(number="15500000111", after_ms=3500).wait() == 0
     floor.wait_state("01", "wrap_up")
     waiting = floor.hotline.phones.caller(number="15500000112", after_ms=4000)
-    wait_for(lambda: floor.hotline.waiting() == 1, 10, "the next caller waits")
+    wait_for(lambda: floor.hotline.waiting() == 1, why="the next caller waits")
     floor.engine("resume", seat="01")
     resumed = time.time()
     assert waiting.wait() == 0
@@ -207,12 +208,12 @@ def test_a_kill_of_the_engine_and_a_restart_of_asterisk_take_no_second_of_wrap_u
     left = time.time()
     hotline.kill("asterisk")
     hotline.wait_live()
-    members = wait_for(lambda: shown_members(hotline), 10, "members are back")
+    members = wait_for(lambda: shown_members(hotline), why="members are back")
     assert members["seat02"] == "meal"
     if time.time() < left + WRAP_UP_S - 1.5:
         assert members["seat01"] == "wrap_up"
     floor.wait_state("01", "ready")
-    wait_for(lambda: shown_members(hotline)["seat01"] == "", 5, "calls come again")
+    wait_for(lambda: shown_members(hotline)["seat01"] == "", why="calls come again")
 
 
 def asterisk(hotline: Hotline, command: str) -> str:
@@ -259,7 +260,7 @@ def dial(hotline: Hotline, seat: str, code: str, keys: str = "") -> None:
     phone = hotline.phones.caller(
         dialled=code, number=user, user=user, password=password, keys=keys, stays=True
     )
-    assert phone.wait(40) == 0, phone.errors()
+    assert phone.wait() == 0, phone.errors()
 
 
 def pin_of(hotline: Hotline, operator: str) -> str:
@@ -279,7 +280,7 @@ def test_the_leader_sets_the_mode_by_command_and_by_phone_and_nobody_else_does(f
     now = floor.engine("mode")
     assert (now["mode"], now["by"], now["leader"], now["acting"]) == ("emergency", "1001", "1001", False)
     floor.restart_engine()
-    assert wait_for(lambda: floor.engine("mode"), 5)["mode"] == "emergency"
+    assert wait_for(lambda: floor.engine("mode"))["mode"] == "emergency"
     assert hotline.run("mode", "set", "holiday", "--by", "1002").returncode == 1
     done = hotline.run("mode", "set", "regular", "--by", "1001")
     assert done.returncode == 0, done.stderr
@@ -292,18 +293,18 @@ def test_an_expert_queue_where_nobody_is_left_gives_its_callers_back_to_their_pl
     floor.engine("pause", seat="03", reason="rest")
     asterisk(hotline, "dialplan add extension 1,1,Queue,q_market into ivr-test-market")
     early = hotline.phones.caller(number="15500000141", after_ms=110_000)
-    wait_for(lambda: hotline.waiting() == 1, 10, "the first waits")
+    wait_for(lambda: hotline.waiting() == 1, why="the first waits")
     channel = next(
         line.split("!")[0]
         for line in asterisk(hotline, "core show channels concise").splitlines()
         if "Queue" in line
     )
     asterisk(hotline, f"channel redirect {channel} ivr-test-market,1,1")
-    wait_for(lambda: floor.engine("queues")[1]["waiting"] == 1, 10, "the expert queue has the first")
+    wait_for(lambda: floor.engine("queues")[1]["waiting"] == 1, why="the expert queue has the first")
     later = hotline.phones.caller(number="15500000142", after_ms=110_000)
-    wait_for(lambda: hotline.waiting() == 1, 10, "a later caller waits in the general queue")
+    wait_for(lambda: hotline.waiting() == 1, why="a later caller waits in the general queue")
     floor.engine("logout", seat="03")
-    wait_for(lambda: hotline.waiting() == 2, 10, lambda: "both are in the general queue" + hotline.logs())
+    wait_for(lambda: hotline.waiting() == 2, why=lambda: "both are in the general queue" + hotline.logs())
     order = [
         line.split()[1]
         for line in asterisk(hotline, "queue show q_general").splitlines()
@@ -339,7 +340,7 @@ def test_a_change_of_shifts_disturbs_neither_who_talks_nor_who_waits_nor_who_sta
     talking = hotline.phones.caller(number="15500000151", after_ms=110_000)
     floor.answered("15500000151")
     waiting = hotline.phones.caller(number="15500000152", after_ms=110_000)
-    wait_for(lambda: hotline.waiting() == 1, 10, "somebody waits")
+    wait_for(lambda: hotline.waiting() == 1, why="somebody waits")
     assert floor.engine("mode")["leader"] == "1001", "the change comes later"
     wait_for(lambda: floor.engine("mode")["leader"] == "1004", 90, "the new leader leads")
     time.sleep(3.5)  # a look at the floor lies between
@@ -378,7 +379,7 @@ def test_no_call_rings_in_the_instant_before_the_engine_has_heard_of_the_end(flo
         if line.startswith("PJSIP/trunk")
     )
     second = hotline.phones.caller(number="15500000162", stays=True)
-    wait_for(lambda: hotline.waiting() == 1, 10, "the next caller waits")
+    wait_for(lambda: hotline.waiting() == 1, why="the next caller waits")
     engine = hotline.kill("engine", signal.SIGSTOP)
     try:
         asterisk(hotline, f"channel request hangup {talking}")

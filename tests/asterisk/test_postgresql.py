@@ -40,7 +40,7 @@ def test_a_call_on_postgresql_leaves_the_same_ticket_also_when_the_server_was_aw
         )
         second = "15400000002"
         assert hotline.phones.caller(number=second, after_ms=1500).wait() == 0
-        wait_for(lambda: hotline.parts()["database"]["state"] == "down", 10, "the trouble is shown")
+        wait_for(lambda: hotline.parts()["database"]["state"] == "down", why="the trouble is shown")
         asyncio.run(postgresql.execute("ALTER DATABASE hotline ALLOW_CONNECTIONS true"))
         assert hotline.ticket_of(second)["source"] == "live"
         assert len(hotline.tickets()) == 2

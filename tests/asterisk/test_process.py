@@ -128,5 +128,5 @@ def test_asterisks_logs_never_fill_the_disk(tmp_path: Path) -> None:
             file.truncate(17 * 1024 * 1024)
         for number in range(7):
             (log.parent / f"security.log.{number}").touch()
-        wait_for(lambda: log.stat().st_size < 1_000_000, 30, "a fresh messages.log")
-        wait_for(lambda: not (log.parent / "security.log.5").exists(), 5, "the oldest logs deleted")
+        wait_for(lambda: log.stat().st_size < 1_000_000, why="a fresh messages.log")
+        wait_for(lambda: not (log.parent / "security.log.5").exists(), why="the oldest logs deleted")

@@ -243,7 +243,7 @@ def test_an_engine_killed_in_the_menu_loses_nobody(city: Hotline) -> None:
         if seat["operator"] is not None:
             city.unman(seat["seat"])
     caller = call(city, number, after_ms=9000)
-    wait_for(lambda: caller.ear.seconds > SHORT_S / 2, 10, "the menu in the caller's ear")
+    wait_for(lambda: caller.ear.seconds > SHORT_S / 2, why="the menu in the caller's ear")
     os.kill(pid, signal.SIGKILL)
     finished({"caller": caller})
     city.wait_live()
@@ -252,7 +252,7 @@ def test_an_engine_killed_in_the_menu_loses_nobody(city: Hotline) -> None:
         return [event["kind"] for event in city.ticket_of(number)["events"]]
 
     # the end may be heard live, and that the caller was queued meanwhile only told by Asterisk's records
-    wait_for(lambda: "queued" in kinds(), 30, "the queue of a call that nobody heard")
+    wait_for(lambda: "queued" in kinds(), why="the queue of a call that nobody heard")
     ticket = city.ticket_of(number)
     assert [row["call_id"] for row in city.tickets()].count(ticket["call_id"]) == 1
     assert ticket["outcome"] == "abandoned"

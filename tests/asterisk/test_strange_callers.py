@@ -104,7 +104,7 @@ def test_a_recording_of_no_length_is_said_in_the_ticket(quick_hotline: Hotline) 
     quick_hotline.man("01", "1001", ring_ms=0)
     number = "15400006001"
     caller = quick_hotline.phones.caller(number=number, after_ms=9000)
-    wait_for(lambda: quick_hotline.call_state(number) == "talking", 9, "they talk, and nobody sends a sound")
+    wait_for(lambda: quick_hotline.call_state(number) == "talking", why="they talk, and nobody sends a sound")
     caller.wait()
     ticket = quick_hotline.transcribed(number)
     assert ticket["outcome"] == "answered"
@@ -132,20 +132,20 @@ def test_an_unknown_address_is_refused_whatever_it_calls_itself(quick_hotline: H
         answer = stranger.recv(4096).split(b"\r\n")[0]
     assert answer == b"SIP/2.0 401 Unauthorized"
     log = quick_hotline.home / "asterisk/log/security.log"
-    wait_for(lambda: f"127.0.0.9/{port}" in log.read_text(), 10, "it is a security event")
+    wait_for(lambda: f"127.0.0.9/{port}" in log.read_text(), why="it is a security event")
     assert len(quick_hotline.tickets()) == before
 
 
 def test_a_diversion_from_110_hears_no_prompt_and_goes_before_everybody(quick_hotline: Hotline) -> None:
     waiting = [quick_hotline.phones.caller(number=f"1540000700{i}", stays=True) for i in range(2)]
-    wait_for(lambda: quick_hotline.waiting() == 2, 15, "two callers wait")
+    wait_for(lambda: quick_hotline.waiting() == 2, why="two callers wait")
     secrets = json.loads((quick_hotline.home / "secrets.json").read_text())
     police = from_110(quick_hotline, secrets["sip"]["from-110"], "15400007009")
-    wait_for(lambda: quick_hotline.waiting() == 3, 15, "the police waits too")
+    wait_for(lambda: quick_hotline.waiting() == 3, why="the police waits too")
     quick_hotline.man("05", "1005", talk_ms=600)
-    assert police.wait(20) == 0, police.errors()
+    assert police.wait() == 0, police.errors()
     for caller in waiting:
-        assert caller.wait(30) == 0, caller.errors()
+        assert caller.wait() == 0, caller.errors()
     first = quick_hotline.ticket_of("15400007009")
     assert first["source"] == first["channel"] == "110_diversion"
     assert first["police_ref"] == "JJ-2026.1122_0001", "what could be more than a name is left out"
@@ -177,7 +177,7 @@ def test_a_seat_logs_in_and_out_by_star_code_and_pin(quick_hotline: Hotline) -> 
         phone = quick_hotline.phones.caller(
             dialled=code, number=user, user=user, password=password, keys=keys, stays=True
         )
-        assert phone.wait(40) == 0, phone.errors()
+        assert phone.wait() == 0, phone.errors()
 
     wrong = "000000" if pin != "000000" else "111111"
     dial("*111006", wrong * 3)
@@ -207,7 +207,7 @@ def test_a_seat_whose_phone_is_forwarded_sends_no_caller_anywhere(quick_hotline:
         quick_hotline.phones.register({"seat09": secrets["sip"]["seat09"]}, {"seat09": phone.port})
         quick_hotline.engine("login", seat="09", operator="1009")
         quick_hotline.phones.caller(number=number, stays=True)
-        wait_for(lambda: len(phone.invites) >= 2, 20, "the telephone was rung twice")
+        wait_for(lambda: len(phone.invites) >= 2, why="the telephone was rung twice")
         quick_hotline.man("10", "1010", talk_ms=500)
         ticket = quick_hotline.ticket_of(number)
     quick_hotline.unman("09")
@@ -221,6 +221,6 @@ def test_asterisk_lost_nothing_and_leaked_nothing(quick_hotline: Hotline) -> Non
         text = (Path(quick_hotline.home) / "asterisk/log/messages.log").read_text(errors="replace")
         return "segfault" not in text and quick_hotline.waiting() == 0
 
-    wait_for(calm, 20, "no caller is left over")
+    wait_for(calm, why="no caller is left over")
     states = {call["state"] for call in quick_hotline.ask("calls", "list")}
     assert states == {"ended"}

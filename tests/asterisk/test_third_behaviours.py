@@ -48,7 +48,6 @@ class Row:
     then: str
     reasons: tuple[str, ...] = ()
     outcome: str = "answered"
-    limit_s: float = 6.0
 
     @property
     def name(self) -> str:
@@ -63,22 +62,21 @@ def hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SippHall]:
 
 
 CENTRE, UNIT, EXPERT, SEAT = "subcenter", "unit", "expert", "seat"
-SLOW_S = 33.0
 ABSENT = f"subcenter:{LINES[5]}"
 LATE = ("no_answer", "busy", "refused")
 ROWS = (
     # the slow ones first: nobody answers, until a deadline
-    Row(EXPERT, ("rings always",), "together", BACK, ("no_answer",), limit_s=SLOW_S),
-    Row(CENTRE, ("answers",), "asking together", BACK, ("unheeded",), limit_s=SLOW_S),
-    Row(CENTRE, ("silent",), "together", BACK, ("no_answer",), limit_s=SLOW_S),
-    Row(CENTRE, ("nobody",), "together", BACK, ("no_answer",), limit_s=SLOW_S),
-    Row(SEAT, ("rings",), "together", BACK, ("no_answer",), limit_s=SLOW_S),
-    Row(EXPERT, ("busy always",), "together", BACK, ("no_answer",), limit_s=SLOW_S),
-    Row(UNIT, ("silent", "busy", "rings, refuses", "answers"), JOINS, THREE, LATE, limit_s=SLOW_S),
-    Row("119", ("silent", "answers"), "three_way", THREE, ("no_answer",), limit_s=SLOW_S),
-    Row("120", ("rings", "silent"), "together", BACK, ("no_answer", "no_answer"), limit_s=SLOW_S),
+    Row(EXPERT, ("rings always",), "together", BACK, ("no_answer",)),
+    Row(CENTRE, ("answers",), "asking together", BACK, ("unheeded",)),
+    Row(CENTRE, ("silent",), "together", BACK, ("no_answer",)),
+    Row(CENTRE, ("nobody",), "together", BACK, ("no_answer",)),
+    Row(SEAT, ("rings",), "together", BACK, ("no_answer",)),
+    Row(EXPERT, ("busy always",), "together", BACK, ("no_answer",)),
+    Row(UNIT, ("silent", "busy", "rings, refuses", "answers"), JOINS, THREE, LATE),
+    Row("119", ("silent", "answers"), "three_way", THREE, ("no_answer",)),
+    Row("120", ("rings", "silent"), "together", BACK, ("no_answer", "no_answer")),
     # a unit: each way fails in another manner
-    Row(UNIT, ("busy", "wrong", "refuses", "answers"), TAKES, CONSULT, ("busy", "wrong", "refused"), limit_s=SLOW_S),
+    Row(UNIT, ("busy", "wrong", "refuses", "answers"), TAKES, CONSULT, ("busy", "wrong", "refused")),
     Row(UNIT, ("busy", "no codec", "wrong", "refuses"), "together", BACK, ("busy", "congestion", "wrong", "refused")),
     Row(UNIT, ("answers",), "asking t:2 together", BACK, ("refused",)),
     Row(UNIT, ("busy", "answers"), "asking t:bye together", BACK, ("busy", "refused")),
@@ -131,10 +129,10 @@ ROWS = (
 )  # fmt: skip
 
 
-def act(scene: Scene, word: str, target: str, limit_s: float) -> None:
+def act(scene: Scene, word: str, target: str) -> None:
     """Do what one word of a row says."""
     if word in TransferState.__members__.values():
-        scene.reach(word, limit_s)
+        scene.reach(word)
         return
     who, _, what = word.partition(":")
     phone = {"t": scene.third, "o": scene.operator, "c": scene.caller}[who]
@@ -149,12 +147,12 @@ def act(scene: Scene, word: str, target: str, limit_s: float) -> None:
         refusals = scene.refusals()
         other = next(name for name in scene.hall.targets if name.startswith("subcenter:") and name != target)
         scene.dial(target if what == "same" else other)
-        wait_for(lambda: scene.refusals() > refusals, 6.0, "the refusal")
+        wait_for(lambda: scene.refusals() > refusals, why="the refusal")
     elif what == "refer":
         phone.transfer_on(f"sip:12345@127.0.0.1:{scene.hall.hotline.sip_port}")
     else:
         if who == "o":  # its keys mean something in the room
-            wait_for(lambda: scene.company("operator") not in (set(), COMPANY[BACK]), 6.0, "the room")
+            wait_for(lambda: scene.company("operator") not in (set(), COMPANY[BACK]), why="the room")
         phone.press(what)
 
 
@@ -181,7 +179,7 @@ def play(hall: SippHall, row: Row) -> tuple[str, str]:
                 scene.put(port, does)
             scene.dial(free)
             for word in row.acts.split():
-                act(scene, word, free, row.limit_s)
+                act(scene, word, free)
             scene.expect_company(COMPANY[row.then], "operator" if row.then == CONSULT else "caller")
             scene.close()
             reasons = scene.reasons()

@@ -48,7 +48,7 @@ def police(hall: SippHall) -> list[Handled]:
 
 def refused(scene: Scene, reason: str, count: int) -> None:
     """Wait until so many refusals are in the journal, all for one reason, and nothing else has changed."""
-    wait_for(lambda: scene.refusals() == count, 6.0, f"refusal {count}")
+    wait_for(lambda: scene.refusals() == count, why=f"refusal {count}")
     reasons = [event["reason"] for event in scene.events() if event.get("what") == "transfer refused"]
     assert reasons == [reason] * count
     assert (scene.state(), scene.company()) == ("idle", TOGETHER)
@@ -89,20 +89,20 @@ def test_a_caller_from_110_who_presses_star_while_waiting_stays_in_the_queue_and
     hall: SippHall, police: list[Handled]
 ) -> None:
     for seat in ("01", "02"):
-        wait_for(lambda: all(row["state"] != "talking" for row in hall.hotline.engine("seats")), 10)
+        wait_for(lambda: all(row["state"] != "talking" for row in hall.hotline.engine("seats")))
         hall.hotline.unman(seat)
     number = hall.number()
     citizen = hall.hotline.phones.calling(number=hall.number())
     caller = hall.hotline.phones.calling(number=number, **from_110(hall))
-    wait_for(lambda: hall.hotline.waiting() == 2, 15, "both wait")
+    wait_for(lambda: hall.hotline.waiting() == 2, why="both wait")
     caller.press("*")
     rows = hall.hotline.engine("open_calls")
     call_id = next(row["call_id"] for row in rows if row["caller"].endswith(number[-4:]))
     noted = {"what": "transfer refused", "target": "110", "reason": "loop", "by": "caller"}
-    wait_for(lambda: noted in hall.events(call_id), 10, "the star key leads to no loop")
-    wait_for(lambda: hall.hotline.waiting() == 2, 10, "they wait again")
+    wait_for(lambda: noted in hall.events(call_id), why="the star key leads to no loop")
+    wait_for(lambda: hall.hotline.waiting() == 2, why="they wait again")
     hall.hotline.engine("login", seat="01", operator="1101")
-    row = wait_for(lambda: hall.talking(number), 15, "an operator answers whoever pressed * first")
+    row = wait_for(lambda: hall.talking(number), why="an operator answers whoever pressed * first")
     scene = Scene(hall, caller, row, number)
     scene.expect_company(TOGETHER)
     citizen.hang_up()
@@ -145,7 +145,7 @@ def test_a_destination_that_is_ourselves_is_never_dialled(hall: SippHall) -> Non
         assert "destination" in command(scene, target)
     refused(scene, "wrong", 2)
     scene.dial(SELF_HELP)
-    wait_for(lambda: any(event.get("target") == SELF_HELP for event in scene.events()), 6.0, "help")
+    wait_for(lambda: any(event.get("target") == SELF_HELP for event in scene.events()), why="help")
     scene.reach("together")
     scene.expect_company(TOGETHER)
     assert len(hall.hotline.engine("open_calls")) == 1, "we have not called ourselves"
@@ -172,7 +172,7 @@ def test_an_emergency_takes_the_place_of_a_department(hall: SippHall, state: str
     scene.expect_company(company, "operator")
     scene.put(hall.targets["119"].ports[0], "answers")
     scene.dial("119")
-    wait_for(lambda: scene.third.happened("up"), 6.0, "119 answers")
+    wait_for(lambda: scene.third.happened("up"), why="119 answers")
     scene.reach("three_way")
     scene.expect_company(THREE)
     assert scene.thirds[0].wait() == 0, "the department has gone"

@@ -198,7 +198,7 @@ def test_help_joins_caller_and_operator_at_once_and_knows_who_calls(place: Hall)
     assert f"X-IVR-Call: {scene.call_id}" in invite and "X-IVR-Dialled: 12345" in invite
     assert f"<sip:{scene.number}@" in invite, "help sees who calls"
     scene.hear(caller={O}, operator={C})
-    assert until(lambda: bool(second.invites), 12.0), "after ten seconds the next route is called"
+    assert until(lambda: bool(second.invites)), "after ten seconds the next route is called"
     scene.third = second
     scene.hear(caller={O, T}, operator={C, T}, third={C, O})
     scene.close()
@@ -269,10 +269,10 @@ def test_help_that_nobody_answers_sends_the_caller_to_the_head_of_the_queue(plac
     assert until(lambda: place.hotline.waiting() == 1)
     phone = star(place, number, 1.5)
     try:
-        wait_for(lambda: journalled(place, "154****1009", "emergency_failed"), 20.0, "help did not answer")
-        wait_for(lambda: place.hotline.waiting() == 2 or None, 15.0, "the caller is in the queue again")
+        wait_for(lambda: journalled(place, "154****1009", "emergency_failed"), why="help did not answer")
+        wait_for(lambda: place.hotline.waiting() == 2 or None, why="the caller is in the queue again")
         place.hotline.engine("login", seat="01", operator="1001")
-        wait_for(lambda: place.talking(number), 10.0, "an operator answers whoever called help first")
+        wait_for(lambda: place.talking(number), why="an operator answers whoever called help first")
         assert not place.talking("15499991010")
     finally:
         phone.close()
@@ -310,9 +310,10 @@ def test_each_party_of_a_room_has_a_track_of_its_own(place: Hall) -> None:
     scene.to("three_way")
     time.sleep(1.0)
     scene.close()
-    ticket = wait_for(lambda: _settled(scene), 20.0, "the transcript")
+    ticket = wait_for(lambda: _settled(scene), why="the transcript")
     sides = [tuple(recording["sides"]) for recording in ticket["recordings"]]
-    assert sides == [("caller", "operator"), ("operator",), ("third",)]
+    assert sides[0] == ("caller", "operator")
+    assert sorted(sides[1:]) == [("operator",), ("third",)], "both come into the room at the same moment"
     assert all(recording["from_s"] >= 0 for recording in ticket["recordings"][1:])
     assert not [event for event in ticket["events"] if event["kind"] == "recording_failed"]
     legs = place.hotline.ask("calls", "show", scene.call_id)["legs"]
@@ -380,14 +381,13 @@ def test_rooms_go_on_through_a_kill_of_the_engine_and_the_deadlines_still_hold(p
     for state, scene in scenes.items():
         if state != "consulting":
             assert scene.state() == state
-    scenes["consulting"].hear(5.0, caller={O}, operator={C})
+    scenes["consulting"].hear(caller={O}, operator={C})
     scenes["asking"].third.press("1")
     scenes["asking"].reach("consulting")
     scenes["three_way"].operator.hang_up()
     scenes["three_way"].reach("handed_off")
-    scenes["inviting"].reach("together", 30.0)
-    late = time.monotonic() - began - 25.0
-    assert 0.0 <= late < (restarted - began) * 0.7, (
+    scenes["inviting"].reach("together")
+    assert began + 25.0 <= time.monotonic() < restarted + 25.0, (
         "the deadline counts from the ringing, not from the restart"
     )
     for scene in scenes.values():

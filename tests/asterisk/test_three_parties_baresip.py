@@ -40,7 +40,7 @@ class Room:
         return str(self.hall.hotline.engine("transfer_state", call=self.call_id)["state"])
 
     def reach(self, state: str) -> None:
-        assert until(lambda: self.state() == state, 6.0), f"{self.state()}, not {state}: {self.told()}"
+        assert until(lambda: self.state() == state), f"{self.state()}, not {state}: {self.told()}"
 
     def hear(self, caller: set[int], third: set[int]) -> None:
         """Wait until caller and department hear these."""
@@ -51,7 +51,7 @@ class Room:
             heard.append((set(self.caller.hears(TONES)), set(self.third.hears(TONES))))
             return heard[-1] == wanted
 
-        assert until(so, 4.0), f"heard {heard[-1]}, not {wanted}: {self.told()}"
+        assert until(so), f"heard {heard[-1]}, not {wanted}: {self.told()}"
 
     def told(self) -> str:
         return self.softphone.said()[-1500:]
@@ -78,11 +78,11 @@ def room(hall: SippHall, tmp_path: Path) -> Iterator[Room]:
     user, ports = f"seat{SEAT}", (kept_udp_port(), kept_udp_port())
     softphone = Baresip(tmp_path / "baresip", user, hall.passwords()[user], server, ports, OPERATOR)
     try:
-        wait_for(lambda: _registered(hall) or None, 15.0, f"baresip is registered\n{softphone.log}")
+        wait_for(lambda: _registered(hall) or None, why=f"baresip is registered\n{softphone.log}")
         hall.hotline.engine("login", seat=SEAT, operator=NUMBER)
         number = hall.number()
         caller.call("12345", number)
-        row = wait_for(lambda: hall.talking(number), 15.0, "the softphone answers")
+        row = wait_for(lambda: hall.talking(number), why="the softphone answers")
         room = Room(hall, softphone, caller, third, target, row["call_id"], number)
         room.hear({OPERATOR}, set())
         yield room
@@ -139,7 +139,7 @@ def test_a_department_on_baresip_takes_with_a_key_and_speaks_and_hangs_up(room: 
     ports = (room.hall.targets[target].ports[0], kept_udp_port())
     department = Baresip(tmp_path / "unit", "1", "-", room.caller.server, ports, THIRD, registers=False)
     try:
-        wait_for(lambda: "is ready" in department.said() or None, 10.0, "baresip is ready")
+        wait_for(lambda: "is ready" in department.said() or None, why="baresip is ready")
         room.softphone.press(room.hall.codes[target])
         room.reach("asking")
         department.press("1")
@@ -159,10 +159,10 @@ def test_an_operator_on_baresip_calls_119_with_three_keys(room: Room) -> None:
     helper = TonePhone(room.hall.targets["119"].ports[0], THIRD, server, name="119")
     try:
         room.softphone.press("*19")
-        assert until(lambda: helper.up, 6.0), room.told()
+        assert until(lambda: helper.up), room.told()
         room.reach("three_way")
         expected = {float(CALLER), float(OPERATOR)}
-        assert until(lambda: set(helper.hears(TONES)) == expected, 4.0), helper.hears(TONES)
+        assert until(lambda: set(helper.hears(TONES)) == expected), helper.hears(TONES)
         room.hear({OPERATOR, THIRD}, set())
     finally:
         helper.close()

@@ -41,7 +41,7 @@ def hotline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hotline]:
 def talking(hotline: Hotline, number: str) -> str:
     """Let somebody call and reach the operator; return the call's id."""
     hotline.phones.caller(number=number, after_ms=12_000)
-    wait_for(lambda: hotline.call_state(number) == "talking", 20, hotline.logs)
+    wait_for(lambda: hotline.call_state(number) == "talking", why=hotline.logs)
     calls: list[dict[str, Any]] = hotline.ask("calls", "list")
     return next(str(call["call_id"]) for call in calls if call["state"] == "talking")
 
@@ -51,9 +51,9 @@ def test_an_operator_hands_a_caller_to_119_and_leaves(hotline: Hotline) -> None:
     call = talking(hotline, number)
     done = hotline.run("transfer", "start", "--call", call, "--to", "119")
     assert done.returncode == 0, done.stderr
-    wait_for(lambda: hotline.call_state(number) == "three_way", 10, hotline.logs)
+    wait_for(lambda: hotline.call_state(number) == "three_way", why=hotline.logs)
     assert hotline.run("transfer", "leave", "--call", call).returncode == 0
-    wait_for(lambda: hotline.call_state(number) == "handed_off", 10, hotline.logs)
+    wait_for(lambda: hotline.call_state(number) == "handed_off", why=hotline.logs)
     ticket = hotline.ticket_of(number)
     assert ticket["outcome"] == "handed_off"
     legs = hotline.ask("calls", "show", call)["legs"]
@@ -64,10 +64,10 @@ def test_an_operator_hands_a_caller_to_119_and_leaves(hotline: Hotline) -> None:
 
 def test_when_120_is_busy_the_caller_is_still_with_the_operator(hotline: Hotline) -> None:
     number = "15400005102"
-    wait_for(lambda: hotline.engine("seats")[0]["state"] == "ready", 20, "the operator is free again")
+    wait_for(lambda: hotline.engine("seats")[0]["state"] == "ready", why="the operator is free again")
     call = talking(hotline, number)
     assert hotline.run("transfer", "start", "--call", call, "--to", "120").returncode == 0
-    wait_for(lambda: hotline.engine("transfer_state", call=call)["state"] == "together", 15, hotline.logs)
+    wait_for(lambda: hotline.engine("transfer_state", call=call)["state"] == "together", why=hotline.logs)
     assert hotline.call_state(number) == "talking"
     ticket = hotline.ticket_of(number)
     assert ticket["outcome"] == "answered"

@@ -46,7 +46,7 @@ class Floor:
         self.hotline.phones.register({user: passwords[user]}, {user: phone.port})
         if self.row(seat)["operator"] is None:
             self.hotline.engine("login", seat=seat, operator=f"10{seat}")
-        wait_for(lambda: self.row(seat)["registered"], 10, f"seat {seat} is there")
+        wait_for(lambda: self.row(seat)["registered"], why=f"seat {seat} is there")
         return phone
 
     def row(self, seat: str) -> dict[str, Any]:
@@ -59,9 +59,9 @@ class Floor:
         caller.call("12345", number)
         return caller, number
 
-    def hears(self, phone: TonePhone, tone: float, limit_s: float, why: str) -> None:
+    def hears(self, phone: TonePhone, tone: float, why: str) -> None:
         heard: Callable[[], bool] = lambda: phone.hears((FIRST, SECOND)) == {tone}  # noqa: E731
-        assert until(heard, limit_s), f"{why}: hears {phone.hears((FIRST, SECOND))} {self.hotline.logs()}"
+        assert until(heard), f"{why}: hears {phone.hears((FIRST, SECOND))} {self.hotline.logs()}"
 
     def clear(self) -> None:
         for phone in self.phones:
@@ -108,7 +108,7 @@ def test_no_caller_is_sent_to_an_unplugged_phone_and_it_rings_again_once_it_is_b
     assert floor.row("01")["state"] == "ready", "the operator is still logged in"
     floor.man("02", SECOND)
     caller, number = floor.call()
-    floor.hears(caller, SECOND, 15, "somebody whose phone is there answers")
+    floor.hears(caller, SECOND, "somebody whose phone is there answers")
     caller.hang_up()
     ticket = floor.hotline.ticket_of(number)
     rung = [event["seat"] for event in ticket["events"] if event["kind"] == "seat_ringing"]
@@ -118,20 +118,20 @@ def test_no_caller_is_sent_to_an_unplugged_phone_and_it_rings_again_once_it_is_b
     first._sip.close()
     floor.man("01", FIRST, port)
     back, _ = floor.call()
-    floor.hears(back, FIRST, 15, "the phone rings again")
+    floor.hears(back, FIRST, "the phone rings again")
 
 
 def test_who_talks_to_a_phone_that_is_unplugged_goes_to_the_head_of_the_queue(floor: Floor) -> None:
     first = floor.man("01", FIRST)
     caller, number = floor.call()
-    floor.hears(caller, FIRST, 15, "they talk")
+    floor.hears(caller, FIRST, "they talk")
     unplug(first)
     wait_for(lambda: floor.hotline.call_state(number) == "waiting", NOTICED_S, "the caller waits again")
     assert caller.up, "the caller was not hung up"
     later, late = floor.call()
-    wait_for(lambda: floor.hotline.call_state(late) == "waiting", 15, "somebody else comes")
+    wait_for(lambda: floor.hotline.call_state(late) == "waiting", why="somebody else comes")
     floor.man("02", SECOND)
-    floor.hears(caller, SECOND, 15, "who was there before is served before")
+    floor.hears(caller, SECOND, "who was there before is served before")
     assert not later.hears((SECOND,))
     caller.hang_up()
     ticket = floor.hotline.transcribed(number)
@@ -146,7 +146,7 @@ def test_after_a_consultation_too_the_caller_of_an_unplugged_phone_is_not_sent_a
     first = floor.man("01", FIRST)
     third = floor.phone(SECOND, THIRD_PORT)
     caller, number = floor.call()
-    floor.hears(caller, FIRST, 15, "they talk")
+    floor.hears(caller, FIRST, "they talk")
     call_id = next(row["call_id"] for row in floor.hotline.engine("open_calls"))
 
     def reached(state: str) -> bool:
@@ -158,33 +158,33 @@ def test_after_a_consultation_too_the_caller_of_an_unplugged_phone_is_not_sent_a
     assert until(lambda: reached("consulting"))
     floor.hotline.engine("transfer", call=call_id, step="cancel")
     assert until(lambda: reached("together"))
-    floor.hears(caller, FIRST, 10, "they talk again, in the room")
+    floor.hears(caller, FIRST, "they talk again, in the room")
     unplug(first)
     wait_for(lambda: floor.hotline.call_state(number) == "waiting", NOTICED_S, "the caller waits again")
     assert caller.up
     floor.man("02", SECOND)
-    floor.hears(caller, SECOND, 15, "somebody else answers")
+    floor.hears(caller, SECOND, "somebody else answers")
 
 
 def test_a_citizen_who_was_called_back_from_an_unplugged_phone_comes_to_somebody_else(floor: Floor) -> None:
     number = "13812345678"
     citizen, caller = floor.phone(CALLER, CITIZEN_PORT), floor.phone(CALLER)
     caller.call("12345", number)
-    wait_for(lambda: floor.hotline.waiting() == 1, 15, "they wait")
+    wait_for(lambda: floor.hotline.waiting() == 1, why="they wait")
     time.sleep(5.5)  # from five seconds on a missed call is called back
     caller.hang_up()
-    wait_for(lambda: floor.hotline.call_state(number) == "callback", 15, "the callback is noted")
+    wait_for(lambda: floor.hotline.call_state(number) == "callback", why="the callback is noted")
     first = floor.man("01", FIRST)
-    floor.hears(citizen, FIRST, 25, "they are called back")
+    floor.hears(citizen, FIRST, "they are called back")
     unplug(first)
     wait_for(lambda: floor.hotline.call_state(number) == "waiting", NOTICED_S, "the citizen waits")
     assert citizen.up, "the citizen was not hung up"
     second = floor.man("02", SECOND)
-    floor.hears(citizen, SECOND, 15, "somebody else answers")
+    floor.hears(citizen, SECOND, "somebody else answers")
     second.hang_up()
-    wait_for(lambda: floor.hotline.call_state(number) == "surveying", 10, "they are asked how it was")
+    wait_for(lambda: floor.hotline.call_state(number) == "surveying", why="they are asked how it was")
     citizen.press("0")
-    floor.hears(citizen, SECOND, 20, "0 leads to a person, as after any call")
+    floor.hears(citizen, SECOND, "0 leads to a person, as after any call")
     citizen.hang_up()
     ticket = floor.hotline.transcribed(number)
     assert kinds(ticket).count("answered") == 2, kinds(ticket)
@@ -196,7 +196,7 @@ def test_a_citizen_who_was_called_back_from_an_unplugged_phone_comes_to_somebody
 def test_without_the_engine_asterisk_itself_brings_the_caller_to_somebody_else(floor: Floor) -> None:
     first = floor.man("01", FIRST)
     caller, number = floor.call()
-    floor.hears(caller, FIRST, 15, "they talk")
+    floor.hears(caller, FIRST, "they talk")
     floor.man("02", SECOND)
     supervisor = int((floor.hotline.home / "run/supervisor.pid").read_text())
     engine = floor.hotline.pid("engine")
@@ -204,7 +204,7 @@ def test_without_the_engine_asterisk_itself_brings_the_caller_to_somebody_else(f
     os.kill(engine, signal.SIGKILL)
     try:
         unplug(first)
-        floor.hears(caller, SECOND, 4.0 * CHECK_S + NOTICED_S, "somebody else answers")
+        floor.hears(caller, SECOND, "somebody else answers")
     finally:
         os.kill(supervisor, signal.SIGCONT)
     floor.hotline.wait_live()
@@ -215,7 +215,7 @@ def test_without_the_engine_asterisk_itself_brings_the_caller_to_somebody_else(f
 def test_an_operator_who_hangs_up_is_followed_by_the_survey_as_ever(floor: Floor) -> None:
     first = floor.man("01", FIRST)
     caller, number = floor.call()
-    floor.hears(caller, FIRST, 15, "they talk")
+    floor.hears(caller, FIRST, "they talk")
     first.hang_up()
-    wait_for(lambda: floor.hotline.call_state(number) == "surveying", 10, "the caller is asked how it was")
+    wait_for(lambda: floor.hotline.call_state(number) == "surveying", why="the caller is asked how it was")
     caller.hang_up()

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from tests.asterisk.hotline import PROJECT, Hotline, quick_city, rtp_range, running, wait_for
+from tools.phones.patience import PATIENCE_S
 from tools.phones.tone_phone import TonePhone, until
 
 C, O, T = 400.0, 900.0, 1600.0  # noqa: E741 - the three parties' tones, in Hz
@@ -63,7 +64,7 @@ class Scene:
         """Return the state of the three-way side."""
         return str(self.hall.hotline.engine("transfer_state", call=self.call_id)["state"])
 
-    def reach(self, state: str, limit_s: float = 6.0) -> None:
+    def reach(self, state: str, limit_s: float = PATIENCE_S) -> None:
         """Wait for a state of the three-way side."""
         seen: list[str] = []
 
@@ -78,11 +79,11 @@ class Scene:
         phones = {"caller": self.caller, "operator": self.operator, "third": self.third}
         return {name: phone.hears(TONES) for name, phone in phones.items() if phone.up}
 
-    def hear(self, limit_s: float = 3.0, **expected: set[float]) -> None:
+    def hear(self, limit_s: float = PATIENCE_S, **expected: set[float]) -> None:
         """Wait until everybody hears what they should, and nobody else is in the call."""
         self.expect(expected, limit_s)
 
-    def expect(self, expected: dict[str, set[float]], limit_s: float = 3.0) -> None:
+    def expect(self, expected: dict[str, set[float]], limit_s: float = PATIENCE_S) -> None:
         """The same, for a table of who hears what."""
         assert until(lambda: self.hears() == expected, limit_s), (
             f"{self.number}: {self.hears()} != {expected}"
@@ -124,8 +125,9 @@ class Scene:
         if state == "three_way":
             self.hear(caller={O, T}, operator={C, T}, third={C, O})
         else:
-            assert until(lambda: bool(self.third.invites)), "help does not ring"
-            self.hear(caller={O}, operator={C})
+            assert until(lambda: bool(self.third.invites)), (
+                "help does not ring"
+            )  # for ten seconds: no time to lose
 
     def ticket(self) -> dict[str, Any]:
         """Wait for the finished ticket."""
@@ -166,7 +168,7 @@ class Hall:
         number = f"154{self._next:04d}{9000 + self._next:04d}"
         caller = TonePhone(0, C, self.server, name=f"caller {number[-4:]}")
         caller.call("12345", number, headers)
-        row = wait_for(lambda: self.talking(number), 15.0, "an operator answers")
+        row = wait_for(lambda: self.talking(number), why="an operator answers")
         third = self.thirds[place] if helper is None else self.helpers[helper]
         third.behaviour, third.auto_keys = "answer", None
         third.invites.clear()

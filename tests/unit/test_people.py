@@ -135,7 +135,7 @@ async def test_a_restart_keeps_the_seconds_of_wrap_up_the_mode_and_the_alarms(tm
 
 
 async def until(what: Callable[[], bool]) -> None:
-    for _ in range(1000):
+    for _ in range(6000):
         if what():
             return
         await asyncio.sleep(0.01)

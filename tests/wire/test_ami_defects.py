@@ -53,7 +53,7 @@ async def test_a_caller_name_cut_by_tcp_arrives_whole() -> None:
     async with FakeManager() as server:
         link = our_link(server)
         await link.start()
-        await link.wait_live(5)
+        await link.wait_live(60)
         assert await name_seen(link, server) == "来电者"
         await link.close()
 
@@ -80,7 +80,7 @@ async def test_one_faulty_callback_does_not_lose_the_next_call() -> None:
     async with FakeManager() as server:
         link = our_link(server)
         await link.start()
-        await link.wait_live(5)
+        await link.wait_live(60)
         assert await joined(link, server) == (["2"], 0)
         await link.close()
 
@@ -96,7 +96,7 @@ async def test_a_line_break_in_a_value_cannot_place_a_call() -> None:
     async with FakeManager() as server:
         link = our_link(server)
         await link.start()
-        await link.wait_live(5)
+        await link.wait_live(60)
         with pytest.raises(UnsafeValue):
             await link.send_action(dict(evil))
         with pytest.raises(UnsafeValue):
@@ -119,7 +119,7 @@ async def test_a_link_on_which_asterisk_fell_silent_is_noticed() -> None:
     async with FakeManager() as server:
         link = our_link(server, heartbeat_s=0.1)
         await link.start()
-        await link.wait_live(5)
+        await link.wait_live(60)
         server.mute = True
         assert await eventually(lambda: link.state is LinkState.DOWN)
         assert "heartbeat lost" in link.reason
@@ -142,7 +142,7 @@ async def test_a_link_closed_while_it_waits_stays_closed() -> None:
     async with FakeManager() as server:
         link = our_link(server)
         await link.start()
-        await link.wait_live(5)
+        await link.wait_live(60)
         assert not await came_back(link, server)
         assert link.reason == "closed"
 
@@ -175,9 +175,9 @@ async def test_a_lost_answer_does_not_wait_for_ever() -> None:
 
         link = our_link(server, action_timeout_s=0.3)
         await link.start()
-        await link.wait_live(5)
+        await link.wait_live(60)
         with pytest.raises(AmiTimeout, match="QueuePause"):
-            await asyncio.wait_for(link.action("QueuePause"), 5)
+            await asyncio.wait_for(link.action("QueuePause"), 30)
         assert link.state is LinkState.LIVE
         await link.close()
 
@@ -196,8 +196,8 @@ async def test_an_attended_transfer_does_not_kill_the_link(name: str) -> None:
         server.answers[name] = lambda action: grant(action, f"Message: {name} successfully queued")
         link = our_link(server)
         await link.start()
-        await link.wait_live(5)
-        response = await asyncio.wait_for(link.send_action({"Action": name, "Channel": "PJSIP/8001-1"}), 5)
+        await link.wait_live(60)
+        response = await asyncio.wait_for(link.send_action({"Action": name, "Channel": "PJSIP/8001-1"}), 30)
         assert response.success and response.message.endswith("queued")
         assert (await link.action(name, {"Channel": "PJSIP/8001-1"})).success
         assert server.ended == 0
@@ -218,14 +218,14 @@ async def test_an_originate_is_not_dialled_again_after_a_reconnect() -> None:
         server.answers["Originate"] = lambda _: None
         link = our_link(server)
         await link.start()
-        await link.wait_live(5)
+        await link.wait_live(60)
         dialling = asyncio.ensure_future(link.action("Originate", {"Channel": "PJSIP/8001"}))
         assert await eventually(lambda: server.count("Originate") == 1)
         server.drop()
         with pytest.raises(Exception, match="no answer"):
             await dialling
         await eventually(lambda: server.connections == 2)
-        await link.wait_live(5)
+        await link.wait_live(60)
         await link.action("Ping")
         assert server.count("Originate") == 1
         await link.close()

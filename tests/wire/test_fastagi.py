@@ -153,9 +153,9 @@ async def test_a_cancelled_command_leaves_its_reply_to_nobody() -> None:
         await asyncio.sleep(0.3)
         # Asterisk still plays: nothing further may be written until it has answered.
         writer.write(b"200 result=0 endpos=1\n")
-        assert await asyncio.wait_for(reader.readline(), 2) == b"GET VARIABLE UNIQUEID\n"
+        assert await asyncio.wait_for(reader.readline(), 30) == b"GET VARIABLE UNIQUEID\n"
         writer.write(b"200 result=1 (1795.1)\n")
-        assert await asyncio.wait_for(reader.readline(), 2) == b"GET VARIABLE NEXT\n"
+        assert await asyncio.wait_for(reader.readline(), 30) == b"GET VARIABLE NEXT\n"
         writer.write(b"200 result=0\n")
         assert await eventually(lambda: len(got) == 2)
         writer.close()
@@ -251,7 +251,7 @@ async def test_a_faulty_handler_lets_the_dialplan_go_on_and_the_server_too() -> 
             writer.write(request())
             assert await reader.readline() == b"NOOP\n"
             writer.write(b"200 result=0\n")
-            assert await asyncio.wait_for(reader.read(), 2) == b""
+            assert await asyncio.wait_for(reader.read(), 30) == b""
             writer.close()
             assert len(told) == number and isinstance(told[-1][1], ValueError)
         assert await eventually(lambda: server.active == 0)
@@ -261,7 +261,7 @@ async def test_a_call_for_an_unknown_route_goes_on_in_the_dialplan(caplog: pytes
     async with serving(lambda call: None) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(request("nope"))
-        assert await asyncio.wait_for(reader.read(), 2) == b""
+        assert await asyncio.wait_for(reader.read(), 30) == b""
         writer.close()
     assert "unknown route 'nope'" in caplog.text
 

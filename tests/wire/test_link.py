@@ -26,7 +26,7 @@ from tests.wire.wire_kit import FakeManager, event, eventually, grant, our_link,
 async def live(server: FakeManager, **options: Any) -> Link:
     link = our_link(server, **options)
     await link.start()
-    await link.wait_live(5)
+    await link.wait_live(60)
     return link
 
 
@@ -63,7 +63,7 @@ async def test_the_link_catches_up_again_after_every_reconnect() -> None:
         for number in (2, 3):
             server.drop()
             assert await eventually(lambda: len(rounds) == number)  # noqa: B023
-            await link.wait_live(5)
+            await link.wait_live(60)
         await link.close()
 
 
@@ -79,7 +79,7 @@ async def test_a_failed_catching_up_is_never_called_live() -> None:
         states: list[LinkState] = []
         link = our_link(server, synchronise=synchronise, on_state=states.append)
         await link.start()
-        await link.wait_live(5)
+        await link.wait_live(60)
         assert len(attempts) == 3 == server.connections and states.count(LinkState.LIVE) == 1
         await link.close()
 
@@ -106,7 +106,7 @@ async def test_the_right_password_later_brings_the_link_up() -> None:
         await link.start()
         assert await eventually(lambda: "Authentication failed" in link.reason)
         del server.answers["Login"]
-        await link.wait_live(5)
+        await link.wait_live(60)
         await link.close()
 
 
@@ -141,12 +141,12 @@ async def test_a_silent_port_is_given_up() -> None:
 
 async def test_a_half_open_link_ends_what_waits_and_comes_back() -> None:
     async with FakeManager() as server:
-        link = await live(server, heartbeat_s=0.1, action_timeout_s=60)
+        link = await live(server, heartbeat_s=0.5, action_timeout_s=60)
         server.mute = True
         with pytest.raises(AmiDown, match="heartbeat lost"):
-            await asyncio.wait_for(link.action("QueueStatus"), 5)
+            await asyncio.wait_for(link.action("QueueStatus"), 30)
         server.mute = False
-        await link.wait_live(5)
+        await link.wait_live(60)
         assert server.connections == 2
         await link.close()
 
@@ -175,7 +175,7 @@ async def test_asterisk_shutting_down_fails_what_waits_at_once() -> None:
         server.answers["Originate"] = lambda _: event("Shutdown", Shutdown="Cleanly")
         link = await live(server, on_event=lambda e: seen.append(e.name), action_timeout_s=60)
         with pytest.raises(AmiDown, match="shutting down"):
-            await asyncio.wait_for(link.action("Originate"), 5)
+            await asyncio.wait_for(link.action("Originate"), 30)
         assert "Shutdown" in seen
         await link.close()
 
@@ -240,7 +240,7 @@ async def test_waits_between_attempts_grow_and_start_anew_after_a_good_link() ->
             assert await eventually(lambda: link.state is LinkState.LIVE)
             server.drop()
         assert await eventually(lambda: server.connections == 5)
-        await link.wait_live(5)
+        await link.wait_live(60)
         assert max(waits) <= 1.0
         await link.close()
 
@@ -366,10 +366,10 @@ async def test_a_message_beyond_all_bounds_drops_the_link_with_a_reason() -> Non
         link = our_link(server)
         link._board._on_state = lambda state: reasons.append(link.reason)
         await link.start()
-        await link.wait_live(5)
+        await link.wait_live(60)
         server.send(b"Event: Endless\r\nX: " + b"x" * (1 << 20))
         assert await eventually(lambda: any("more than 1048576 bytes" in reason for reason in reasons))
-        await link.wait_live(5)
+        await link.wait_live(60)
         await link.close()
 
 
@@ -383,7 +383,7 @@ def test_the_link_works_under_uvloop_too() -> None:
             server.mute = True
             assert await eventually(lambda: link.state is LinkState.DOWN)
             server.mute = False
-            await link.wait_live(5)
+            await link.wait_live(60)
             await link.close()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -404,7 +404,7 @@ async def test_an_asterisk_still_starting_is_waited_for_before_catching_up() -> 
         await link.action("Ping")
         assert began == []
         server.send(event("FullyBooted"))
-        await link.wait_live(5)
+        await link.wait_live(60)
         assert len(began) == 1
         await link.close()
 

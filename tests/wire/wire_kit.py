@@ -189,7 +189,7 @@ def published_manager(server: FakeManager, **options: Any) -> Any:
     )
 
 
-async def eventually(true: Callable[[], object], within_s: float = 5.0) -> bool:
+async def eventually(true: Callable[[], object], within_s: float = 60.0) -> bool:
     """Wait until something is so; False if it never was (no test passes by waiting longer)."""
     end = time.monotonic() + within_s
     while not true():
@@ -225,7 +225,7 @@ async def play_asterisk(
     try:
         writer.write(request() if head is None else head)
         for reply in replies:
-            line = await asyncio.wait_for(reader.readline(), 3)
+            line = await asyncio.wait_for(reader.readline(), 30)
             if not line:
                 break
             commands.append(line)

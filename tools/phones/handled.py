@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tools.phones.patience import PATIENCE_S
+
 if TYPE_CHECKING:
     from tools.phones.sipp import Running
 
@@ -106,7 +108,7 @@ class Handled:
         """Ask the other side to call somebody else instead (REFER), and do not wait for an answer."""
         self._push("REGISTER", uri)
 
-    def wait(self, timeout_s: float = 10.0) -> int:
+    def wait(self, timeout_s: float = PATIENCE_S) -> int:
         """Wait for its end; 0 when everything went as in its scenario."""
         return self.running.wait(timeout_s)
 
@@ -114,7 +116,7 @@ class Handled:
         """End it, whatever it does."""
         self.running.stop()
 
-    def _expect(self, what: Callable[[], bool], name: str, limit_s: float = 3.0) -> None:
+    def _expect(self, what: Callable[[], bool], name: str, limit_s: float = PATIENCE_S) -> None:
         deadline = time.monotonic() + limit_s
         while not what():
             if time.monotonic() > deadline:

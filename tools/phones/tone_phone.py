@@ -19,6 +19,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from tools.phones.patience import PATIENCE_S
+
 RATE_HZ = 8000
 FRAME = 160
 LOUD = 0.02
@@ -412,11 +414,11 @@ def _media(message: str) -> tuple[str, int] | None:
     return (host.group(1), int(port.group(1))) if port and host else None
 
 
-def until(what: Callable[[], bool], limit_s: float = 5.0) -> bool:
+def until(what: Callable[[], bool], limit_s: float = PATIENCE_S) -> bool:
     """Wait until something is true; return whether it became so."""
     deadline = time.monotonic() + limit_s
     while time.monotonic() < deadline:
         if what():
             return True
-        time.sleep(0.01)
+        time.sleep(0.02)
     return what()
