@@ -89,7 +89,7 @@ def play(scene: Scene, case: Case) -> str:
             assert until(lambda: scene.caller.up and not scene.caller.hears(TONES)), "the caller hears music"
             scene.third.answer()
             if case.state != "calling_help":
-                until(lambda: scene.third.up)
+                scene.reach("awaited_asking")  # a key before the question is nobody's answer
                 scene.third.press("1")
         scene.expect(HEARD[case.then])
         return ""
@@ -365,8 +365,9 @@ def test_a_shift_leader_listens_whispers_speaks_and_takes_over(place: Hall) -> N
 def test_rooms_go_on_through_a_kill_of_the_engine_and_the_deadlines_still_hold(place: Hall) -> None:
     states = ("inviting", "asking", "consulting", "three_way", "handed_off")
     scenes = {state: place.scene(n) for n, state in enumerate(states)}
-    began = time.monotonic()
+    began = {}
     for state, scene in scenes.items():  # the one that rings is the first
+        began[state] = time.monotonic()
         scene.to(state)
     place.hotline.kill("engine")
     talking: Callable[[], bool] = lambda: (  # noqa: E731
@@ -378,16 +379,17 @@ def test_rooms_go_on_through_a_kill_of_the_engine_and_the_deadlines_still_hold(p
     scenes["consulting"].third.hang_up()  # nobody hears this but Asterisk
     place.hotline.wait_live()
     restarted = time.monotonic()
-    for state, scene in scenes.items():
-        if state != "consulting":
-            assert scene.state() == state
+    over = {state for state in ("inviting", "asking") if restarted > began[state] + 15.0}  # so busy a machine
+    for state in scenes.keys() - over - {"consulting"}:
+        assert scenes[state].state() == state
     scenes["consulting"].hear(caller={O}, operator={C})
-    scenes["asking"].third.press("1")
-    scenes["asking"].reach("consulting")
+    if "asking" not in over:
+        scenes["asking"].third.press("1")
+        scenes["asking"].reach("consulting")
     scenes["three_way"].operator.hang_up()
     scenes["three_way"].reach("handed_off")
     scenes["inviting"].reach("together")
-    assert began + 25.0 <= time.monotonic() < restarted + 25.0, (
+    assert began["inviting"] + 25.0 <= time.monotonic() < restarted + 25.0, (
         "the deadline counts from the ringing, not from the restart"
     )
     for scene in scenes.values():
