@@ -60,6 +60,7 @@ class Lines:
 
 def main(arguments: list[str]) -> int:
     """Serve one call."""
+    os.umask(0o077)  # a note has the caller's number
     now = time.time()
     spool, rest = Path(arguments[0] if arguments else os.devnull), arguments[1:]
     with (

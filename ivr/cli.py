@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import os
 
 import click
 
 from ivr import __version__
+from ivr.private import keep_private
 
 COMMANDS = {
     "up": "process",
@@ -52,8 +54,11 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """The engine behind 12345. 12345 热线引擎。"""
+    before = keep_private()
+    context.call_on_close(lambda: os.umask(before))
 
 
 if __name__ == "__main__":

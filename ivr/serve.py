@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import os
 import signal
 import sys
 from collections.abc import Coroutine
@@ -23,6 +22,7 @@ from ivr.engine import Engine
 from ivr.errors import HotlineError
 from ivr.keys import open_keys
 from ivr.logs import start_logging
+from ivr.private import keep_private
 from ivr.settings import Settings
 from ivr.settings import load as load_settings
 
@@ -70,7 +70,7 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
 
 def main() -> int:
     """Run; the exit status tells the supervisor whether starting again makes sense (1) or not (2)."""
-    os.umask(0o077)  # recordings, journal and notes are for this user alone
+    keep_private()
     try:
         settings = load_settings()
         start_logging(settings.logs, "engine")

@@ -27,6 +27,7 @@ from ivr.asterisk.instance import Instance, port_owner
 from ivr.errors import HotlineError
 from ivr.logs import start_logging
 from ivr.pointers import unwritable
+from ivr.private import keep_private
 from ivr.settings import Settings
 from ivr.settings import load as load_settings
 
@@ -167,7 +168,7 @@ class Supervisor:
         Raises:
             HotlineError: it could not be started; what was started is ended.
         """
-        os.umask(0o077)  # state, logs and recordings are for this user alone
+        keep_private()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a closed terminal ends no call
@@ -289,6 +290,7 @@ def check_free(ports: Sequence[tuple[str, str, int]]) -> None:
 
 def main() -> int:
     """Run the supervisor; its log is ``supervisor.log``."""
+    keep_private()
     try:
         settings = load_settings()
         start_logging(settings.logs, "supervisor")

@@ -176,7 +176,7 @@ class Programs:
         """
         if (found := self.present()) is None:
             _require_tools(self._packages[0])
-            with _only_one(self.root):
+            with _only_one(self.root), _readable():
                 if (found := self.present()) is None:
                     with tempfile.TemporaryDirectory(prefix="ivr12345-") as work:
                         self._extract(_download(self._packages, Path(work), progress), progress)
@@ -219,6 +219,16 @@ def _require_tools(package: str) -> None:
                 "install it with your system's own means, then run again.",
                 f"系统未安装 {package},也没有 {tool},无法解包 Debian 的软件包:请用系统自己的方式安装后重试。",
             )
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Unpack for everybody: a program is no secret, and all hotlines of a machine share it."""
+    before = os.umask(0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 @contextmanager

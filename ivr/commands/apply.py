@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
@@ -78,7 +77,6 @@ def apply(
 ) -> None:
     """Make a folder the running configuration without disturbing calls. 应用配置,不影响通话。"""
     settings = load()
-    os.umask(0o077)  # versions and Asterisk's files are for this user alone
     if look:
         _show(settings, as_json)
         return

@@ -30,6 +30,7 @@ from ivr.commands.spread import (
     say_profile,
 )
 from ivr.errors import HotlineError
+from ivr.private import hand_over
 from ivr.reports.load_profile import BUILT_IN
 from ivr.reports.staffing import (
     Demand,
@@ -186,6 +187,7 @@ def _write_page(target: Path, expected: Forecast, needed: tuple[int | None, ...]
         city = ""
     try:
         target.write_text(page(expected, city=city, needed=needed), encoding="utf-8")
+        hand_over(target)
     except OSError as error:
         raise StaffingRefused(
             f"{target} cannot be written: {error.strerror or error}.",
@@ -233,6 +235,7 @@ def tell_roster_effect(old: HotlineBook, new: HotlineBook, today: date, html: Pa
         from ivr.reports.staffing_page import page
 
         html.write_text(page(found.after, city=new.city, changes=found.changes), encoding="utf-8")
+        hand_over(html)
         say(f"written: {html}", f"已写入:{html}")
 
 

@@ -107,6 +107,7 @@ def _keep(config: Path, stamp: str) -> Path:
     for name in FILES:
         if (config / name).is_file():
             shutil.copy2(config / name, kept / name)
+            (kept / name).chmod(0o600)
     return kept
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +30,10 @@ class Snapshot:
     files: Mapping[str, bytes]
 
     def write(self, folder: Path) -> None:
-        """Write the files into ``folder``: all of them beside the old ones first, then one after the other."""
+        """Write the files into ``folder``: all of them beside the old ones first, then one after the other.
+
+        A file that is replaced gives its mode to the new one: who may edit it decides its administrator.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         fresh = {name: folder / f".{name}.new" for name in self.files}
         try:
@@ -38,6 +42,8 @@ class Snapshot:
                     target.write(raw)
                     target.flush()
                     os.fsync(target.fileno())
+                if (folder / name).is_file():
+                    shutil.copymode(folder / name, fresh[name])
             for name, path in fresh.items():
                 path.replace(folder / name)
         finally:

@@ -7,7 +7,6 @@ serve people's files; pydub is loaded only by the functions that need it, never 
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import tempfile
 import warnings
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from ivr.errors import HotlineError
+from ivr.speech import ffmpeg
+from ivr.speech.ffmpeg import FfmpegMissing
 from ivr.speech.recording import (
     RATE_HZ,
     SAMPLE_BYTES,
@@ -67,12 +68,6 @@ FFMPEG_LIMIT_S = 120
 _RECORDING_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
 
 
-class FfmpegMissing(HotlineError):
-    """A format has to be converted and ffmpeg is not installed."""
-
-    code = "ffmpeg_missing"
-
-
 class NotAudio(HotlineError):
     """A file holds no sound that can be decoded."""
 
@@ -115,7 +110,7 @@ def import_recording(source: Path, target: Path, *, max_s: float | None = None) 
     Raises:
         RecordingMissing, RecordingEmpty: no such file, or nothing in it.
         NotAudio: no sound in it that can be decoded.
-        FfmpegMissing: it needs converting and ffmpeg is not installed.
+        FfmpegMissing: it needs converting and there is no ffmpeg.
         RecordingRefused: silence, too long, or a name that cannot be played.
     """
     if not _RECORDING_NAME.match(target.stem):
@@ -173,8 +168,8 @@ def to_mono(wav: Path, target: Path) -> Path:
 def to_mp3(wav: Path, target: Path, kbit_per_s: int = 32) -> Path:
     """Make a small copy for listening, both sides mixed. Raises as ``checked_wav``; FfmpegMissing."""
     checked_wav(wav)
-    _ffmpeg()
     mixed = _segment(wav).set_channels(1)
+    mixed.converter = ffmpeg.program()  # pydub itself looks on the PATH only
     mixed.export(str(target), format="mp3", bitrate=f"{kbit_per_s}k").close()
     return target
 
@@ -190,7 +185,16 @@ def _wav_shape(path: Path) -> tuple[int, int, int] | None:
 
 def _convert(source: Path, wav: Path, channels: int | None) -> None:
     # ffmpeg filters properly when it resamples; pydub's own resampling folds hiss into the voice.
-    command = [_ffmpeg(), "-v", "error", "-nostdin", "-protocol_whitelist", "file", "-i", f"file:{source}"]
+    command = [
+        ffmpeg.program(),
+        "-v",
+        "error",
+        "-nostdin",
+        "-protocol_whitelist",
+        "file",
+        "-i",
+        f"file:{source}",
+    ]
     command += [
         "-vn",
         "-ar",
@@ -208,17 +212,6 @@ def _convert(source: Path, wav: Path, channels: int | None) -> None:
             f"{source} is not audio that can be decoded ({why}); save it as wav or mp3 and try again.",
             f"{source} 不是可解码的音频文件({why});请另存为 wav 或 mp3 后重试。",
         ) from error
-
-
-def _ffmpeg() -> str:
-    found = shutil.which("ffmpeg")
-    if found is None:
-        raise FfmpegMissing(
-            "ffmpeg is needed for this and is not installed: apt-get install ffmpeg "
-            "(or bring the recording as wav, 8000 Hz, 16 bit, mono).",
-            "此操作需要 ffmpeg,请安装:apt-get install ffmpeg(或直接提供 8000 Hz、16 位、单声道 wav 文件)。",
-        )
-    return found
 
 
 def _segment(wav: Path) -> Any:

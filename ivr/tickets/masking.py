@@ -6,6 +6,17 @@ import re
 
 _MOBILE = re.compile(r"^(?:(?:00)?86)?(1[3-9]\d)(\d{4})(\d{4})$")
 
+_IN_TEXT = re.compile(
+    r"(?<![\d.])(?:\+|00)?(?:86-?)?1[3-9]\d-?\d{4}-?\d{4}(?!\d)"  # a mobile, whatever stands around it
+    r"|(?:(?<![\w.-])|(?<=%[0-9A-F]{2}))\+?(?:0\d{2,3}-\d{7,8}|\d{7,}+)(?![.-]?\w| bytes)"
+)
+"""Telephone numbers in text; no days, no call ids such as ``i3f2-1795296848.12``, no names with digits."""
+
+
+def mask_numbers(text: str) -> str:
+    """Mask every telephone number in a text, and leave days, call ids and channels as they are."""
+    return _IN_TEXT.sub(lambda found: mask_number(found[0]), text)
+
 
 def mask_number(number: str) -> str:
     """Mask a number: ``138****1234`` for a mobile, ``0731-****1234`` style for a land line.

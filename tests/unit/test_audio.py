@@ -5,8 +5,8 @@ from __future__ import annotations
 import array
 import hashlib
 import math
-import shutil
 import subprocess
+import sys
 import wave
 from pathlib import Path
 
@@ -14,10 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ivr.speech import audio
+from ivr.speech import audio, ffmpeg
 from ivr.speech.prompts import RECORDING_NOTICE_MAX_S, PromptBook, wav_seconds
 
-needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+
+@pytest.fixture
+def no_ffmpeg_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is on the PATH: what set-up installed must do."""
+    monkeypatch.setenv("PATH", "")
 
 
 def _tone(
@@ -42,12 +46,12 @@ def _shape(path: Path) -> tuple[int, int, int]:
         return sound.getframerate(), sound.getsampwidth(), sound.getnchannels()
 
 
-@needs_ffmpeg
+@pytest.mark.usefixtures("no_ffmpeg_of_the_machine")
 @pytest.mark.parametrize("ending", ["mp3", "ogg", "m4a", "flac", "wav"])
 def test_a_prompt_may_be_brought_in_any_format(tmp_path: Path, ending: str) -> None:
     studio = _tone(tmp_path / "studio.wav", rate=44100, channels=2)
     brought = tmp_path / f"欢迎 词.{ending}"
-    subprocess.run(["ffmpeg", "-v", "error", "-i", studio, brought], check=True)
+    subprocess.run([ffmpeg.shipped(), "-v", "error", "-i", studio, brought], check=True)
     done = audio.import_recording(brought, tmp_path / "city" / "P021.wav")
     assert _shape(done.path) == (8000, 2, 1)
     assert done.seconds == pytest.approx(1.0, abs=0.1)
@@ -57,7 +61,7 @@ def test_a_prompt_may_be_brought_in_any_format(tmp_path: Path, ending: str) -> N
     assert book.check() == []
 
 
-@needs_ffmpeg
+@pytest.mark.usefixtures("no_ffmpeg_of_the_machine")
 def test_hiss_above_the_telephone_band_does_not_come_back_as_a_whistle(tmp_path: Path) -> None:
     studio = tmp_path / "studio.wav"
     samples = array.array(
@@ -90,11 +94,24 @@ def test_without_ffmpeg_the_administrator_is_told_how_to_get_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "")
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     source = _tone(tmp_path / "a.wav", rate=44100)
     with pytest.raises(audio.FfmpegMissing, match="apt-get install ffmpeg"):
         audio.import_recording(source, tmp_path / "P021.wav")
     with pytest.raises(audio.FfmpegMissing):
         audio.to_mp3(_tone(tmp_path / "b.wav"), tmp_path / "b.mp3")
+
+
+def test_an_ffmpeg_of_the_machine_is_taken_first_because_its_faults_are_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "ffmpeg"
+    own.write_text("#!/bin/sh\n")
+    own.chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert ffmpeg.program() == str(own)
+    monkeypatch.setenv("PATH", "")
+    assert ffmpeg.program() == ffmpeg.shipped() != str(own)
 
 
 def test_a_notice_longer_than_its_budget_is_refused(tmp_path: Path) -> None:
@@ -138,7 +155,7 @@ def test_a_clipped_recording_is_taken_with_a_warning(tmp_path: Path) -> None:
     assert "clipped" in done.notes[0]
 
 
-@needs_ffmpeg
+@pytest.mark.usefixtures("no_ffmpeg_of_the_machine")
 @pytest.mark.parametrize("content", [b"hello", b"RIFF\0\0\0\0WAVE", b"%PDF-1.4"])
 def test_a_file_that_is_no_audio_is_refused(tmp_path: Path, content: bytes) -> None:
     source = tmp_path / "a.mp3"
@@ -240,7 +257,7 @@ def test_both_sides_are_mixed_for_listening(tmp_path: Path) -> None:
     assert _shape(audio.to_mono(stereo, tmp_path / "mono.wav")) == (8000, 2, 1)
 
 
-@needs_ffmpeg
+@pytest.mark.usefixtures("no_ffmpeg_of_the_machine")
 def test_a_recording_can_be_listened_to_as_a_small_mp3(tmp_path: Path) -> None:
     stereo = _tone(tmp_path / "call.wav", channels=2, seconds=4)
     assert audio.to_mp3(stereo, tmp_path / "call.mp3").stat().st_size < stereo.stat().st_size / 4

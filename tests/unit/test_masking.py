@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivr.tickets.masking import mask_number
+from ivr.tickets.masking import mask_number, mask_numbers
 
 DIGITS = st.text("0123456789", min_size=1, max_size=20)
 SPELLINGS = st.sampled_from(["{}", "+{}", "86{}", "+86{}", " {} ", "+86 {}"])
@@ -67,3 +67,35 @@ def test_no_text_in_place_of_a_number_is_shown_whole(text: str) -> None:
     assert re.fullmatch(r"(\d{3,4}-?)?\*+\d{0,4}|", shown), shown
     if shown == "":
         assert re.sub(r"[+\-\s]", "", text) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            "security: refused a call to 13800138000 from trunk",
+            "security: refused a call to 138****8000 from trunk",
+        ),
+        ("refused a call to 083312345678 from seat01.", "refused a call to 0833-****5678 from seat01."),
+        ("0833-2345678, 2345678", "0833-****5678, ****78"),
+        ("<sip:+8613800138000@10.0.0.1:5060>", "<sip:138****8000@10.0.0.1:5060>"),
+        ("Diversion%3A%20sip%3A083312345678%40", "Diversion%3A%20sip%3A0833-****5678%40"),
+        ("'c13800138000'", "'c138****8000'"),
+        ("138-0013-8000", "138****8000"),
+    ],
+)
+def test_a_number_in_a_line_of_a_log_cannot_be_rung(text: str, shown: str) -> None:
+    assert mask_numbers(text) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "call i3f2-1795296848.12: the recording of 2026-11-27 17:20:38 is in 20261127-173845",
+        "call 1795296848.12: PJSIP/seat01-00000012 is gone, recordings/2026/11/27/i3f2-1795296848.12.wav",
+        "line 12345 and port 5060, 10000-10999, 127.0.0.1:5060, operator 1001, more than 1048576 bytes",
+        "",
+    ],
+)
+def test_what_people_look_for_in_a_log_stays(text: str) -> None:
+    assert mask_numbers(text) == text

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import uvloop
 
 from ivr.asterisk.agi_codec import UnsafeValue
 from ivr.asterisk.fastagi import (
@@ -310,8 +311,6 @@ async def test_closing_waits_for_calls_and_then_cuts_them() -> None:
 
 
 def test_a_hundred_calls_at_once_under_uvloop_get_their_own_answers() -> None:
-    uvloop = pytest.importorskip("uvloop")
-
     async def scenario() -> None:
         wrong: list[str] = []
 

@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 import pytest
+import uvloop
 
 from ivr.asterisk.manager import (
     AmiDown,
@@ -374,8 +375,6 @@ async def test_a_message_beyond_all_bounds_drops_the_link_with_a_reason() -> Non
 
 
 def test_the_link_works_under_uvloop_too() -> None:
-    uvloop = pytest.importorskip("uvloop")
-
     async def scenario() -> None:
         async with FakeManager() as server:
             link = await live(server, heartbeat_s=0.1)
