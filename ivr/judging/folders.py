@@ -15,10 +15,10 @@ from typing import NamedTuple
 from ivr.settings import Settings
 from ivr.settings_faults import SettingFault, Weight
 
-_ASTERISK_SIGNS = "[]{}$*?"
+_SIGNS = {"IVR_HOME": "[]{}$*?", "IVR_RECORDINGS": "{}$"}
 """Asterisk finds its files by glob(3), and its dialplan replaces ${…} and $[…]."""
 _LIMITS = {"IVR_HOME": 200, "IVR_RECORDINGS": 200}
-"""Bytes; see docs/decisions/settings-at-the-door.md for what was tried."""
+"""Bytes; docs/decisions/settings-at-the-door.md tells what was tried."""
 _SOCKET_LIMIT = 107  # bytes of sockaddr_un.sun_path, without the closing NUL
 _BLOCK = 4096
 
@@ -94,7 +94,7 @@ def _writable(
 def paths_for_asterisk(settings: Settings) -> Iterator[SettingFault]:
     """Judge what stands in Asterisk's own files and its dialplan."""
     for setting, path in (("IVR_HOME", settings.home), ("IVR_RECORDINGS", settings.recordings)):
-        if bad := sorted(set(str(path)) & set(_ASTERISK_SIGNS)):
+        if bad := sorted(set(str(path)) & set(_SIGNS[setting])):
             signs = " ".join(bad)
             yield SettingFault(
                 setting,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ivr.judging import databases, folders, manager, ports, programs
 from ivr.settings import Settings
-from ivr.settings_faults import SettingFault
+from ivr.settings_faults import PREFIX, SettingFault
 
 Judge = Callable[[Settings], Iterable[SettingFault]]
 
@@ -69,5 +69,14 @@ def asked(settings: Settings, unusable: frozenset[str], *, starting: bool) -> It
         starting: whether a hotline is about to start with them.
     """
     for rule in RULES:
-        if not unusable.intersection(rule.looks_at) and (starting or not rule.starting):
+        if unusable.intersection(rule.looks_at) or (rule.starting and not starting):
+            continue
+        try:
             yield from rule.judge(settings)
+        except OSError as error:  # a folder of another user, a name that is too long
+            why = error.strerror or str(error)
+            yield SettingFault(
+                PREFIX + rule.looks_at[0].upper(),
+                f"leads to {error.filename}, which cannot be looked at ({why}); mend its owner or mode.",
+                f"所指的 {error.filename} 无法查看（{why}）；请检查属主和权限。",
+            )

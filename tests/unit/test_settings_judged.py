@@ -372,6 +372,19 @@ def test_a_speech_model_that_is_gone_or_damaged_keeps_no_hotline_from_starting(
     assert faults(monkeypatch, VOSK_MODEL=str(empty / "gone")) == ()
 
 
+def test_a_folder_that_this_user_may_not_look_into_is_a_sentence_beside_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def closed(path: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "is_dir", closed)
+        patched.setenv("IVR_LANGUAGE", "klingon")
+        found = judge().faults
+    assert {"IVR_LANGUAGE", "IVR_HOME", "IVR_RECORDINGS"} <= {fault.setting for fault in found}
+
+
 # -- a city's own Asterisk -----------------------------------------------------------------------
 @contextlib.contextmanager
 def somebody_listens(says: bytes) -> Iterator[str]:
