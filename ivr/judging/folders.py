@@ -181,46 +181,43 @@ def asterisk_root(settings: Settings) -> Iterator[SettingFault]:
 
 def apart(settings: Settings) -> Iterator[SettingFault]:
     """Judge whether one folder lies where another's files are made, kept or deleted."""
-    places = {
-        "IVR_CONFIG": settings.config,
-        "IVR_RECORDINGS": settings.recordings,
-        "IVR_ASTERISK_ROOT": settings.asterisk_root,
-    }
-    ours = [settings.home / name for name in _OURS]
-    for setting, path in places.items():
-        if path == settings.home or any(path.is_relative_to(folder) for folder in ours):
+    home, config, root = (_real(path) for path in (settings.home, settings.config, settings.asterisk_root))
+    recordings = _real(settings.recordings)
+    ours = [home / name for name in _OURS]
+    for setting, path in (
+        ("IVR_CONFIG", config),
+        ("IVR_RECORDINGS", recordings),
+        ("IVR_ASTERISK_ROOT", root),
+    ):
+        if path == home or any(path.is_relative_to(folder) for folder in ours):
             yield SettingFault(
                 setting,
                 f"names {path}, where the hotline keeps its own state (IVR_HOME); choose a folder beside it.",
                 f"所指的 {path} 是热线存放自身状态的位置（IVR_HOME）；请在其旁另选目录。",
             )
-    yield from _in_the_way("IVR_HOME", settings.home, settings)
-    yield from _in_the_way("IVR_RECORDINGS", settings.recordings, settings)
-    if settings.config.is_relative_to(settings.asterisk_root):
-        yield _replaced("IVR_CONFIG", settings)
+    for setting, path in (("IVR_HOME", home), ("IVR_RECORDINGS", recordings)):
+        if path.is_relative_to(config):
+            yield SettingFault(
+                setting,
+                f"lies in the configuration (IVR_CONFIG, {config}), which people copy and keep; "
+                "choose a folder beside it.",
+                f"位于配置目录（IVR_CONFIG，{config}）之内，而该目录会被复制和备份；请在其旁另选目录。",
+            )
+    for setting, path in (("IVR_HOME", home), ("IVR_RECORDINGS", recordings), ("IVR_CONFIG", config)):
+        if path.is_relative_to(root):
+            yield SettingFault(
+                setting,
+                f"lies in IVR_ASTERISK_ROOT ({root}), which is replaced whole; choose another folder.",
+                f"位于 IVR_ASTERISK_ROOT（{root}）之内，而该目录会整个替换；请另选目录。",
+            )
+
+
+def _real(path: Path) -> Path:
+    """Return the folder behind links and ``..``, whether it is there or not."""
+    return Path(os.path.realpath(path))
 
 
 _OURS = (
     "asterisk", "asterisk-proof", "journal", "log", "run", "run-proof", "running", "spool", "utterances", "versions",
 )  # fmt: skip
 """Folders in the home that are ours alone."""
-
-
-def _in_the_way(setting: str, path: Path, settings: Settings) -> Iterator[SettingFault]:
-    if path.is_relative_to(settings.config):
-        yield SettingFault(
-            setting,
-            f"lies in the configuration (IVR_CONFIG, {settings.config}), which people copy and keep; "
-            "choose a folder beside it.",
-            f"位于配置目录（IVR_CONFIG，{settings.config}）之内，而该目录会被复制和备份；请在其旁另选目录。",
-        )
-    if path.is_relative_to(settings.asterisk_root):
-        yield _replaced(setting, settings)
-
-
-def _replaced(setting: str, settings: Settings) -> SettingFault:
-    return SettingFault(
-        setting,
-        f"lies in IVR_ASTERISK_ROOT ({settings.asterisk_root}), which is replaced whole; choose another folder.",
-        f"位于 IVR_ASTERISK_ROOT（{settings.asterisk_root}）之内，而该目录会整个替换；请另选目录。",
-    )

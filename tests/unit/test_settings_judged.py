@@ -308,6 +308,7 @@ def test_a_folder_where_another_ones_files_are_made_or_deleted_is_refused(
 
 def test_recordings_may_lie_in_the_state_folder_beside_what_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     assert faults(monkeypatch, RECORDINGS="var/recordings", ASTERISK_ROOT="var/root") == ()
+    assert faults(monkeypatch, HOME="queues/../var") == ()
 
 
 def test_a_folder_with_other_things_is_never_replaced_by_an_asterisk(
@@ -333,6 +334,15 @@ def test_an_asterisk_that_has_to_be_unpacked_needs_a_place(
     monkeypatch.setenv("PATH", "/nonexistent")
     [fault] = faults(monkeypatch, ASTERISK_ROOT=root)
     assert fault.setting == "IVR_ASTERISK_ROOT"
+
+
+def test_a_link_into_the_configuration_is_no_way_around(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (empty / "link").symlink_to("queues")
+    [fault] = faults(monkeypatch, HOME="link/var")
+    assert fault.setting == "IVR_HOME"
+    (empty / "nowhere").symlink_to("gone")
+    [fault] = faults(monkeypatch, HOME="nowhere")
+    assert fault.setting == "IVR_HOME"
 
 
 @pytest.mark.parametrize(
