@@ -14,7 +14,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from ivr import deployment
+from ivr import deployment, last_words
 from ivr.answers import Answers
 from ivr.applying.switch import resume
 from ivr.control import ControlServer
@@ -77,7 +77,7 @@ def main() -> int:
         _run(serve(settings))
     except HotlineError as error:
         log.error("%s", error.sentence)
-        sys.stderr.write(error.sentence + "\n")
+        sys.stderr.write(last_words.spoken(error))
         return 1 if error.retry else 2
     except OSError as error:
         log.error("the engine cannot start: %s", error)

@@ -22,22 +22,41 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from ivr.errors import HotlineError
+from ivr.settings_faults import PREFIX, SettingFault, SettingsError, Unusable, fault_of
+
+__all__ = ["TOML_FILE", "Settings", "SettingsError", "load", "load_to_look"]
 
 TOML_FILE = "ivr.toml"
+_SIGNS = ",^&()|;\"'\\"
+"""What Asterisk's files and its dialplan would cut a path at."""
 _UNIX_PATH_LIMIT = 107  # bytes of sockaddr_un.sun_path, without the closing NUL
 
 
-class SettingsError(HotlineError):
-    """A setting has a value we cannot use."""
-
-    code = "settings"
+def _named(folder: object) -> object:
+    """Refuse a folder without a name: its files would lie about in whatever folder somebody is in."""
+    if isinstance(folder, str) and not folder.strip():
+        raise Unusable("write the path of a folder", "请写目录路径")
+    if isinstance(folder, str) and folder != folder.strip():
+        raise Unusable("remove the blanks at its ends", "请去掉首尾空白")
+    return folder
 
 
 def _absolute(path: Path) -> Path:
-    path = path.expanduser().absolute()
-    if set(str(path)) & set(",^&()|;\"'\\\n"):
-        raise ValueError("Asterisk cannot use a path with , ^ & ( ) | ; quotes or backslashes")
+    try:
+        path = path.expanduser().absolute()
+        str(path).encode()
+    except RuntimeError as error:
+        raise Unusable("there is no such user", "没有这个用户") from error
+    except UnicodeEncodeError as error:
+        raise Unusable("write it in UTF-8", "请用 UTF-8 编码") from error
+    if bad := set(str(path)) & set(_SIGNS) or {
+        sign for sign in str(path) if ord(sign) < 32 or ord(sign) == 127
+    }:
+        told = " ".join(sorted(sign if sign.isprintable() else repr(sign) for sign in bad))
+        raise Unusable(
+            f"Asterisk cannot use a path with {told} in it ({path}); rename the folder or choose another",
+            f"Asterisk 无法使用含有 {told} 的路径（{path}）；请给目录改名或另选目录",
+        )
     return path
 
 
@@ -45,7 +64,10 @@ def _port_range(value: object) -> object:
     if isinstance(value, str):
         first, dash, last = value.partition("-")
         if not dash:
-            raise ValueError("write two ports with a dash, for example 10000-10999")
+            raise Unusable(
+                "write two ports with a dash, for example 10000-10999",
+                "请写以短横线相连的两个端口，如 10000-10999",
+            )
         return (first.strip(), last.strip())
     return value
 
@@ -53,7 +75,10 @@ def _port_range(value: object) -> object:
 def _even_and_wide(ports: tuple[int, int]) -> tuple[int, int]:
     first, last = ports
     if not 1024 <= first < last <= 65535 or last - first < 9:
-        raise ValueError("wants at least 10 ports between 1024 and 65535, the lower one first")
+        raise Unusable(
+            "write at least 10 ports between 1024 and 65535, the lower one first",
+            "请在 1024 至 65535 之间写至少 10 个端口，小的在前",
+        )
     return ports
 
 
@@ -61,12 +86,13 @@ def _ipv4(value: str) -> str:
     try:
         return str(ipaddress.IPv4Address(value))
     except ValueError as error:
-        raise ValueError(
-            "wants an IPv4 address of this machine, for example 192.0.2.10, or 0.0.0.0"
+        raise Unusable(
+            "write an IPv4 address of this machine, for example 192.0.2.10, or 0.0.0.0",
+            "请写本机的 IPv4 地址，如 192.0.2.10，或写 0.0.0.0",
         ) from error
 
 
-Folder = Annotated[Path, AfterValidator(_absolute)]
+Folder = Annotated[Path, BeforeValidator(_named), AfterValidator(_absolute)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 PortRange = Annotated[tuple[int, int], BeforeValidator(_port_range), AfterValidator(_even_and_wide)]
 
@@ -173,25 +199,67 @@ class Settings(BaseSettings):
         }
 
 
+class _WithoutFile(Settings):
+    """The settings of the environment alone."""
+
+    model_config = SettingsConfigDict(toml_file=None)
+
+    @classmethod
+    def settings_customise_sources(  # type: ignore[override]
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        **_: object,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Leave the file out."""
+        return init_settings, env_settings
+
+
 def load(**overrides: Any) -> Settings:
     """Read the settings.
 
     Raises:
-        SettingsError: a value cannot be used; the sentence names each setting.
+        SettingsError: values that cannot be used, each in a sentence that names its setting.
     """
+    return _read(Settings, overrides)
+
+
+def load_to_look() -> Settings:
+    """Read the settings for a command that only looks or stops: what cannot be used counts as not set.
+
+    Raises:
+        SettingsError: not even the state folder can be known.
+    """
+    kind: type[Settings] = Settings
+    values: dict[str, Any] = {}
+    while True:
+        try:
+            return _read(kind, values)
+        except SettingsError as error:
+            wrong = {fault.setting.removeprefix(PREFIX).lower() for fault in error.faults}
+            if "home" in wrong:
+                raise
+            if TOML_FILE in wrong:
+                if not os.environ.get("IVR_HOME"):  # another hotline's folder may stand in the file
+                    raise
+                kind = _WithoutFile
+            values |= {name: field.default for name, field in Settings.model_fields.items() if name in wrong}
+
+
+def _read(kind: type[Settings], values: dict[str, Any]) -> Settings:
     try:
-        return Settings(**overrides)
-    except tomllib.TOMLDecodeError as error:
+        return kind(**values)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(
-            f"{TOML_FILE} is not TOML: {error}. Mend that line.", f"{TOML_FILE} 不是有效的 TOML:{error}。"
+            [
+                SettingFault(
+                    TOML_FILE,
+                    f"is not TOML: {error}. Mend that line.",
+                    f"不是有效的 TOML:{error}。请修改该行。",
+                )
+            ]
         ) from error
     except ValidationError as error:
-        faults = "; ".join(
-            f"IVR_{'.'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}"
-            f" (it is {fault['input']!r})"
-            for fault in error.errors()
-        )
-        raise SettingsError(
-            f"settings: {faults}. Mend the environment or {TOML_FILE}.",
-            f"设置有误:{faults}。请修改环境变量或 {TOML_FILE}。",
-        ) from error
+        found = {fault.setting: fault for fault in map(fault_of, error.errors())}
+        raise SettingsError(found.values()) from error

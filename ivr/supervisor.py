@@ -20,16 +20,19 @@ from typing import IO
 
 import psutil
 
-from ivr import control, deployment
+from ivr import control, deployment, last_words
 from ivr.applying.starting import bring_in, take_up
 from ivr.applying.taking import keys_for
 from ivr.asterisk.instance import Instance, port_owner
 from ivr.errors import HotlineError
+from ivr.judging.door import admitted
 from ivr.logs import start_logging
 from ivr.pointers import unwritable
 from ivr.private import keep_private
+from ivr.running import running_pid
 from ivr.settings import Settings
-from ivr.settings import load as load_settings
+
+__all__ = ["Engine", "Supervisor", "main", "running_pid", "spawn"]
 
 log = logging.getLogger(__name__)
 
@@ -51,37 +54,19 @@ class PortTaken(HotlineError):
     code = "port_taken"
 
 
-def running_pid(settings: Settings) -> int | None:
-    """Return the supervisor's pid, None when none runs.
-
-    Raises:
-        PermissionError: the hotline belongs to another user.
-    """
-    try:
-        with (settings.run / "supervisor.pid").open() as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return int(file.read().strip() or 0) or None
-    except PermissionError:
-        raise
-    except (OSError, ValueError):
-        pass
-    return None
-
-
 class Engine:
     """The engine's process as the supervisor sees it."""
 
     def __init__(self, settings: Settings) -> None:
         self._pid_file = settings.run / "engine.pid"
+        self._answers_at = settings.run / control.NAME
         self._output = settings.logs / "engine.out"
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0.0
         self._failures = 0
         self._not_before = 0.0
         self._proved = False
-        """Whether it has ever run for a while: then it is started again for ever."""
+        """Whether it has ever answered: then it is started again for ever."""
 
     def stop_stranger(self) -> None:
         """End an engine that a killed supervisor left behind."""
@@ -97,6 +82,7 @@ class Engine:
 
     def start(self) -> None:
         """Start a process."""
+        self._answers_at.unlink(missing_ok=True)  # of one that was killed
         with self._output.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "ivr.serve"],
@@ -120,12 +106,11 @@ class Engine:
             return
         status = self._process.poll()
         if status is None:
-            self._proved = self._proved or time.monotonic() - self._started > STEADY_S / 6
+            self._proved = self._proved or self._answers_at.exists()
             return
         self._process = None
         if status == 2 and not self._proved:
-            last = self._output.read_text(errors="replace").strip().splitlines()[-1:] or ["no message"]
-            raise HotlineError(last[0])
+            raise HotlineError(*last_words.heard(self._output.read_text(errors="replace")))
         self._failures = 0 if time.monotonic() - self._started > STEADY_S else self._failures + 1
         wait_s = _BACKOFF[min(self._failures, len(_BACKOFF)) - 1] if self._failures else 0.0
         self._not_before = time.monotonic() + wait_s
@@ -292,13 +277,13 @@ def main() -> int:
     """Run the supervisor; its log is ``supervisor.log``."""
     keep_private()
     try:
-        settings = load_settings()
+        settings = admitted()
         start_logging(settings.logs, "supervisor")
         Supervisor(settings, log.info).run()
     except (HotlineError, OSError) as problem:
         error = problem if isinstance(problem, HotlineError) else unwritable(problem)
         log.error("%s", error.sentence)
-        sys.stderr.write(f"{error.sentence}\n{error.zh}\n")
+        sys.stderr.write(last_words.spoken(error))
         return 1
     return 0
 

@@ -27,6 +27,11 @@ _SKIPPED_PACKAGES = re.compile(
     r"^(perl-modules|perl-base|dirmngr|gnupg|gpg|pinentry|debconf|login|passwd|adduser|tzdata"
     r"|pci\.ids|libsnmp-base|openssl-provider)"
 )
+_TOP_FOLDERS = frozenset(
+    {"bin", "sbin", "lib", "lib32", "lib64", "libx32", "etc", "usr", "var", "run", "opt", "srv", "lost+found"}
+)
+"""What Debian's packages bring at the top of a root (with a file system's own)."""
+_PROBE_S = 20
 _SKIPPED_FILES = ("doc", "man", "locale", "lintian")
 _APT_CONF = """\
 Dir::State "{work}/state"; Dir::State::status "{work}/status"; Dir::Cache "{work}/cache";
@@ -108,23 +113,53 @@ def unpacked(root: Path) -> Installation | None:
     return _probe(command, root) if command else None
 
 
+def needs_unpacking(root: Path) -> bool:
+    """Tell whether there is neither an installed Asterisk nor one in ``root``."""
+    return shutil.which("asterisk") is None and _debian(root).present() is None
+
+
+def strangers_in(root: Path) -> list[str]:
+    """Return the names in ``root`` that no unpacked package has there: unpacking would delete them.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if not root.is_dir():
+        return []
+    return sorted(path.name for path in root.iterdir() if path.name not in _TOP_FOLDERS)
+
+
+def check_named(program: str) -> None:
+    """Check that the administrator named a program we can run.
+
+    Raises:
+        InstallationError: with what to name instead.
+    """
+    _named(program)
+
+
 def _debian(root: Path) -> Programs:
     return Programs(root, ("asterisk",), "usr/sbin/asterisk")
 
 
 def _named(program: str) -> Installation:
     path = Path(program).expanduser()
-    if not path.exists():
+    if not path.is_file() or not os.access(path, os.X_OK):
         raise InstallationError(
-            f"IVR_ASTERISK names {program}, which does not exist; name an asterisk program or `external`.",
-            f"IVR_ASTERISK 指向的 {program} 不存在;请填 asterisk 程序的路径,或 external。",
+            f"IVR_ASTERISK names {program}, which is no program; name an asterisk program or `external`.",
+            f"IVR_ASTERISK 所指的 {program} 不是程序；请填 asterisk 程序的路径，或 external。",
         )
-    found = _probe((str(path),), Path("/"))
-    if found is None or major(found.version) < OLDEST:
-        version = found.version if found else "unknown"
+    found = _probe((str(path.absolute()),), Path("/"))
+    if found is None:
         raise InstallationError(
-            f"{program} is Asterisk {version}; version {OLDEST} or newer is needed.",
-            f"{program} 的版本是 {version},需要 {OLDEST} 及以上。",
+            f"IVR_ASTERISK names {program}, which is no Asterisk with its modules and documentation; name another "
+            "program or `external`.",
+            f"IVR_ASTERISK 所指的 {program} 不是带有模块和文档的 Asterisk；请填其他程序，或 external。",
+        )
+    if major(found.version) < OLDEST:
+        raise InstallationError(
+            f"IVR_ASTERISK names {program}, which is version {found.version}; {OLDEST} or newer is needed.",
+            f"IVR_ASTERISK 所指的 {program} 版本为 {found.version}，需要 {OLDEST} 及以上。",
         )
     return found
 
@@ -132,7 +167,15 @@ def _named(program: str) -> Installation:
 def _probe(command: tuple[str, ...], root: Path) -> Installation | None:
     """Ask the program for its version and find its folders; None if it does not run."""
     try:
-        answer = subprocess.run([*command, "-V"], capture_output=True, text=True, timeout=20, check=False)
+        answer = subprocess.run(
+            [*command, "-V"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_PROBE_S,
+            check=False,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     match = re.search(r"Asterisk\s+(?:certified/)?(\d[\w.+~-]*)", answer.stdout)
@@ -189,6 +232,12 @@ class Programs:
 
     def _extract(self, debs: list[Path], progress: Progress) -> None:
         """Unpack beside ``root`` and rename at the end: a broken run leaves nothing half."""
+        if strangers := strangers_in(self.root):
+            raise InstallationError(
+                f"{self.root} holds other things ({', '.join(strangers[:3])}) and would be replaced; "
+                "name an empty or new folder.",
+                f"{self.root} 中有其他内容（{'、'.join(strangers[:3])}），解包时会被替换；请写空目录或新目录。",
+            )
         fresh = Path(tempfile.mkdtemp(prefix=f"{self.root.name}.", dir=self.root.parent))
         fresh.chmod(0o755)
         for folder in ("bin", "sbin", "lib", "lib64"):

@@ -17,7 +17,7 @@ import click
 
 from ivr.errors import HotlineError
 from ivr.pointers import unwritable
-from ivr.settings import Settings, load
+from ivr.settings import Settings, load, load_to_look
 
 if TYPE_CHECKING:  # a command that only asks the engine should not wait for SQLAlchemy to load
     from ivr.hotline.book import HotlineBook
@@ -36,10 +36,11 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 def language() -> str:
     """Return ``zh`` where the person's locale (or IVR_LANGUAGE) is Chinese, else ``en``."""
     try:
-        chosen = load().language
+        chosen = load_to_look().language
     except HotlineError:  # the sentence about a wrong setting must be printed too
         chosen = os.environ.get("IVR_LANGUAGE", "")
-    chosen = chosen or os.environ.get("LC_ALL") or os.environ.get("LANG") or ""
+    if not chosen.lower().startswith(("zh", "en")):  # none, or one we do not speak
+        chosen = os.environ.get("LC_ALL") or os.environ.get("LANG") or ""
     return "zh" if chosen.lower().startswith("zh") else "en"
 
 

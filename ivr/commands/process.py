@@ -13,6 +13,7 @@ from typing import Any
 import click
 import psutil
 
+from ivr import last_words
 from ivr.asterisk.instance import Instance
 from ivr.commands.common import (
     json_option,
@@ -26,7 +27,9 @@ from ivr.commands.common import (
     told_if_unwritable,
 )
 from ivr.control import EngineAway, ask
-from ivr.settings import Settings, load
+from ivr.running import running_pid
+from ivr.settings import Settings, SettingsError, load_to_look
+from ivr.settings_faults import SettingFault
 
 PARTS = ("engine", "asterisk", "ami", "fastagi", "database", "speech")
 _START_LIMIT_S = 60.0
@@ -46,10 +49,8 @@ def parts_of(settings: Settings) -> dict[str, dict[str, Any]]:
 
 def _why_away(settings: Settings) -> str:
     """Return why no engine answers though somebody looks after it: `ivr up` would change nothing."""
-    from ivr import supervisor
-
     with contextlib.suppress(PermissionError):
-        if supervisor.running_pid(settings) is not None:
+        if running_pid(settings) is not None:
             return _AGAIN.format(log=settings.logs / "engine.log")
     return ""
 
@@ -90,19 +91,35 @@ def all_live(parts: dict[str, dict[str, Any]]) -> bool:
 @told_if_unwritable()
 def up(detach: bool) -> None:
     """Start everything and answer calls. 启动并接听来电。"""
-    from ivr import supervisor
+    from ivr.judging.door import admitted
 
-    settings = load()
-    if supervisor.running_pid(settings) is not None:
+    if _runs_already():
         say("already running; nothing was changed.", "已在运行,未作更改。")
         return
+    settings = admitted(tell_advice)
     if not detach:
         _foreground(settings)
         return
+    from ivr import supervisor  # loads everything: only where nothing was wrong
+
     process = supervisor.spawn(settings)
     _wait_live(settings, process)
     say("all parts are live; calls are answered.", "全部就绪,可以接听来电。")
     tell_what_was_left(settings)
+
+
+def tell_advice(advice: SettingFault) -> None:
+    """Print what is unwise about a setting that does not keep the hotline from starting."""
+    english, chinese = f"advice: {advice.sentence}", f"建议：{advice.sentence_zh}"
+    click.echo(chinese if language() == "zh" else english, err=True)
+
+
+def _runs_already() -> bool:
+    """Tell whether a hotline runs in the state folder, whatever the other settings are by now."""
+    try:
+        return supervisor_of_another(load_to_look())
+    except SettingsError:  # there is no such folder
+        return False
 
 
 def tell_what_was_left(settings: Settings) -> None:
@@ -134,9 +151,7 @@ def _wait_live(settings: Settings, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is not None and supervisor_of_another(settings):
             started_here = False  # somebody else was faster: wait for theirs
         elif process.poll() is not None:
-            lines = (settings.logs / "supervisor.out").read_text(errors="replace").strip().splitlines()
-            english, chinese = (lines[-2:] if len(lines) > 1 else lines * 2) or ["it ended", "启动失败"]
-            raise refused(english, chinese)
+            raise refused(*last_words.heard((settings.logs / "supervisor.out").read_text(errors="replace")))
         if not (settings.run / "engine.sock").exists():
             time.sleep(0.03)
             continue
@@ -165,9 +180,7 @@ def _wait_live(settings: Settings, process: subprocess.Popen[bytes]) -> None:
 
 def supervisor_of_another(settings: Settings) -> bool:
     """Tell whether a supervisor runs for this state folder."""
-    from ivr import supervisor
-
-    return supervisor.running_pid(settings) is not None
+    return running_pid(settings) is not None
 
 
 def _is_child(pid: int | None, parent: int) -> bool:
@@ -183,8 +196,8 @@ def down() -> None:
     """Stop everything; calls in progress end. 停止。"""
     from ivr import supervisor
 
-    settings = load()
-    pid = supervisor.running_pid(settings)
+    settings = load_to_look()
+    pid = running_pid(settings)
     if pid is not None:
         os.kill(pid, signal.SIGTERM)
         _wait_gone(pid)
@@ -214,7 +227,7 @@ def _wait_gone(pid: int, limit_s: float = 20.0) -> None:
 @plain_errors
 def status(as_json: bool) -> None:
     """Show every part; exit status 0 only when all are live. 查看各部分状态。"""
-    settings = load()
+    settings = load_to_look()
     parts = parts_of(settings)
     alarms = alarms_of(settings)
     if as_json:
@@ -236,8 +249,10 @@ def status(as_json: bool) -> None:
 def setup() -> None:
     """Fetch or find Asterisk and make the secrets, without starting. 只做准备,不启动。"""
     from ivr import deployment
+    from ivr.judging.door import admitted
     from ivr.keys import open_keys
 
+    admitted(tell_advice, starting=False)
     settings, book = settings_and_book()
     open_keys(settings.home, deployment.sip_users(book), [person.number for person in book.operators])
     if not settings.external_asterisk:

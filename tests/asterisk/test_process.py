@@ -94,7 +94,8 @@ def test_a_wrong_setting_is_one_clear_sentence(
 ) -> None:
     hotline = Hotline(tmp_path, quick=False, **extra)
     done = hotline.run("up", "--detach")
-    hotline.down()
+    assert not hotline.processes()
+    assert not hotline.home.exists(), "nothing was begun"
     assert done.returncode == 1
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
     for word in words:
