@@ -201,7 +201,7 @@ def find_asterisk(
 
 def instance_of(settings: Settings, installation: installations.Installation) -> Instance:
     """Return this home's Asterisk instance."""
-    return Instance(installation, settings.asterisk_home, settings.run)
+    return Instance(installation, settings.asterisk_home, settings.run, settings.pids)
 
 
 def etc(settings: Settings) -> Path:

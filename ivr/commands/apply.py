@@ -144,7 +144,7 @@ def _live(settings: Settings) -> bool:
     Raises:
         HotlineError: it runs and cannot be changed now.
     """
-    asterisk = Instance.laid_out(settings.asterisk_home, settings.run).pid()
+    asterisk = Instance.laid_out(settings.asterisk_home, settings.run, settings.pids).pid()
     if supervisor.running_pid(settings) is None and (asterisk is None or settings.external_asterisk):
         return False
     control.ask(settings.run, "can_apply", place=place_fingerprint(settings))
