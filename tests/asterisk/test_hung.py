@@ -8,15 +8,18 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 import pytest
 
 from tests.asterisk.hotline import Hotline, free_tcp_port, rtp_range, running, wait_for
+from tests.asterisk.test_faults import tiny_disk
 from tools.phones import free_udp_port
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(420)]
@@ -222,6 +225,39 @@ def test_an_engine_alone_in_a_home_that_was_deleted_ends_with_its_asterisk(tmp_p
         wait_for(lambda: not hotline.processes(), 60, lambda: f"still there: {hotline.processes()}")
     finally:
         hotline.down()
+
+
+def test_on_a_full_disk_asterisk_and_engine_come_back_and_count_as_live(tmp_path: Path) -> None:
+    with (
+        tiny_disk(tmp_path / "home", "40m") as disk,
+        running(tmp_path, quick=True, IVR_RECORDINGS=str(disk / "recordings")) as hotline,
+    ):
+        pids = {part: hotline.pid(part) for part in ("engine", "asterisk")}
+        full = threading.Event()
+        with (disk / "others").open("wb", buffering=0) as file, ThreadPoolExecutor(1) as others:
+            done = others.submit(fill, file, full)
+            try:
+                for part in pids:
+                    hotline.kill(part)
+                wait_for(lambda: back(hotline, pids), 120, hotline.logs)
+            finally:
+                full.set()
+                done.result()
+        (disk / "others").unlink()
+        hotline.wait_live(60)
+
+
+def fill(file: IO[bytes], enough: threading.Event) -> None:
+    """Take every block that somebody gives away."""
+    while not enough.wait(0.001):
+        with contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+
+
+def back(hotline: Hotline, before: dict[str, int]) -> bool:
+    parts = hotline.parts()
+    return all(parts[part]["state"] == "live" and parts[part]["pid"] != pid for part, pid in before.items())
 
 
 @pytest.mark.parametrize("what", ["supervisor", "engine", "asterisk", "all"])
