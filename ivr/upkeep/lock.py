@@ -76,15 +76,17 @@ class HomeLock:
         self._next_at = 0.0
 
     def _take(self) -> int:
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        for _ in range(_TRIES):  # a command that looks holds it for a moment
+        for _ in range(_TRIES):
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                time.sleep(_TRY_S)
+                if self._is_file(descriptor):
+                    break
+            except BlockingIOError:  # a command that looks holds it for a moment
+                pass
+            os.close(descriptor)  # or who held it before deleted it as we waited
+            time.sleep(_TRY_S)
         else:
-            os.close(descriptor)
             raise AlreadyRunning(
                 f"an instance is already running for {self._home}.", f"{self._home} 的实例已在运行。"
             )
@@ -101,7 +103,7 @@ class HomeLock:
         if now < self._next_at:
             return "", ""
         self._next_at = now + _LOOK_S
-        self._missed = 0 if self._is_there() else self._missed + 1
+        self._missed = 0 if self._is_file(self._descriptor) else self._missed + 1
         if self._missed < _LOOKS:
             return "", ""
         try:
@@ -119,10 +121,10 @@ class HomeLock:
         self._descriptor, self._missed = fresh, 0
         return "", ""
 
-    def _is_there(self) -> bool:
-        """Tell whether the file is still ours; a disk that does not answer is no proof."""
+    def _is_file(self, descriptor: int) -> bool:
+        """Tell whether the file is still that one; a disk that does not answer is no proof."""
         try:
-            return os.path.samestat(self._path.stat(), os.fstat(self._descriptor))
+            return os.path.samestat(self._path.stat(), os.fstat(descriptor))
         except FileNotFoundError:
             return False
         except OSError:
