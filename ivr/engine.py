@@ -256,6 +256,7 @@ class Engine:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a part of the engine ended; the engine starts again", exc_info=error)
+            self.liveness.ends()
             os._exit(1)  # the supervisor starts a whole engine; half of one would lie about itself
 
     async def _restore(self) -> None:

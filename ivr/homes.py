@@ -39,6 +39,11 @@ class HomeWatch:
         self._missed = 0
         self._next_at = 0.0
 
+    @property
+    def deleted(self) -> bool:
+        """Whether the folder has no name any more: the one proof that needs no second look."""
+        return os.fstat(self._held).st_nlink == 0
+
     def look(self, now: float) -> tuple[str, str]:
         """Say what happened to the home, in English and in Chinese; empty as long as it may be there.
 
@@ -49,7 +54,7 @@ class HomeWatch:
             return "", ""
         self._next_at = now + LOOK_S
         held = os.fstat(self._held)
-        if held.st_nlink == 0:
+        if self.deleted:
             return f"{self._home} was deleted", f"{self._home} 已被删除"
         try:
             self._missed = 0 if os.path.samestat(self._home.stat(), held) else self._missed + 1

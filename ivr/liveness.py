@@ -31,6 +31,9 @@ BACK_AFTER_S = 5.0
 RAN_WELL_S = 300.0
 """So long an engine must run until the hang of one before it is no longer an alarm, unless a person took it off."""
 _LOOK_S = 1.0
+_DELETING_S = 5.0
+"""Deleting a folder takes a while, and its database may go first."""
+_POLL_S = 0.1
 _OPTION = "--after-hang"
 
 
@@ -113,6 +116,8 @@ class Liveness:
         self._link = link
         self._board = board
         self._home = home
+        self._owner = processes.identity(home)
+        self._watch = HomeWatch(home)
         self._hang = hang
         self._away = Silence(2 * _LOOK_S)
         self._ran_well = False
@@ -130,19 +135,28 @@ class Liveness:
         Raises:
             HomeGone: there is nothing left to work for.
         """
-        owner, home = processes.identity(self._home), HomeWatch(self._home)
         began = time.monotonic()
-        try:
-            while True:
-                now = time.monotonic()
-                self.judge(now, ran_s=now - began)
-                why, zh = home.look(now)
-                if why:
-                    await asyncio.to_thread(self._end_all, owner)
-                    raise HomeGone(f"{why}: the engine ends.", f"{zh}:引擎退出。")
-                await asyncio.sleep(_LOOK_S)
-        finally:
-            home.close()
+        while True:
+            now = time.monotonic()
+            self.judge(now, ran_s=now - began)
+            why, zh = self._watch.look(now)
+            if why:
+                raise HomeGone(f"{why}: the engine ends.", f"{zh}:引擎退出。")
+            await asyncio.sleep(_LOOK_S)
+
+    def ends(self) -> None:
+        """End the Asterisk of a home that was deleted, where no supervisor does it: nobody could find it any more.
+
+        To be called when the engine ends for a fault: that may be the first sign of it.
+        """
+        deadline = time.monotonic() + _DELETING_S
+        while os.getppid() != self._parent and time.monotonic() < deadline:
+            if self._watch.deleted:
+                for process in processes.left_of(self._owner, "asterisk"):
+                    log.error("%s was deleted: its Asterisk (pid %d) is ended", self._home, process.pid)
+                    processes.end(process)
+                return
+            time.sleep(_POLL_S)
 
     def judge(self, now: float, ran_s: float) -> None:
         """Judge once.
@@ -159,14 +173,6 @@ class Liveness:
         if ran_s >= RAN_WELL_S and not self._ran_well:
             self._ran_well = True
             self._board.clear(ENGINE_HUNG, "engine")
-
-    def _end_all(self, owner: str) -> None:
-        """End the Asterisk of a home that is gone, where no supervisor is left to do it."""
-        if os.getppid() == self._parent:
-            return
-        for process in processes.left_of(owner, "asterisk"):
-            log.error("%s is gone: its Asterisk (pid %d) is ended", self._home, process.pid)
-            processes.end(process)
 
 
 def _away(reason: str, reason_zh: str) -> Fault:

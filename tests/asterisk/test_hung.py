@@ -41,6 +41,11 @@ def stopped(pid: int) -> bool:
     return psutil.Process(pid).status() == psutil.STATUS_STOPPED
 
 
+def gone(pid: int) -> bool:
+    """Tell whether a process has ended, whoever is to wait for it."""
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
 @contextlib.contextmanager
 def held(*pids: int) -> Iterator[None]:
     """Let processes hang."""
@@ -91,7 +96,7 @@ def test_an_engine_that_does_not_answer_is_started_again_and_says_so_and_no_call
         part = wait_for(told, 30, hotline.logs)
         assert (part["state"], part["pid"]) == ("down", engine)
         assert "ended and started again" in part["reason"]
-        wait_for(lambda: not psutil.pid_exists(engine), 60, hotline.logs)
+        wait_for(lambda: gone(engine), 60, hotline.logs)
     hotline.wait_live(60)
     assert hotline.pid("engine") != engine
     wait_for(lambda: "engine_hung" in alarms(hotline), 30, hotline.logs)
@@ -143,7 +148,7 @@ def test_asterisk_that_is_hung_for_good_is_started_again(tmp_path: Path) -> None
     try:
         asterisk = hotline.pid("asterisk")
         with held(asterisk):
-            wait_for(lambda: not psutil.pid_exists(asterisk), 60, hotline.logs)
+            wait_for(lambda: gone(asterisk), 60, hotline.logs)
         hotline.wait_live(60)
         assert hotline.pid("asterisk") != asterisk
         assert f"Asterisk (pid {asterisk}) has answered neither" in hotline.logs()
@@ -197,7 +202,7 @@ def test_by_another_path_it_is_the_same_hotline(own_hotline: Hotline, tmp_path: 
     assert hotline.pid("engine") == engine
     assert "already running" in hotline.run("up", "--detach").stdout
     assert "stopped" in hotline.run("down").stdout
-    assert not psutil.pid_exists(engine)
+    assert gone(engine)
 
 
 def test_what_ran_in_a_home_that_was_deleted_ends(tmp_path: Path) -> None:
@@ -219,7 +224,7 @@ def test_an_engine_alone_in_a_home_that_was_deleted_ends_with_its_asterisk(tmp_p
         hotline.up()
         pid = supervisor(hotline)
         os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: not psutil.pid_exists(pid), 10, "the supervisor is dead")
+        wait_for(lambda: gone(pid), 10, "the supervisor is dead")
         assert len(hotline.processes()) >= 2
         shutil.rmtree(hotline.home)
         wait_for(lambda: not hotline.processes(), 60, lambda: f"still there: {hotline.processes()}")
@@ -270,8 +275,7 @@ def test_down_ends_also_what_hangs_and_says_the_truth(own_hotline: Hotline, what
         assert not hotline.processes()
 
 
-def test_down_ends_the_words_of_a_killed_engine_too(own_hotline: Hotline) -> None:
-    """A supervisor and an engine that were killed leave an Asterisk, which the next command ends."""
+def test_down_ends_an_asterisk_that_was_left_alone_though_nobody_noted_its_pid(own_hotline: Hotline) -> None:
     hotline = own_hotline
     asterisk = hotline.pid("asterisk")
     for pid in (supervisor(hotline), hotline.pid("engine")):
@@ -279,6 +283,5 @@ def test_down_ends_the_words_of_a_killed_engine_too(own_hotline: Hotline) -> Non
     (hotline.home / "run/asterisk-process.pid").unlink()  # as on a disk that was full
     done = hotline.run("down")
     assert (done.returncode, done.stdout.strip()) == (0, "stopped."), done.stderr
-    assert not psutil.pid_exists(asterisk)
-    with running(hotline.folder / "next", quick=True) as other:
-        assert other.parts()["asterisk"]["state"] == "live"
+    assert gone(asterisk)
+    assert not hotline.processes()
