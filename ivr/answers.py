@@ -35,6 +35,7 @@ class Answers:
     def table(self) -> dict[str, Answer]:
         """Return the coroutine function of each request."""
         return {
+            "alive": self.alive,
             "status": self.status,
             "seats": self.seats,
             "operators": self.operators,
@@ -58,6 +59,10 @@ class Answers:
             "can_apply": self.can_apply,
             "apply": self.apply,
         }
+
+    async def alive(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        """Return that the event loop turns, and whether Asterisk answers it."""
+        return {"pid": os.getpid(), "asterisk": self._engine.link.live}
 
     async def status(self, _: Mapping[str, Any]) -> dict[str, Any]:
         """Return the parts the engine knows of; the Asterisk process is the supervisor's."""

@@ -33,6 +33,10 @@ class EngineAway(HotlineError):
     retry = True
 
 
+class EngineSilent(EngineAway):
+    """An engine is there and does not answer in time."""
+
+
 class Refused(HotlineError):
     """The engine refused a request, in its own words."""
 
@@ -42,10 +46,11 @@ class Refused(HotlineError):
 
 
 @contextlib.contextmanager
-def _short(folder: Path) -> Iterator[str]:
+def short_path(folder: Path, name: str = NAME) -> Iterator[str]:
+    """Return a path that a socket address can hold, however long the folder's is."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        yield f"/proc/self/fd/{descriptor}/{NAME}"
+        yield f"/proc/self/fd/{descriptor}/{name}"
     finally:
         os.close(descriptor)
 
@@ -61,10 +66,11 @@ def ask(folder: Path, what: str, timeout_s: float = 15.0, **values: Any) -> Any:
 
     Raises:
         EngineAway: nobody answers.
+        EngineSilent: somebody is there and does not answer in time.
         Refused: the engine said no.
     """
     try:
-        with _short(folder) as path, socket.socket(socket.AF_UNIX) as line:
+        with short_path(folder) as path, socket.socket(socket.AF_UNIX) as line:
             line.settimeout(timeout_s)
             line.connect(path)
             line.sendall(json.dumps({"what": what, **values}).encode() + b"\n")
@@ -74,6 +80,11 @@ def ask(folder: Path, what: str, timeout_s: float = 15.0, **values: Any) -> Any:
         raise EngineAway(
             f"{folder} belongs to another user: run this as the user who runs the hotline.",
             f"{folder} 属于其他用户:请以运行热线的用户执行本命令。",
+        ) from error
+    except TimeoutError as error:
+        raise EngineSilent(
+            f"the engine did not answer within {timeout_s:.0f} s; see `ivr status`.",
+            f"引擎在 {timeout_s:.0f} 秒内没有响应;请查看 ivr status。",
         ) from error
     except (OSError, ValueError) as error:
         raise EngineAway(
@@ -101,7 +112,7 @@ class ControlServer:
         """Listen; a socket left by a killed engine is replaced."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         (self._folder / NAME).unlink(missing_ok=True)
-        with _short(self._folder) as path:
+        with short_path(self._folder) as path:
             self._server = await asyncio.start_unix_server(self._serve, path, limit=_LIMIT)
             Path(path).chmod(0o600)
 

@@ -201,7 +201,7 @@ def find_asterisk(
 
 def instance_of(settings: Settings, installation: installations.Installation) -> Instance:
     """Return this home's Asterisk instance."""
-    return Instance(installation, settings.asterisk_home, settings.run)
+    return Instance(installation, settings.asterisk_home, settings.run, settings.pids)
 
 
 def etc(settings: Settings) -> Path:
@@ -335,5 +335,7 @@ def write_away_script(settings: Settings) -> None:
     quoted = " ".join("'" + word.replace("'", "'\\''") + "'" for word in words)
     text = f'#!/bin/sh\nexec {quoted} "$@"\n'
     if not wrapper.exists() or wrapper.read_text() != text:
-        wrapper.write_text(text)
-        wrapper.chmod(0o700)
+        fresh = wrapper.with_name(wrapper.name + ".new")  # on a full disk the one that is there stays whole
+        fresh.write_text(text)
+        fresh.chmod(0o700)
+        fresh.replace(wrapper)

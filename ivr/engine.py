@@ -38,6 +38,7 @@ from ivr.hotline.book import HotlineBook
 from ivr.hotline.matching import Matcher
 from ivr.keys import Keys
 from ivr.listening import Listener
+from ivr.liveness import Hang, Liveness
 from ivr.memory import Memory
 from ivr.people import People
 from ivr.routes.callback import CallbackRoute
@@ -70,9 +71,17 @@ class Engine:
         book: what the city configured.
         keys: the secrets.
         asterisk_logs: the log folder of the Asterisk we are attached to.
+        hang: what became of the engine before, if it did not answer.
     """
 
-    def __init__(self, settings: Settings, book: HotlineBook, keys: Keys, asterisk_logs: Path) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        book: HotlineBook,
+        keys: Keys,
+        asterisk_logs: Path,
+        hang: Hang | None = None,
+    ) -> None:
         self.settings = settings
         self.book = book
         self.keys = keys
@@ -126,6 +135,7 @@ class Engine:
             synchronise=self._synchronise,
             on_state=lambda state: log.info("asterisk link: %s", state),
         )
+        self.liveness = Liveness(self.link, self.people.alarms, settings.home, hang)
         self._wait_on_callers()
         self.third_parties = ThirdParties(
             book=lambda: self.book,
@@ -210,6 +220,7 @@ class Engine:
         self.look_at_prompts()
         await self.fastagi.start()
         await self.link.start()
+        self.liveness.begin()
         for work in (
             self._restore(),
             self._reconcile_forever(),
@@ -218,6 +229,7 @@ class Engine:
             self.third_parties.run(),
             self.people.run(self.link),
             self.memory.watch(),
+            self.liveness.run(),
         ):
             self._spawn(work)
 
@@ -244,6 +256,7 @@ class Engine:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a part of the engine ended; the engine starts again", exc_info=error)
+            self.liveness.ends()
             os._exit(1)  # the supervisor starts a whole engine; half of one would lie about itself
 
     async def _restore(self) -> None:

@@ -6,6 +6,7 @@ Settings come from the environment, as for every command.
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import gc
 import logging
 import signal
@@ -21,6 +22,7 @@ from ivr.control import ControlServer
 from ivr.engine import Engine
 from ivr.errors import HotlineError
 from ivr.keys import open_keys
+from ivr.liveness import Hang
 from ivr.logs import start_logging
 from ivr.private import keep_private
 from ivr.settings import Settings
@@ -36,8 +38,13 @@ def asterisk_logs(settings: Settings) -> Path:
     return settings.asterisk_home / "log"
 
 
-async def serve(settings: Settings) -> None:
-    """Run an engine until SIGTERM or SIGINT."""
+async def serve(settings: Settings, hang: Hang | None = None) -> None:
+    """Run an engine until SIGTERM or SIGINT.
+
+    Args:
+        settings: where things are.
+        hang: what became of the engine before.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -45,7 +52,7 @@ async def serve(settings: Settings) -> None:
     resume(settings)
     book = deployment.running_book(settings)
     keys = open_keys(settings.home, deployment.sip_users(book), [person.number for person in book.operators])
-    engine = Engine(settings, book, keys, asterisk_logs(settings))
+    engine = Engine(settings, book, keys, asterisk_logs(settings), hang)
     control = ControlServer(settings.run, Answers(engine).table())
     await engine.start()
     await control.start()
@@ -71,10 +78,13 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
 def main() -> int:
     """Run; the exit status tells the supervisor whether starting again makes sense (1) or not (2)."""
     keep_private()
+    faulthandler.register(
+        signal.SIGUSR2
+    )  # where it stands goes to engine.out before it is ended for its silence
     try:
         settings = load_settings()
         start_logging(settings.logs, "engine")
-        _run(serve(settings))
+        _run(serve(settings, Hang.told_in(sys.argv[1:])))
     except HotlineError as error:
         log.error("%s", error.sentence)
         sys.stderr.write(last_words.spoken(error))

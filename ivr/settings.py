@@ -180,12 +180,17 @@ class Settings(BaseSettings):
         return self.home / "journal"
 
     @property
+    def pids(self) -> Path:
+        """The folder of pid files and of the lock: always in the home, by whatever path that is reached."""
+        return self.home / "run"
+
+    @property
     def run(self) -> Path:
-        """The folder of sockets and pid files; short enough for a Unix socket path."""
+        """The folder of sockets; short enough for a Unix socket path."""
         run = self.home / "run"
         if len(os.fsencode(f"{run}-proof/asterisk.ctl")) <= _UNIX_PATH_LIMIT:
             return run
-        digest = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:12]
+        digest = hashlib.sha256(os.fsencode(self.home.resolve())).hexdigest()[:12]
         return Path(tempfile.gettempdir()) / f"ivr12345-{os.getuid()}-{digest}"
 
     def ports(self) -> dict[str, int]:

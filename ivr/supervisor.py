@@ -7,45 +7,34 @@ talking while the engine is away, because Asterisk is nobody's child.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
-import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO
-
-import psutil
 
 from ivr import control, deployment, last_words
 from ivr.applying.starting import bring_in, take_up
 from ivr.applying.taking import keys_for
 from ivr.asterisk.instance import Instance, port_owner
 from ivr.errors import HotlineError
+from ivr.homes import HomeGone, HomeWatch
 from ivr.judging.door import admitted
 from ivr.logs import start_logging
 from ivr.pointers import unwritable
 from ivr.private import keep_private
-from ivr.running import running_pid
 from ivr.settings import Settings
-
-__all__ = ["Engine", "Supervisor", "main", "running_pid", "spawn"]
+from ivr.upkeep.asterisk import HUNG_S, AsteriskProcess
+from ivr.upkeep.engine import EngineProcess, Limits
+from ivr.upkeep.lock import HomeLock
+from ivr.upkeep.notes import Notes
 
 log = logging.getLogger(__name__)
 
 LOOK_S = 0.1
-STEADY_S = 30.0
-ASTERISK_RETRY_S = 2.0
-_BACKOFF = (0.0, 0.5, 1.0, 2.0, 5.0)
-
-
-class AlreadyRunning(HotlineError):
-    """This state folder has a running instance."""
-
-    code = "already_running"
+RETRY_S = 2.0
 
 
 class PortTaken(HotlineError):
@@ -54,152 +43,99 @@ class PortTaken(HotlineError):
     code = "port_taken"
 
 
-class Engine:
-    """The engine's process as the supervisor sees it."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._pid_file = settings.run / "engine.pid"
-        self._answers_at = settings.run / control.NAME
-        self._output = settings.logs / "engine.out"
-        self._process: subprocess.Popen[bytes] | None = None
-        self._started = 0.0
-        self._failures = 0
-        self._not_before = 0.0
-        self._proved = False
-        """Whether it has ever answered: then it is started again for ever."""
-
-    def stop_stranger(self) -> None:
-        """End an engine that a killed supervisor left behind."""
-        try:
-            process = psutil.Process(int(self._pid_file.read_text()))
-            if "ivr.serve" in process.cmdline():
-                process.terminate()
-                process.wait(5)
-        except psutil.TimeoutExpired:
-            process.kill()
-        except (OSError, ValueError, psutil.Error):
-            return
-
-    def start(self) -> None:
-        """Start a process."""
-        self._answers_at.unlink(missing_ok=True)  # of one that was killed
-        with self._output.open("ab") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "ivr.serve"],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        self._pid_file.write_text(f"{self._process.pid}\n")
-        self._started = time.monotonic()
-
-    def look(self) -> None:
-        """Start it again if it has ended; wait longer each time it ends soon.
-
-        Raises:
-            HotlineError: it never ran, and says that starting again makes no sense.
-        """
-        if self._process is None:
-            if time.monotonic() >= self._not_before:
-                self.start()
-            return
-        status = self._process.poll()
-        if status is None:
-            self._proved = self._proved or self._answers_at.exists()
-            return
-        self._process = None
-        if status == 2 and not self._proved:
-            raise HotlineError(*last_words.heard(self._output.read_text(errors="replace")))
-        self._failures = 0 if time.monotonic() - self._started > STEADY_S else self._failures + 1
-        wait_s = _BACKOFF[min(self._failures, len(_BACKOFF)) - 1] if self._failures else 0.0
-        self._not_before = time.monotonic() + wait_s
-        log.error("the engine ended (status %s); it starts again in %.1f s", status, wait_s)
-
-    def stop(self) -> None:
-        """End it."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(8)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._pid_file.unlink(missing_ok=True)
-
-
 class Supervisor:
     """Runs one instance.
 
     Args:
         settings: where things are.
         progress: told of steps that take time.
+        limits: how long the engine may be silent.
+        hung_s: seconds of silence after which Asterisk is ended.
     """
 
-    def __init__(self, settings: Settings, progress: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        progress: Callable[[str], None],
+        *,
+        limits: Limits | None = None,
+        hung_s: float = HUNG_S,
+    ) -> None:
         self._settings = settings
         self._progress = progress
+        self._hung_s = hung_s
         self._stopping = False
-        self._instance: Instance | None = None
-        self._admitted = False
         self._not_before = 0.0
-        self._engine = Engine(settings)
-        self._lock: IO[str] | None = None
+        self._notes = Notes(settings.pids)
+        self._engine = EngineProcess(settings, self._notes, limits)
+        self._asterisk: AsteriskProcess | None = None
 
     def run(self) -> None:
         """Run until SIGTERM or SIGINT.
 
         Raises:
-            HotlineError: it could not be started; what was started is ended.
+            HotlineError: it could not be started, or its home is gone; what was started is ended.
         """
         keep_private()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a closed terminal ends no call
-        self._take_lock()
+        self._settings.pids.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._settings.run.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._settings.logs.mkdir(parents=True, exist_ok=True)
+        lock = HomeLock(self._settings)
+        home = HomeWatch(self._settings.home)
+        taken_over = False
         try:
             self._engine.stop_stranger()
             self._start_asterisk()
             while not self._stopping:
+                self._end_without_home(home)
+                taken_over = self._is_taken_over(lock)
                 self._look_calmly()
                 time.sleep(LOOK_S)
-            if self._instance is not None:
+            if self._asterisk is not None:
                 with contextlib.suppress(HotlineError):
                     control.ask(self._settings.run, "end_calls", timeout_s=3)
+        except HomeGone:
+            self._stopping = True  # Asterisk ends too: its records and recordings lie there
+            raise
         finally:
-            self._engine.stop()
-            if self._instance is not None and (self._stopping or not self._admitted):
-                self._instance.stop()  # one that was found running goes on: people talk on it
-            (self._settings.run / "supervisor.pid").unlink(missing_ok=True)
+            self._end(keep_asterisk=taken_over)
+            lock.release()
+            home.close()
+
+    def _end(self, *, keep_asterisk: bool) -> None:
+        """End what was started; an Asterisk that was found running goes on if the start failed: people talk on it."""
+        ended = {"the engine": self._engine.stop()}
+        asterisk = self._asterisk
+        if asterisk is not None and not keep_asterisk and (self._stopping or not asterisk.admitted):
+            ended["Asterisk"] = asterisk.stop()
+        for name in (name for name, gone in ended.items() if not gone):
+            log.error("%s could not be ended", name)
 
     def _stop(self, *_: object) -> None:
         self._stopping = True
 
-    def _take_lock(self) -> None:
-        run = self._settings.run
-        run.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._settings.logs.mkdir(parents=True, exist_ok=True)
-        self._lock = (run / "supervisor.pid").open("a+")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise AlreadyRunning(
-                f"an instance is already running for {self._settings.home}.",
-                f"{self._settings.home} 的实例已在运行。",
-            ) from error
-        self._lock.seek(0)
-        self._lock.truncate()
-        self._lock.write(f"{os.getpid()}\n")
-        self._lock.flush()
+    def _end_without_home(self, home: HomeWatch) -> None:
+        why, zh = home.look(time.monotonic())
+        if why:
+            raise HomeGone(f"{why}: everything that ran there is ended.", f"{zh}:已停止其中运行的全部程序。")
+
+    def _is_taken_over(self, lock: HomeLock) -> bool:
+        why, _ = lock.look(time.monotonic())
+        if why:
+            log.error("%s: this one ends", why)
+            self._stopping = True
+        return bool(why)
 
     def _start_asterisk(self) -> None:
         settings = self._settings
-        kept = (
-            not settings.external_asterisk
-            and Instance.laid_out(settings.asterisk_home, settings.run).pid() is not None
+        found = (
+            None
+            if settings.external_asterisk
+            else Instance.laid_out(settings.asterisk_home, settings.run, settings.pids).process()
         )
-        self._admitted = kept
         ports = [("IVR_AGI_PORT", "tcp", settings.agi_port)]
         if settings.external_asterisk:
             book = take_up(settings, None, self._progress)
@@ -207,55 +143,43 @@ class Supervisor:
             check_free(ports)
             return
         instance = deployment.instance_of(settings, deployment.find_asterisk(settings, self._progress))
-        if not kept:
+        if found is None:
             ports += [
                 ("IVR_SIP_PORT", "udp", settings.sip_port),
                 ("IVR_SIP_PORT", "tcp", settings.sip_port),
                 ("IVR_AMI_PORT", "tcp", settings.ami_port),
             ]
         check_free(ports)
-        if kept:
+        if found is not None:
             bring_in(settings)
-        book = deployment.running_book(settings) if kept else take_up(settings, instance, self._progress)
-        self._instance = instance
+        book = deployment.running_book(settings) if found else take_up(settings, instance, self._progress)
+        self._asterisk = asterisk = AsteriskProcess(
+            instance,
+            ({settings.sip_port}, {settings.sip_port, settings.ami_port}),
+            notes=self._notes,
+            vouched=self._engine.vouches_for_asterisk,
+            hung_s=self._hung_s,
+        )
         self._engine.start()  # it boots beside Asterisk and waits for it
-        if kept:
+        if found is not None:
             log.info("an Asterisk of ours is running and is kept")
-        else:
-            deployment.prepare(settings, book, keys_for(settings, book), instance, self._progress)
-            self._progress(f"starting Asterisk {instance.installation.version}")
-            instance.start()
-        self._admit()
-
-    def _admit(self) -> None:
-        """Let Asterisk count as live once it has booted and really owns its ports."""
-        assert self._instance is not None
-        self._instance.wait_booted()
-        sip, ami = self._settings.sip_port, self._settings.ami_port
-        self._instance.check_ports({sip}, {sip, ami})
-        self._instance.mark_ready()
-        self._admitted = True
+            asterisk.keep(found)
+            return
+        deployment.prepare(settings, book, keys_for(settings, book), instance, self._progress)
+        self._progress(f"starting Asterisk {instance.installation.version}")
+        asterisk.boot()
 
     def _look_calmly(self) -> None:
         """Look after both; a full disk or a fork that fails is waited out, people are talking."""
+        if time.monotonic() < self._not_before:
+            return
         try:
-            self._look()
+            self._engine.look()
+            if self._asterisk is not None:
+                self._asterisk.look()
         except OSError as error:
             log.error("%s", error)
-            time.sleep(ASTERISK_RETRY_S)
-
-    def _look(self) -> None:
-        self._engine.look()
-        if self._instance is None or self._instance.pid() is not None or time.monotonic() < self._not_before:
-            return
-        log.error("Asterisk ended (%s); it starts again", self._instance.last_words())
-        try:
-            self._instance.start()
-            self._admit()
-        except HotlineError as error:
-            log.error("%s", error.sentence)
-            self._instance.stop()
-            self._not_before = time.monotonic() + ASTERISK_RETRY_S
+            self._not_before = time.monotonic() + RETRY_S
 
 
 def check_free(ports: Sequence[tuple[str, str, int]]) -> None:

@@ -1,14 +1,13 @@
 """One Asterisk process of ours: its folders, its start, its end.
 
 The process is started apart from us, in a session of its own: callers go on talking when the
-engine, or whatever started it, dies.  It is found again by its pid file and its ``-C`` path.
+engine, or whatever started it, dies.  It is found again by the mark it was started with.
 """
 
 from __future__ import annotations
 
-import os
+import contextlib
 import shutil
-import signal
 import socket
 import subprocess
 import time
@@ -18,6 +17,7 @@ from typing import Any
 
 import psutil
 
+from ivr import processes
 from ivr.asterisk.installation import Installation
 from ivr.errors import HotlineError
 
@@ -44,17 +44,19 @@ class InstanceError(HotlineError):
 
 @dataclass(frozen=True)
 class Instance:
-    """An Asterisk laid out under ``home``; ``run`` holds its control socket."""
+    """An Asterisk laid out under ``home``; ``run`` holds its control socket, ``pids`` our notes about it."""
 
     installation: Installation
     home: Path
     run: Path
+    pids: Path | None = None
+    """None: in ``run`` too."""
 
     @classmethod
-    def laid_out(cls, home: Path, run: Path) -> Instance:
+    def laid_out(cls, home: Path, run: Path, pids: Path | None = None) -> Instance:
         """Return what lies in ``home`` without looking for the program: enough to find and end it."""
         nothing = Path("/nonexistent")
-        return cls(Installation((), nothing, nothing, ""), home, run)
+        return cls(Installation((), nothing, nothing, ""), home, run, pids)
 
     @property
     def config(self) -> Path:
@@ -75,7 +77,8 @@ class Instance:
         """Make the folders and the links into the program's own data."""
         for name in _FOLDERS:
             (self.home / name).mkdir(parents=True, exist_ok=True)
-        self.run.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (self.run, self.pids or self.run):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for name in ("documentation",):
             link = self.home / "data" / name
             if link.is_symlink() and not link.exists():
@@ -85,39 +88,55 @@ class Instance:
 
     @property
     def _pid_file(self) -> Path:
-        return self.run / "asterisk-process.pid"  # Asterisk truncates its own asterisk.pid as it boots
+        return (
+            self.pids or self.run
+        ) / "asterisk-process.pid"  # Asterisk truncates its own asterisk.pid as it boots
+
+    @property
+    def _ready_file(self) -> Path:
+        return (self.pids or self.run) / "asterisk.ready"
 
     def mark_ready(self) -> None:
-        """Note that the process has booted and owns its ports."""
-        (self.run / "asterisk.ready").write_text(f"{self.pid()}\n")
+        """Note that the process has booted and owns its ports.
+
+        Raises:
+            OSError: the disk is full; it is to be noted again.
+        """
+        process = self.process()
+        processes.note(self._ready_file, f"{process.pid} {process.started}" if process else "")
 
     @property
     def ready(self) -> bool:
         """Whether the process that runs now was marked ready."""
         try:
-            pid = self.pid()
-            return pid is not None and (self.run / "asterisk.ready").read_text() == f"{pid}\n"
+            process = self.process()
+            noted = self._ready_file.read_text().split()
         except OSError:
             return False
+        return process is not None and noted == [str(process.pid), str(process.started)]
+
+    def process(self) -> processes.Process | None:
+        """Return the running process, None when it does not run."""
+        home = self.home.parent  # the hotline's: a copy of it has no Asterisk that runs
+        found = processes.find(home, self.home.name, "-C", self._pid_file)
+        return found or self._unmarked()
+
+    def _unmarked(self) -> processes.Process | None:
+        """Return one that a version of ours before the marks started."""
+        pid = processes.noted_pid(self._pid_file)
+        if pid is None or processes.is_marked(pid) or str(self.config) not in processes.arguments(pid):
+            return None
+        return processes.of(pid)
 
     def pid(self) -> int | None:
         """Return the pid of the running process, None when it does not run."""
-        try:
-            pid = int(self._pid_file.read_text().strip())
-            command = psutil.Process(pid).cmdline()
-            for _ in range(10):  # the kernel shows no command line for a moment after exec
-                if command or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-                    break
-                time.sleep(0.005)
-                command = psutil.Process(pid).cmdline()
-        except (OSError, ValueError, psutil.Error):
-            return None
-        return pid if str(self.config) in command else None
+        process = self.process()
+        return process.pid if process else None
 
     def start(self) -> int:
         """Start the process in a session of its own and return its pid at once."""
         self.lay_out()
-        for stale in ("asterisk.pid", "asterisk.ctl", "asterisk.ready"):
+        for stale in ("asterisk.pid", "asterisk.ctl"):
             (self.run / stale).unlink(missing_ok=True)
         with self.boot_log.open("ab") as log:
             process = subprocess.Popen(
@@ -126,33 +145,37 @@ class Instance:
                 stdout=log,
                 stderr=log,
                 cwd=self.home,
+                env=processes.marked(self.home.parent, self.home.name),
                 start_new_session=True,
                 umask=0o077,
             )
         try:
-            self._note_pid(process.pid)
-        except OSError:  # nobody would find it again, and the next start would add another
+            processes.note(self._pid_file, str(process.pid))
+        except OSError:  # nobody would find it again quickly, and Asterisk itself wants to write too
             process.kill()
             process.wait()
             raise
         return process.pid
 
-    def _note_pid(self, pid: int) -> None:
-        """Write over what stands there: on a full disk a file that was emptied could not be written again."""
-        descriptor = os.open(self._pid_file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            os.pwrite(descriptor, f"{pid:<10}\n".encode(), 0)
-        finally:
-            os.close(descriptor)
-
     def command(self, line: str, timeout_s: float = 10.0) -> str:
-        """Run one CLI command in the running process and return what it printed."""
-        done = subprocess.run(
-            [*self.installation.command, "-C", str(self.config), "-rx", line],
-            capture_output=True,
-            timeout=timeout_s,
-            check=False,
-        )
+        """Run one CLI command in the running process and return what it printed.
+
+        Raises:
+            InstanceError: it does not answer.
+        """
+        try:
+            done = subprocess.run(
+                [*self.installation.command, "-C", str(self.config), "-rx", line],
+                capture_output=True,
+                timeout=timeout_s,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise InstanceError(
+                f"Asterisk did not answer {line!r} within {timeout_s:.0f} s.",
+                f"Asterisk 在 {timeout_s:.0f} 秒内没有响应 {line!r}。",
+                retry=True,
+            ) from error
         return done.stdout.decode("utf-8", "replace")
 
     def wait_booted(self, timeout_s: float = 20.0) -> None:
@@ -166,10 +189,11 @@ class Instance:
             pid = self.pid()
             if pid is None:
                 raise InstanceError(f"Asterisk ended while booting: {self.last_words()}")
-            if (self.run / "asterisk.ctl").exists() and "fully booted" in self.command(
-                "core waitfullybooted"
-            ):
-                return
+            with contextlib.suppress(InstanceError):  # it did not answer: it may yet
+                if (self.run / "asterisk.ctl").exists() and "fully booted" in self.command(
+                    "core waitfullybooted"
+                ):
+                    return
             time.sleep(0.05)
         raise InstanceError(
             f"Asterisk did not boot within {timeout_s:.0f} s: {self.last_words()}",
@@ -203,40 +227,23 @@ class Instance:
                 f"Asterisk 未能占用 {kind} 端口 {port}(占用者:{owner}):请结束该程序或更换端口。",
             )
 
-    def stop(self, timeout_s: float = 5.0, *, at_once: bool = False) -> None:
-        """End the process; calls in progress end with it.
+    def stop(self, timeout_s: float = 5.0, *, at_once: bool = False) -> bool:
+        """End the process, with the calls in progress; tell whether it is gone.
 
         Args:
             timeout_s: how long it may take to end by itself.
             at_once: it has nothing to save: a throwaway one.
         """
-        pid = self.pid()
-        if pid is None:
-            return
-        os.kill(pid, signal.SIGKILL if at_once else signal.SIGTERM)
-        if not _gone(pid, timeout_s):
-            os.kill(pid, signal.SIGKILL)
-            _gone(pid, timeout_s)
-        self._pid_file.unlink(missing_ok=True)
+        process = self.process()
+        if process is not None and not processes.end(process, timeout_s, at_once=at_once):
+            return False
+        with contextlib.suppress(OSError):
+            self._pid_file.unlink(missing_ok=True)
+        return True
 
     def remove(self) -> None:
         """Delete the folders of a throwaway instance."""
         shutil.rmtree(self.home, ignore_errors=True)
-
-
-def _gone(pid: int, timeout_s: float) -> bool:
-    """Wait for a process that may or may not be our child."""
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        try:
-            if os.waitpid(pid, os.WNOHANG)[0] == pid:
-                return True
-        except ChildProcessError:
-            pass
-        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def _kind(connection: Any) -> str:

@@ -155,6 +155,11 @@ class Link(MendedManager):
         await self._board.wait_live(timeout_s)
 
     @property
+    def live(self) -> bool:
+        """Whether Asterisk answers, and what the engine believes was compared with it."""
+        return self.state is LinkState.LIVE
+
+    @property
     def lag_s(self) -> float | None:
         """Seconds the last heartbeat took there and back; None while there is none."""
         return self._heartbeat.lag_s

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from ivr import control, deployment, supervisor
+from ivr import control, deployment
 from ivr.applying import changes as differences
 from ivr.applying import recordings
 from ivr.applying.history import Change
@@ -46,6 +46,7 @@ from ivr.commands.planning import tell_roster_effect
 from ivr.control import EngineAway
 from ivr.errors import HotlineError
 from ivr.settings import Settings, load
+from ivr.upkeep.lock import running_pid
 
 _SWITCH_LIMIT_S = 60.0
 _RESULTS = {
@@ -142,8 +143,8 @@ def _live(settings: Settings) -> bool:
     Raises:
         HotlineError: it runs and cannot be changed now.
     """
-    asterisk = Instance.laid_out(settings.asterisk_home, settings.run).pid()
-    if supervisor.running_pid(settings) is None and (asterisk is None or settings.external_asterisk):
+    asterisk = Instance.laid_out(settings.asterisk_home, settings.run, settings.pids).pid()
+    if running_pid(settings) is None and (asterisk is None or settings.external_asterisk):
         return False
     control.ask(settings.run, "can_apply", place=place_fingerprint(settings))
     return True

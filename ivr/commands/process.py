@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 import subprocess
 import time
 from pathlib import Path
@@ -14,7 +11,6 @@ import click
 import psutil
 
 from ivr import last_words
-from ivr.asterisk.instance import Instance
 from ivr.commands.common import (
     json_option,
     language,
@@ -26,63 +22,11 @@ from ivr.commands.common import (
     settings_and_book,
     told_if_unwritable,
 )
-from ivr.control import EngineAway, ask
-from ivr.running import running_pid
+from ivr.commands.parts import alarms_of, all_live, laid_out, parts_of
 from ivr.settings import Settings, SettingsError, load_to_look
 from ivr.settings_faults import SettingFault
 
-PARTS = ("engine", "asterisk", "ami", "fastagi", "database", "speech")
 _START_LIMIT_S = 60.0
-_AGAIN = "the engine does not answer yet; it is started again by itself: if this lasts, see {log}."
-
-
-def parts_of(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Return the state of every part; never raises for one that is away."""
-    try:
-        parts: dict[str, dict[str, Any]] = ask(settings.run, "status", timeout_s=5)
-    except EngineAway as error:
-        reason = _why_away(settings) or error.sentence
-        parts = {name: {"state": "down", "reason": reason, "pid": None} for name in PARTS}
-    parts["asterisk"] = _asterisk_part(settings, parts["ami"])
-    return {name: parts[name] for name in PARTS}
-
-
-def _why_away(settings: Settings) -> str:
-    """Return why no engine answers though somebody looks after it: `ivr up` would change nothing."""
-    with contextlib.suppress(PermissionError):
-        if running_pid(settings) is not None:
-            return _AGAIN.format(log=settings.logs / "engine.log")
-    return ""
-
-
-def alarms_of(settings: Settings) -> list[dict[str, Any]]:
-    """Return the alarms that are up; none where no engine can tell."""
-    try:
-        alarms: list[dict[str, Any]] = ask(settings.run, "alarms", timeout_s=5)
-    except EngineAway:
-        return []
-    return alarms
-
-
-def _asterisk_part(settings: Settings, ami: dict[str, Any]) -> dict[str, Any]:
-    if settings.external_asterisk:
-        return {"state": ami["state"], "reason": ami["reason"] or "the city's own", "pid": None}
-    instance = _instance(settings)
-    pid = instance.pid()
-    if pid is None:
-        return {"state": "down", "reason": "it does not run", "pid": None}
-    if not instance.ready:
-        return {"state": "syncing", "reason": "it is starting", "pid": pid}
-    return {"state": "live", "reason": "", "pid": pid}
-
-
-def _instance(settings: Settings) -> Instance:
-    return Instance.laid_out(settings.asterisk_home, settings.run)
-
-
-def all_live(parts: dict[str, dict[str, Any]]) -> bool:
-    """Tell whether every part is live."""
-    return all(part["state"] == "live" for part in parts.values())
 
 
 @click.command()
@@ -180,6 +124,8 @@ def _wait_live(settings: Settings, process: subprocess.Popen[bytes]) -> None:
 
 def supervisor_of_another(settings: Settings) -> bool:
     """Tell whether a supervisor runs for this state folder."""
+    from ivr.upkeep.lock import running_pid
+
     return running_pid(settings) is not None
 
 
@@ -194,32 +140,13 @@ def _is_child(pid: int | None, parent: int) -> bool:
 @plain_errors
 def down() -> None:
     """Stop everything; calls in progress end. 停止。"""
-    from ivr import supervisor
+    from ivr.upkeep.ending import end_all
 
     settings = load_to_look()
-    pid = running_pid(settings)
-    if pid is not None:
-        os.kill(pid, signal.SIGTERM)
-        _wait_gone(pid)
-    supervisor.Engine(settings).stop_stranger()
-    left = None if settings.external_asterisk else _instance(settings).pid()
-    if left is not None:
-        _instance(settings).stop()
-    if pid is None and left is None:
-        say("nothing was running.", "没有正在运行的实例。")
-    else:
+    if end_all(settings, None if settings.external_asterisk else laid_out(settings)):
         say("stopped.", "已停止。")
-
-
-def _wait_gone(pid: int, limit_s: float = 20.0) -> None:
-    deadline = time.monotonic() + limit_s
-    while psutil.pid_exists(pid) and time.monotonic() < deadline:
-        try:
-            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-                return
-        except psutil.NoSuchProcess:
-            return
-        time.sleep(0.02)
+    else:
+        say("nothing was running.", "没有正在运行的实例。")
 
 
 @click.command()
@@ -229,7 +156,7 @@ def status(as_json: bool) -> None:
     """Show every part; exit status 0 only when all are live. 查看各部分状态。"""
     settings = load_to_look()
     parts = parts_of(settings)
-    alarms = alarms_of(settings)
+    alarms = alarms_of(settings) if parts["engine"]["state"] == "live" else []
     if as_json:
         print_json({"parts": parts, "alarms": alarms})
     else:
@@ -281,7 +208,7 @@ def include(etc: Path | None) -> None:
     from ivr.keys import open_keys
 
     settings, book = settings_and_book()
-    if not settings.external_asterisk or _instance(settings).pid() is not None:  # its files would be replaced
+    if not settings.external_asterisk or laid_out(settings).pid() is not None:  # its files would be replaced
         raise refused(
             "this hotline runs an Asterisk of its own; to attach to the city's: `ivr down`, "
             "set IVR_ASTERISK=external, then this again.",

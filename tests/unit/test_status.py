@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from ivr.cli import main
-from ivr.commands.process import parts_of
+from ivr.commands.parts import parts_of
 from ivr.settings import load
 
 SHIPPED = Path(__file__).parents[2] / "queues"

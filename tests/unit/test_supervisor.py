@@ -8,27 +8,28 @@ from pathlib import Path
 
 import pytest
 
-from ivr import control, last_words
+from ivr import last_words
 from ivr.errors import HotlineError
 from ivr.settings import load
-from ivr.supervisor import STEADY_S, Engine
+from ivr.upkeep.engine import STEADY_S, EngineProcess
+from ivr.upkeep.notes import Notes
 
 REFUSAL = HotlineError("one thing is wrong.\nanother is, too.", "有一处错误。\n还有一处。")
 
 
-def engine_that(tmp_path: Path, ends: str) -> Engine:
+def engine_that(tmp_path: Path, ends: str) -> EngineProcess:
     """Return an engine that started long ago and whose process runs ``ends``."""
     settings = load(home=tmp_path)
     for folder in (settings.run, settings.logs):
         folder.mkdir(parents=True, exist_ok=True)
-    engine = Engine(settings)
+    engine = EngineProcess(settings, Notes(settings.pids))
     with (settings.logs / "engine.out").open("ab") as output:
         engine._process = subprocess.Popen([sys.executable, "-c", ends], stdout=output, stdin=subprocess.PIPE)
     engine._started -= 10 * STEADY_S
     return engine
 
 
-def ended(engine: Engine) -> None:
+def ended(engine: EngineProcess) -> None:
     process = engine._process
     assert process is not None
     process.communicate(b"\n")
@@ -49,24 +50,10 @@ def test_an_engine_that_took_long_to_refuse_its_settings_is_not_started_for_ever
 
 def test_an_engine_that_once_answered_is_started_again_whatever_it_says(tmp_path: Path) -> None:
     engine = engine_that(tmp_path, refuses())
-    (load(home=tmp_path).run / control.NAME).touch()
+    engine._asking.answered = True
     engine.look()
     ended(engine)
     engine.look()
-
-
-def test_a_socket_that_a_killed_engine_left_is_not_taken_for_an_answer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    engine = engine_that(tmp_path, refuses())
-    socket = load(home=tmp_path).run / control.NAME
-    socket.touch()
-    ended(engine)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(sys, "executable", "/bin/true")
-        engine.start()
-    assert not socket.exists()
-    engine.stop()
 
 
 def test_the_last_words_of_a_process_are_heard_whole_and_those_of_a_crash_too() -> None:

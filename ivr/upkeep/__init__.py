@@ -1,0 +1,1 @@
+"""Keeping the processes of one hotline running, and ending them."""
