@@ -19,7 +19,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ivr.errors import HotlineError
 from ivr.store import bulk, migrate
 from ivr.store import tables as t
-from ivr.store.database import FAILURES, away, file_identity, is_read_only, open_engine
+from ivr.store.causes import away, is_read_only
+from ivr.store.database import FAILURES, file_identity, open_engine
+from ivr.store.limits import MIGRATION_S, SLOW_S, Patience
 
 Row = dict[str, Any]
 TakeNumbers = Callable[[str, date, int, int], tuple[list[str], int]]
@@ -60,29 +62,28 @@ class Store:
 
     def __init__(self, url: str, region: str, take_numbers: TakeNumbers, *, read_only: bool = False) -> None:
         self._engine = open_engine(url, read_only=read_only)
+        self._patience = Patience(self._engine)
         self._region = region
         self._take = take_numbers
         self._ticketed: set[str] = set()
         self._file: tuple[int, int] | None = None
 
     @contextlib.asynccontextmanager
-    async def _reading(self) -> AsyncIterator[AsyncConnection]:
+    async def _reading(self, limit_s: float | None = None) -> AsyncIterator[AsyncConnection]:
         try:
-            async with self._engine.connect() as connection:
+            async with self._patience.connected(limit_s=limit_s) as connection:
                 yield connection
         except FAILURES as error:
             raise away(error) from error
 
     @contextlib.asynccontextmanager
-    async def _writing(self) -> AsyncIterator[AsyncConnection]:
+    async def _writing(self, limit_s: float | None = None) -> AsyncIterator[AsyncConnection]:
         try:
-            async with self._engine.connect() as plain:
-                connection = await plain.execution_options(writing=True)
-                async with connection.begin():
-                    yield connection
+            async with self._patience.connected(writing=True, limit_s=limit_s) as connection:
+                yield connection
         except FAILURES as error:
             if is_read_only(error):  # a connection opened while nobody may write stays so for ever
-                await self._engine.dispose()
+                await self._patience.close()
             raise away(error) from error
 
     async def open(self) -> None:
@@ -94,7 +95,7 @@ class Store:
         async with self._reading() as connection:
             current = await connection.run_sync(migrate.is_current)
         if not current:
-            async with self._writing() as connection:
+            async with self._writing(MIGRATION_S) as connection:
                 await connection.run_sync(migrate.upgrade)
         self._file = file_identity(self._engine)
 
@@ -105,7 +106,12 @@ class Store:
 
     async def close(self) -> None:
         """Let go of every connection."""
-        await self._engine.dispose()
+        await self._patience.close()
+
+    @property
+    def silent_s(self) -> float:
+        """For how many seconds the database has owed an answer."""
+        return self._patience.silent_s
 
     # -- writing -------------------------------------------------------------------------------
     async def write(self, batch: Batch) -> None:
@@ -225,7 +231,7 @@ class Store:
 
     async def open_calls(self) -> list[str]:
         """Return the ids of calls that have not ended."""
-        async with self._reading() as connection:
+        async with self._reading(SLOW_S) as connection:
             return list(
                 await connection.scalars(sa.select(t.calls.c.call_id).where(t.calls.c.state != "ended"))
             )
@@ -240,7 +246,7 @@ class Store:
             t.journal.c.stream == t.tickets.c.call_id, t.journal.c.kind == "track_begun"
         )
         talked = t.tickets.c.outcome.in_(("answered", "voicemail", "handed_off"))
-        async with self._reading() as connection:
+        async with self._reading(SLOW_S) as connection:
             status = t.tickets.c.transcript["status"].as_string()
             return list(
                 await connection.scalars(
@@ -278,7 +284,7 @@ class Store:
 
     async def call_starts(self, since: float = 0.0) -> list[float]:
         """Return when calls began, seconds since the epoch, in no order."""
-        async with self._reading() as connection:
+        async with self._reading(SLOW_S) as connection:
             started = t.calls.c.started_at
             return list(await connection.scalars(sa.select(started).where(started >= since)))
 
@@ -303,16 +309,25 @@ class Store:
         return await self._rows(query)
 
     async def ticket_pieces(
-        self, *, since: float | None = None, state: str | None = None, line: str | None = None
+        self,
+        *,
+        since: float | None = None,
+        state: str | None = None,
+        line: str | None = None,
+        columns: Sequence[str] = (),
     ) -> AsyncIterator[list[Row]]:
-        """Yield tickets, the oldest first, some at a time: those of a month do not fit into memory."""
+        """Yield tickets, the oldest first, some at a time: those of a month do not fit into memory or one answer."""
         order = sa.tuple_(t.tickets.c.opened_at, t.tickets.c.ticket_no)
-        query = _tickets(since, state, line).limit(_CHUNK)
+        piece = _CHUNK * 10 if columns else _CHUNK
+        query = _tickets(since, state, line).limit(piece)
+        if columns:
+            wanted = dict.fromkeys((*columns, "opened_at", "ticket_no"))
+            query = query.with_only_columns(*(t.tickets.c[name] for name in wanted))
         rows = await self._rows(query)
         while rows:
             yield rows
             last = (rows[-1]["opened_at"], rows[-1]["ticket_no"])
-            rows = await self._rows(query.where(order > last)) if len(rows) == _CHUNK else []
+            rows = await self._rows(query.where(order > last)) if len(rows) == piece else []
 
     async def _rows(self, query: sa.Select[Any]) -> list[Row]:
         async with self._reading() as connection:

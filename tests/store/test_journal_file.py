@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 
 from ivr.calls.events import Event, Kind
 from ivr.store.journal_file import JournalFile
+from tests.store.conftest import fill
 
 ROOT = Path(__file__).parents[2]
 
@@ -376,29 +376,6 @@ def test_the_end_is_where_a_reader_stops(tmp_path: Path, segment_bytes: int) -> 
     reopened = JournalFile(tmp_path, segment_bytes=segment_bytes)
     assert reopened.end() == end
     reopened.close()
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 12 MB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=12m,mode=700", "none", str(folder)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("mounting a small disk needs root")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=False)
-
-
-def fill(disk: Path) -> Path:
-    """Take all space that is left."""
-    others = disk / "others"
-    with contextlib.suppress(OSError), others.open("wb", buffering=0) as file:
-        while True:
-            file.write(bytes(4096))
-    return others
 
 
 def test_a_disk_that_others_filled_costs_no_event_even_when_the_engine_is_killed(small_disk: Path) -> None:

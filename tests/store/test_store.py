@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 from ivr.errors import HotlineError
 from ivr.store import store as store_module
 from ivr.store import tables as t
-from ivr.store.database import StoreAway
+from ivr.store.causes import StoreAway
 from ivr.store.store import Batch, CursorMoved, Store
 from ivr.tickets.numbers import is_valid, take
 from tests.store.conftest import REGION, OpenStore
@@ -52,7 +52,7 @@ def a_ticket(call_id: str, **changes: Any) -> dict[str, Any]:
 
 
 def a_batch(
-    before: str, after: str, *call_ids: str, day: date = DAY, cursor: str = CURSOR, **ticket: Any
+    before: str | None, after: str, *call_ids: str, day: date = DAY, cursor: str = CURSOR, **ticket: Any
 ) -> Batch:
     return Batch(
         cursor,
@@ -117,7 +117,7 @@ async def test_another_instance_has_a_cursor_of_its_own(store: Store) -> None:
 
 
 async def test_an_empty_batch_only_moves_the_cursor(store: Store) -> None:
-    await store.write(Batch(CURSOR, "1:0", "1:9", []))
+    await store.write(Batch(CURSOR, None, "1:9", []))
     assert await store.cursor(CURSOR) == "1:9"
     assert await store.tickets() == []
 
