@@ -8,7 +8,7 @@ however often it is tried.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -22,18 +22,17 @@ from ivr.store import tables as t
 from ivr.store.causes import away, is_read_only
 from ivr.store.database import FAILURES, file_identity, open_engine
 from ivr.store.limits import MIGRATION_S, SLOW_S, Patience
+from ivr.store.numbering import Numbering, TakeNumbers, TellNumbers
 
 Row = dict[str, Any]
-TakeNumbers = Callable[[str, date, int, int], tuple[list[str], int]]
-"""Gives the next ticket numbers: (region, day, last sequence, how many) -> (numbers, new last)."""
-
 _CHUNK = 400  # names in one IN (...), below every database's limit
 
 
 class CursorMoved(HotlineError):
-    """Somebody else moved this journal's cursor."""
+    """The database does not stand where we left it: it was set back, or is another one."""
 
     code = "cursor_moved"
+    retry = True
 
 
 @dataclass(frozen=True)
@@ -58,13 +57,21 @@ class Store:
         region: six digits of the ticket numbers.
         take_numbers: the rule by which ticket numbers are made.
         read_only: for commands that only look.
+        tell_numbers: notes ticket numbers that are about to be given.
     """
 
-    def __init__(self, url: str, region: str, take_numbers: TakeNumbers, *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        url: str,
+        region: str,
+        take_numbers: TakeNumbers,
+        *,
+        read_only: bool = False,
+        tell_numbers: TellNumbers = lambda _: None,
+    ) -> None:
         self._engine = open_engine(url, read_only=read_only)
         self._patience = Patience(self._engine)
-        self._region = region
-        self._take = take_numbers
+        self.numbering = Numbering(region, take_numbers, tell_numbers)
         self._ticketed: set[str] = set()
         self._file: tuple[int, int] | None = None
 
@@ -129,6 +136,7 @@ class Store:
             await bulk.insert(connection, t.seats, batch.seats, "seat")
             fresh = await self._write_tickets(connection, batch)
         self._remember(row["call_id"] for row in fresh)
+        self.numbering.settle(fresh)
 
     def _remember(self, call_ids: Iterable[str]) -> None:
         if len(self._ticketed) > 5_000:
@@ -139,18 +147,18 @@ class Store:
         """Move the cursor; False when an earlier try of this batch was written after all.
 
         Raises:
-            CursorMoved: the cursor is where this batch neither begins nor ends.
+            CursorMoved: the cursor is where this batch neither begins nor ends; it must be made anew.
         """
         name = t.cursors.c.name == batch.cursor
         position = await connection.scalar(sa.select(t.cursors.c.position).where(name).with_for_update())
         if position == batch.after:
             return False
-        if position is not None and position != batch.before:
+        if position != batch.before:
+            self._ticketed.clear()  # tickets we remember may be gone as well
             raise CursorMoved(
-                f"the database stands at {position} of the journal and not at {batch.before}: two engines "
-                "write to it, or it was restored while one ran; end the other one and start again.",
-                f"数据库记到日志的 {position},而不是 {batch.before}:可能有两个引擎同时写入,或运行中恢复了备份;"
-                "请停掉另一个后重新启动。",
+                f"the database stands at {position} of the journal and not at {batch.before}; "
+                "what it lacks is told to it again.",
+                f"数据库记到日志的 {position},而不是 {batch.before};所缺内容将自动补写。",
             )
         if position is None:
             await connection.execute(sa.insert(t.cursors).values(name=batch.cursor, position=batch.after))
@@ -161,10 +169,7 @@ class Store:
     async def _write_tickets(self, connection: AsyncConnection, batch: Batch) -> list[Row]:
         known = await self._with_ticket(connection, [row["call_id"] for row in batch.tickets])
         fresh = [dict(row) for row in batch.tickets if row["call_id"] not in known]
-        for day in sorted({batch.ticket_days[row["call_id"]] for row in fresh}):
-            opened = [row for row in fresh if batch.ticket_days[row["call_id"]] == day]
-            for row, number in zip(opened, await self._numbers(connection, day, len(opened)), strict=True):
-                row |= {"ticket_no": number, "query_code": number[-8:]}
+        await self.numbering.number(connection, fresh, batch.ticket_days)
         await bulk.insert(connection, t.tickets, fresh)
         changed = [row for row in batch.tickets if row["call_id"] in known]
         await bulk.update_call_tickets(connection, t.tickets, changed)
@@ -182,17 +187,6 @@ class Store:
             )
             known.update(found)
         return known
-
-    async def _numbers(self, connection: AsyncConnection, day: date, count: int) -> list[str]:
-        row = (t.ticket_sequences.c.region == self._region) & (t.ticket_sequences.c.day == day.isoformat())
-        last = await connection.scalar(sa.select(t.ticket_sequences.c.last).where(row).with_for_update())
-        numbers, newest = self._take(self._region, day, last or 0, count)
-        if last is None:
-            values = {"region": self._region, "day": day.isoformat(), "last": newest}
-            await connection.execute(sa.insert(t.ticket_sequences).values(values))
-        else:
-            await connection.execute(sa.update(t.ticket_sequences).where(row).values(last=newest))
-        return numbers
 
     async def audit(self, at: float, actor: str, action: str, data: Mapping[str, Any]) -> None:
         """Note what a person did that must be told later (a secret shown, a number unmasked)."""
@@ -222,6 +216,20 @@ class Store:
                 for row in rows.mappings():
                     found[row["stream"]].append(dict(row))
         return found
+
+    async def events_between(self, streams: Sequence[str], since: float, until: float) -> list[Row]:
+        """Return the events of streams from one moment to another, both included."""
+        found: list[Row] = []
+        for start in range(0, len(streams), _CHUNK):
+            named = t.journal.c.stream.in_(list(streams[start : start + _CHUNK]))
+            query = sa.select(t.journal).where(named, t.journal.c.at.between(since, until))
+            found += await self._rows(query)
+        return found
+
+    async def newest_event(self) -> float | None:
+        """Return when what was written last had happened, seconds since the epoch."""
+        rows = await self._rows(sa.select(t.journal.c.at).order_by(t.journal.c.id.desc()).limit(1))
+        return rows[0]["at"] if rows else None
 
     async def last_events(self, stream: str, kinds: Sequence[str], limit: int) -> list[Row]:
         """Return the last events of some kinds of one stream, oldest first."""

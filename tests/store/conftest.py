@@ -12,7 +12,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -208,8 +208,10 @@ async def open_store(url: str) -> AsyncIterator[OpenStore]:
     """Opens stores on the test's database, and closes them."""
     opened: list[Store] = []
 
-    async def make(*, fresh: bool = True) -> Store:
-        store = Store(url, REGION, take)
+    async def make(
+        *, fresh: bool = True, tell: Callable[[Mapping[str, str]], object] = lambda _: None
+    ) -> Store:
+        store = Store(url, REGION, take, tell_numbers=tell)
         opened.append(store)
         if fresh:
             await store.open()
