@@ -17,10 +17,12 @@ from ivr.calls.seat_record import SeatRecord
 from ivr.calls.states import CallState, SeatState
 from ivr.errors import HotlineError
 from ivr.hotline.book import HotlineBook
+from ivr.ownership import claim_of
 from ivr.settings import Settings
-from ivr.store.causes import StoreAway
+from ivr.store.causes import StoreAway, away
 from ivr.store.database import DatabaseFileLost
 from ivr.store.journal_file import JournalFile
+from ivr.store.lease import LeaseHeld
 from ivr.store.store import Batch, Store
 from ivr.tickets.numbers import last_sequences, take
 from ivr.tickets.ticket import call_row, call_ticket
@@ -29,7 +31,6 @@ log = logging.getLogger(__name__)
 
 SILENT_S = 2.0
 """From so many seconds on an answer that is still owed is a trouble, before its time is up."""
-_SILENT = "it does not answer; calls go on and are written down as soon as it does."
 _ALARMS = 500
 """Events of alarms to read after a start; an older alarm that still holds is raised again."""
 
@@ -47,7 +48,15 @@ class Memory:
         self._zone = ZoneInfo(book.timezone)
         self._cursor = f"journal:{instance}"
         self._region = book.region
-        self.store = Store(settings.database, book.region, take, tell_numbers=self._tell_numbers)
+        self.store = Store(
+            settings.database,
+            book.region,
+            take,
+            tell_numbers=self._tell_numbers,
+            claim=claim_of(settings, instance),
+        )
+        self._opened = False
+        self._not_held: HotlineError | None = None
         self.journal = JournalFile(settings.journal, self._grew)
         self.recorder = Recorder(self.journal, self.store, self._write, self._cursor, self._remember_numbers)
         self.restored = asyncio.Event()
@@ -62,9 +71,17 @@ class Memory:
         """Why events do not reach the file or the database; empty when they do."""
         if self.journal.trouble:
             return self.journal.trouble
+        fault = self.away
+        return fault.sentence if fault else ""
+
+    @property
+    def away(self) -> HotlineError | None:
+        """Why the database does not take what is journalled; None when it does."""
         if not self.recorder.healthy:
-            return self.recorder.reason
-        return _SILENT if self.store.silent_s > SILENT_S else ""
+            return StoreAway(self.recorder.reason, self.recorder.reason_zh)
+        if self.store.silent_s > SILENT_S:
+            return away(TimeoutError())
+        return self._not_held
 
     def _tell_numbers(self, numbers: Mapping[str, str]) -> None:
         self.journal.append(given_numbers.to_line(numbers))
@@ -87,18 +104,25 @@ class Memory:
             record: starts the recorder once the database is open.
             calls: what is remembered goes here.
             hotline: what is remembered of the whole hotline (the mode, the alarms) goes here.
+
+        Raises:
+            LeaseHeld: another engine writes into it.
         """
         wait_s = 0.2
         recording = False
         while True:
             try:
                 await self.store.open()
+                await self.store.hold()
+                self._opened = True
                 if not recording:
                     record()
                     recording = True
                 await self._remember(calls)
                 hotline(await self._hotline())
                 break
+            except LeaseHeld:
+                raise
             except HotlineError as error:
                 self.recorder.reason, self.recorder.reason_zh = error.sentence, error.zh
                 log.warning("%s", error.sentence)
@@ -107,11 +131,15 @@ class Memory:
         self.restored.set()
 
     async def watch(self, every_s: float = 2.0) -> None:
-        """End where the database's file was taken away: a new start opens what is there and reads the journal again.
+        """Keep the database ours; end where it is not, or where its file was taken away.
+
+        A new start opens what is there and reads the journal again.
 
         Raises:
             DatabaseFileLost: the file was deleted or replaced.
+            LeaseHeld: another engine took the database over.
         """
+        failed = 0
         while True:
             await asyncio.sleep(every_s)
             if self.store.file_lost:
@@ -120,6 +148,16 @@ class Memory:
                     "the engine starts again with what is there and the journal.",
                     "数据库文件已被删除或替换;引擎将以现有文件和日志重新启动。",
                 )
+            if not self._opened:
+                continue
+            try:
+                await self.store.hold()
+                failed, self._not_held = 0, None
+            except LeaseHeld:
+                raise
+            except HotlineError as error:
+                failed += 1  # once is no more than a batch that was being written
+                self._not_held = error if failed > 1 else None
 
     async def unfinished_recordings(self) -> list[CallRecord]:
         """Return ended calls whose recording or transcript is not settled yet."""
@@ -135,6 +173,13 @@ class Memory:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1.0):
                 await self.recorder.caught_up()
+
+    async def let_go(self) -> None:
+        """Leave the database to whoever comes next; it runs out by itself where that cannot be said."""
+        if self._opened:
+            with contextlib.suppress(TimeoutError, HotlineError):
+                async with asyncio.timeout(1.0):
+                    await self.store.let_go()
 
     async def known(self, call_ids: Sequence[str]) -> dict[str, list[Event]]:
         """Return every event of some calls, also those that were journalled a moment ago."""

@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 LOOK_S = 0.1
 STEADY_S = 30.0
 ASTERISK_RETRY_S = 2.0
+REFUSED_RETRY_S = 15.0
+"""An engine that says no is asked again when that may have changed: another one has its database."""
 _BACKOFF = (0.0, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -127,6 +129,8 @@ class Engine:
             raise HotlineError(last[0])
         self._failures = 0 if time.monotonic() - self._started > STEADY_S else self._failures + 1
         wait_s = _BACKOFF[min(self._failures, len(_BACKOFF)) - 1] if self._failures else 0.0
+        if status == 2:
+            wait_s = REFUSED_RETRY_S
         self._not_before = time.monotonic() + wait_s
         log.error("the engine ended (status %s); it starts again in %.1f s", status, wait_s)
 
@@ -174,6 +178,7 @@ class Supervisor:
         self._take_lock()
         try:
             self._engine.stop_stranger()
+            _refuse_second_engine(self._settings)
             self._start_asterisk()
             while not self._stopping:
                 self._look_calmly()
@@ -270,6 +275,17 @@ class Supervisor:
             log.error("%s", error.sentence)
             self._instance.stop()
             self._not_before = time.monotonic() + ASTERISK_RETRY_S
+
+
+def _refuse_second_engine(settings: Settings) -> None:
+    """Start nothing on a database that another hotline uses.
+
+    Raises:
+        HotlineError: which one.
+    """
+    from ivr.ownership import refuse_if_taken  # loads SQLAlchemy, which nothing else here needs
+
+    refuse_if_taken(settings)
 
 
 def check_free(ports: Sequence[tuple[str, str, int]]) -> None:

@@ -31,6 +31,7 @@ class DatabaseFileLost(HotlineError):
     """The file of the database is no longer the one that was opened."""
 
     code = "database_file_lost"
+    retry = True
 
 
 FAILURES = (SQLAlchemyError, OSError, TimeoutError)

@@ -21,6 +21,7 @@ from ivr.store import bulk, migrate
 from ivr.store import tables as t
 from ivr.store.causes import away, is_read_only
 from ivr.store.database import FAILURES, file_identity, open_engine
+from ivr.store.lease import Claim
 from ivr.store.limits import MIGRATION_S, SLOW_S, Patience
 from ivr.store.numbering import Numbering, TakeNumbers, TellNumbers
 
@@ -58,6 +59,7 @@ class Store:
         take_numbers: the rule by which ticket numbers are made.
         read_only: for commands that only look.
         tell_numbers: notes ticket numbers that are about to be given.
+        claim: whose writing it is; without one nobody is asked.
     """
 
     def __init__(
@@ -68,10 +70,12 @@ class Store:
         *,
         read_only: bool = False,
         tell_numbers: TellNumbers = lambda _: None,
+        claim: Claim | None = None,
     ) -> None:
         self._engine = open_engine(url, read_only=read_only)
         self._patience = Patience(self._engine)
         self.numbering = Numbering(region, take_numbers, tell_numbers)
+        self._claim = claim
         self._ticketed: set[str] = set()
         self._file: tuple[int, int] | None = None
 
@@ -93,18 +97,62 @@ class Store:
                 await self._patience.close()
             raise away(error) from error
 
+    @contextlib.asynccontextmanager
+    async def _writing_as_owner(self) -> AsyncIterator[AsyncConnection]:
+        async with self._writing() as connection:
+            if self._claim is not None:
+                await self._claim.require(connection)
+            yield connection
+
     async def open(self) -> None:
         """Bring the tables up to date.
 
         Raises:
             StoreAway: the database does not answer.
+            LeaseHeld: its tables are old, and another engine works with them.
         """
         async with self._reading() as connection:
             current = await connection.run_sync(migrate.is_current)
+            if not current and self._claim is not None:
+                await self._claim.look(connection)
         if not current:
             async with self._writing(MIGRATION_S) as connection:
                 await connection.run_sync(migrate.upgrade)
         self._file = file_identity(self._engine)
+
+    async def hold(self) -> None:
+        """Take the right to write, or renew it; to be done every few seconds.
+
+        Raises:
+            StoreAway: the database does not answer.
+            LeaseHeld: another engine has it.
+        """
+        if self._claim is not None:
+            async with self._writing() as connection:
+                await self._claim.take(connection)
+
+    async def let_go(self) -> None:
+        """Leave the right to write to whoever comes next.
+
+        Raises:
+            StoreAway: the database does not answer; it runs out by itself.
+        """
+        if self._claim is not None:
+            async with self._writing() as connection:
+                await self._claim.give_back(connection)
+            self._claim.release()
+
+    async def see_whether_free(self) -> None:
+        """See whether another engine has the database, and change nothing.
+
+        Raises:
+            StoreAway: the database does not answer.
+            LeaseHeld: it does.
+        """
+        if self._claim is not None:
+            async with self._reading() as connection:
+                await self._claim.look(connection)
+            self._claim.release()
 
     @property
     def file_lost(self) -> bool:
@@ -128,7 +176,7 @@ class Store:
             StoreAway: nothing was written; try the same batch again.
         """
         fresh: list[Row] = []
-        async with self._writing() as connection:
+        async with self._writing_as_owner() as connection:
             if not await self._advance(connection, batch):
                 return
             await bulk.insert(connection, t.journal, batch.events)
@@ -190,7 +238,7 @@ class Store:
 
     async def audit(self, at: float, actor: str, action: str, data: Mapping[str, Any]) -> None:
         """Note what a person did that must be told later (a secret shown, a number unmasked)."""
-        async with self._writing() as connection:
+        async with self._writing_as_owner() as connection:
             await connection.execute(
                 sa.insert(t.audit).values(at=at, actor=actor, action=action, data=dict(data))
             )
