@@ -72,7 +72,7 @@ class Memory:
         if self.journal.trouble:
             return self.journal.trouble
         fault = self.away
-        return fault.sentence if fault else ""
+        return fault.sentence.replace("the database does", "it does", 1) if fault else ""
 
     @property
     def away(self) -> HotlineError | None:

@@ -199,7 +199,7 @@ class Recorder:
                 if batch is None:
                     batch = await self._gather(self._position)
                 after, events, calls, seats = batch
-                if events:
+                if events or calls or seats:
                     await asyncio.to_thread(self._journal.sync)
                     await self._write(self._stored, after, events, calls, seats)
                     self._stored = after
@@ -289,18 +289,18 @@ class Recorder:
     async def _gather(self, position: str) -> tuple[str, list[Event], list[CallRecord], list[SeatRecord]]:
         lines, after = self._journal.read(position)
         events = [event for line in lines if (event := _parse(line))]
+        # the hotline's own events are kept and tell no record; a ticket may be missing where its events are not
+        streams = list(dict.fromkeys(e.stream for e in events if is_call(e.stream) or is_seat(e.stream)))
         if self._unsure_until is not None:
             if _place(position) < _place(self._unsure_until):
                 events = await self._not_yet_there(events)
             else:
                 self._unsure_until = None
-        told = [event for event in events if is_call(event.stream) or is_seat(event.stream)]
-        await self._load([event.stream for event in told])
-        touched: OrderedDict[str, CallRecord | SeatRecord] = OrderedDict()
-        for event in told:  # the hotline's own events are kept and tell no record
-            record = self._records[event.stream]
-            record.apply(event)
-            touched[event.stream] = record
+        await self._load(streams)
+        touched = {stream: self._records[stream] for stream in streams}
+        for event in events:
+            if event.stream in touched:
+                touched[event.stream].apply(event)
         while len(self._records) > _REMEMBERED:
             self._records.popitem(last=False)
         calls = [record for record in touched.values() if isinstance(record, CallRecord)]

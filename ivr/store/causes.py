@@ -24,7 +24,7 @@ class _Advice(NamedTuple):
     chinese: str
 
 
-_SILENT = _Advice("it does not answer", "没有应答")
+_SILENT = _Advice("the database does not answer: nothing comes from it", "数据库没有响应:没有任何应答")
 _DAMAGED = _Advice(
     "the database does not answer: it is damaged ({cause}); stop the hotline, keep the folder `journal`, "
     "mend or restore the database as the administrator's guide tells, and start again",

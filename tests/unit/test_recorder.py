@@ -423,6 +423,23 @@ async def test_a_journal_set_back_to_a_backup_doubles_nothing_and_goes_on(tmp_pa
     assert_all_there(database, events, 8)
 
 
+async def test_a_mended_database_gets_back_what_was_in_its_broken_pages(tmp_path: Path) -> None:
+    """Some rows are gone and others are not; its cursor was deleted, as the guide tells."""
+    database, events = Database(), a_day(9)
+    async with Running(tmp_path, database, segment_bytes=900) as running:
+        running.tell(events)
+        await running.caught_up()
+    database.rows = [event for number, event in enumerate(database.rows) if number % 3]
+    database.calls.pop("a1-2.1")
+    database.seats.clear()
+    database.position = None
+    async with Running(tmp_path, database, segment_bytes=900) as running:
+        await running.caught_up()
+    assert sorted(map(repr, database.rows)) == sorted(map(repr, events))
+    assert set(database.calls) == {f"a1-{n}.1" for n in range(9)}
+    assert database.seats == {"01": "1001"}
+
+
 async def test_ticket_numbers_that_a_database_set_back_may_lack_are_remembered_before_it_is_written(
     tmp_path: Path,
 ) -> None:
