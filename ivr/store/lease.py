@@ -70,8 +70,9 @@ class FileLock:
         Raises:
             LeaseWaits: the file cannot be made or opened.
         """
-        if self._descriptor is not None:
+        if self._descriptor is not None and self._is_there(self._descriptor):
             return True
+        self.release()
         try:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -87,6 +88,13 @@ class FileLock:
             return False
         self._descriptor = descriptor
         return True
+
+    def _is_there(self, descriptor: int) -> bool:
+        """Tell whether what we hold is what others find: somebody may have tidied up."""
+        try:
+            return os.path.samestat(os.fstat(descriptor), self._path.stat())
+        except OSError:
+            return False
 
     def release(self) -> None:
         """Let go of it."""

@@ -148,6 +148,16 @@ async def test_an_engine_that_was_stopped_leaves_the_database_to_any_other(start
     await second.write(a_batch(None, "1:1", "a1-1.1"))
 
 
+async def test_a_lock_that_somebody_tidied_away_is_locked_again(start: Start, tmp_path: Path) -> None:
+    first = await start("first")
+    for lock in (*tmp_path.glob("*.lock"), *tmp_path.glob("*/engine.lock")):
+        lock.unlink()
+    await first.hold()
+    for home in ("first", "second"):
+        with pytest.raises(LeaseHeld):
+            await start(home)
+
+
 async def test_of_a_dead_machine_the_database_is_free_when_its_time_is_over(start: Start, url: str) -> None:
     first = await start("first")
     _died(first)
