@@ -10,12 +10,13 @@ import asyncio
 import contextlib
 import logging
 import os
+import sys
 import time
 from collections.abc import Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ivr import deployment
+from ivr import deployment, last_words
 from ivr.applying.service import Attached, Service
 from ivr.applying.switch import Switch
 from ivr.asterisk import log_files, members, requirements
@@ -32,6 +33,7 @@ from ivr.calls.reconciler import Reconciler
 from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState
 from ivr.calls.tracks import last_written
+from ivr.database_watch import DatabaseWatch
 from ivr.disk import DISK_FULL, disk_faults
 from ivr.errors import HotlineError
 from ivr.hotline.book import HotlineBook
@@ -53,6 +55,8 @@ from ivr.speech.prompts import PromptBook
 from ivr.speech.recording import checked_wav, raw_to_wav
 from ivr.speech.transcriber import Transcriber
 from ivr.speech.utterance import Utterances
+from ivr.store.causes import StoreAway
+from ivr.store.lease import LeaseHeld
 from ivr.third_parties import ThirdParties
 from ivr.tickets.masking import mask_number
 from ivr.waiting.attendants import Attendants, Pace
@@ -230,6 +234,7 @@ class Engine:
             self.people.run(self.link),
             self.memory.watch(),
             self.liveness.run(),
+            DatabaseWatch(self.memory, self.people.alarms).run(),
         ):
             self._spawn(work)
 
@@ -243,6 +248,7 @@ class Engine:
         await self.utterances.close()
         await self.memory.close()
         await _cancel(self._recording)
+        await self.memory.let_go()
         await self.store.close()
         self.memory.journal.close()
 
@@ -255,6 +261,10 @@ class Engine:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
+            if isinstance(error, LeaseHeld):
+                log.error("%s", error.sentence)
+                sys.stderr.write(last_words.spoken(error))
+                os._exit(1 if error.retry else 2)
             log.error("a part of the engine ended; the engine starts again", exc_info=error)
             self.liveness.ends()
             os._exit(1)  # the supervisor starts a whole engine; half of one would lie about itself
@@ -344,7 +354,8 @@ class Engine:
                 await self.memory.restored.wait()
         if self.memory.restored.is_set():
             await self._align(link)
-            await self._reconcile(link)
+            with contextlib.suppress(StoreAway):  # the next round makes up for it
+                await self._reconcile(link)
             await self.third_parties.recover()
 
     async def align(self) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from zoneinfo import ZoneInfo
 
+from ivr.calls import given_numbers
 from ivr.calls.book import CallBook
 from ivr.calls.events import HOTLINE, Event, Kind, seat_stream
 from ivr.calls.record import CallRecord, fold_call
@@ -16,15 +17,20 @@ from ivr.calls.seat_record import SeatRecord
 from ivr.calls.states import CallState, SeatState
 from ivr.errors import HotlineError
 from ivr.hotline.book import HotlineBook
+from ivr.ownership import claim_of
 from ivr.settings import Settings
+from ivr.store.causes import StoreAway, away
 from ivr.store.database import DatabaseFileLost
 from ivr.store.journal_file import JournalFile
+from ivr.store.lease import LeaseHeld
 from ivr.store.store import Batch, Store
-from ivr.tickets.numbers import take
+from ivr.tickets.numbers import last_sequences, take
 from ivr.tickets.ticket import call_row, call_ticket
 
 log = logging.getLogger(__name__)
 
+SILENT_S = 2.0
+"""From so many seconds on an answer that is still owed is a trouble, before its time is up."""
 _ALARMS = 500
 """Events of alarms to read after a start; an older alarm that still holds is raised again."""
 
@@ -41,9 +47,18 @@ class Memory:
     def __init__(self, settings: Settings, book: HotlineBook, instance: str) -> None:
         self._zone = ZoneInfo(book.timezone)
         self._cursor = f"journal:{instance}"
-        self.store = Store(settings.database, book.region, take)
+        self._region = book.region
+        self.store = Store(
+            settings.database,
+            book.region,
+            take,
+            tell_numbers=self._tell_numbers,
+            claim=claim_of(settings, instance),
+        )
+        self._opened = False
+        self._not_held: HotlineError | None = None
         self.journal = JournalFile(settings.journal, self._grew)
-        self.recorder = Recorder(self.journal, self.store, self._write, self._cursor)
+        self.recorder = Recorder(self.journal, self.store, self._write, self._cursor, self._remember_numbers)
         self.restored = asyncio.Event()
         """Set when it is known which calls are open and who sits where."""
 
@@ -54,7 +69,25 @@ class Memory:
     @property
     def trouble(self) -> str:
         """Why events do not reach the file or the database; empty when they do."""
-        return self.journal.trouble or ("" if self.recorder.healthy else self.recorder.reason)
+        if self.journal.trouble:
+            return self.journal.trouble
+        fault = self.away
+        return fault.sentence.replace("the database does", "it does", 1) if fault else ""
+
+    @property
+    def away(self) -> HotlineError | None:
+        """Why the database does not take what is journalled; None when it does."""
+        if not self.recorder.healthy:
+            return StoreAway(self.recorder.reason, self.recorder.reason_zh)
+        if self.store.silent_s > SILENT_S:
+            return away(TimeoutError())
+        return self._not_held
+
+    def _tell_numbers(self, numbers: Mapping[str, str]) -> None:
+        self.journal.append(given_numbers.to_line(numbers))
+
+    def _remember_numbers(self, numbers: Mapping[str, str]) -> None:
+        self.store.numbering.remember(numbers, last_sequences(self._region, numbers.values()))
 
     def _grew(self) -> None:
         self.recorder.wake()
@@ -71,31 +104,42 @@ class Memory:
             record: starts the recorder once the database is open.
             calls: what is remembered goes here.
             hotline: what is remembered of the whole hotline (the mode, the alarms) goes here.
+
+        Raises:
+            LeaseHeld: another engine writes into it.
         """
         wait_s = 0.2
         recording = False
         while True:
             try:
                 await self.store.open()
+                await self.store.hold()
+                self._opened = True
                 if not recording:
                     record()
                     recording = True
                 await self._remember(calls)
                 hotline(await self._hotline())
                 break
+            except LeaseHeld:
+                raise
             except HotlineError as error:
-                self.recorder.reason = error.sentence
+                self.recorder.reason, self.recorder.reason_zh = error.sentence, error.zh
                 log.warning("%s", error.sentence)
                 await asyncio.sleep(wait_s)
                 wait_s = min(wait_s * 2, 5.0)
         self.restored.set()
 
     async def watch(self, every_s: float = 2.0) -> None:
-        """End where the database's file was taken away: a new start opens what is there and reads the journal again.
+        """Keep the database ours; end where it is not, or where its file was taken away.
+
+        A new start opens what is there and reads the journal again.
 
         Raises:
             DatabaseFileLost: the file was deleted or replaced.
+            LeaseHeld: another engine took the database over.
         """
+        failed = 0
         while True:
             await asyncio.sleep(every_s)
             if self.store.file_lost:
@@ -104,6 +148,16 @@ class Memory:
                     "the engine starts again with what is there and the journal.",
                     "数据库文件已被删除或替换;引擎将以现有文件和日志重新启动。",
                 )
+            if not self._opened:
+                continue
+            try:
+                await self.store.hold()
+                failed, self._not_held = 0, None
+            except LeaseHeld:
+                raise
+            except HotlineError as error:
+                failed += 1  # once is no more than a batch that was being written
+                self._not_held = error if failed > 1 else None
 
     async def unfinished_recordings(self) -> list[CallRecord]:
         """Return ended calls whose recording or transcript is not settled yet."""
@@ -120,9 +174,16 @@ class Memory:
             async with asyncio.timeout(1.0):
                 await self.recorder.caught_up()
 
+    async def let_go(self) -> None:
+        """Leave the database to whoever comes next; it runs out by itself where that cannot be said."""
+        if self._opened:
+            with contextlib.suppress(TimeoutError, HotlineError):
+                async with asyncio.timeout(1.0):
+                    await self.store.let_go()
+
     async def known(self, call_ids: Sequence[str]) -> dict[str, list[Event]]:
         """Return every event of some calls, also those that were journalled a moment ago."""
-        await self.recorder.caught_up()
+        await self._caught_up()
         found = await self.store.events(call_ids)
         return {
             call_id: [Event(call_id, row["at"], Kind(row["kind"]), row["data"]) for row in rows]
@@ -130,7 +191,7 @@ class Memory:
         }
 
     async def _remember(self, calls: CallBook) -> None:
-        await self.recorder.caught_up()
+        await self._caught_up()
         seats = [
             SeatRecord(row["seat"], SeatState(row["state"]), row["operator"], row["reason"], row["since"])
             for row in await self.store.seats()
@@ -141,6 +202,21 @@ class Memory:
         known = await self.known(await self.store.open_calls())
         told = [fold_call(call_id, events) for call_id, events in known.items()]
         calls.restore([call for call in told if call.state is not CallState.ENDED], seats)
+
+    async def _caught_up(self) -> None:
+        """Wait until the database has what was journalled before; not for one that is away.
+
+        Raises:
+            StoreAway: it is.
+        """
+        waiting = asyncio.ensure_future(self.recorder.caught_up())
+        try:
+            while not waiting.done():
+                await asyncio.wait({waiting}, timeout=1.0)
+                if not (waiting.done() or self.recorder.healthy or self.recorder.starting):
+                    raise StoreAway(self.recorder.reason, self.recorder.reason_zh)
+        finally:
+            waiting.cancel()
 
     async def _wrap_up_until(self, seat_id: str) -> float | None:
         """Return the deadline of a seat's wrap-up, as the journal has it."""

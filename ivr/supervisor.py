@@ -88,6 +88,7 @@ class Supervisor:
         taken_over = False
         try:
             self._engine.stop_stranger()
+            _refuse_second_engine(self._settings)
             self._start_asterisk()
             while not self._stopping:
                 self._end_without_home(home)
@@ -180,6 +181,17 @@ class Supervisor:
         except OSError as error:
             log.error("%s", error)
             self._not_before = time.monotonic() + RETRY_S
+
+
+def _refuse_second_engine(settings: Settings) -> None:
+    """Start nothing on a database that another hotline uses.
+
+    Raises:
+        HotlineError: which one.
+    """
+    from ivr.ownership import refuse_if_taken  # loads SQLAlchemy, which nothing else here needs
+
+    refuse_if_taken(settings)
 
 
 def check_free(ports: Sequence[tuple[str, str, int]]) -> None:

@@ -154,8 +154,11 @@ def list_tickets(since: str | None, state: str | None, line: str | None, as_json
     stored = [{"caller": "caller_mask"}.get(name, name) for name in columns]
 
     async def work(store: Store, views: Views) -> list[list[Any]]:
-        rows = await store.tickets(**wanted, columns=stored)
-        return [[*(row[name] for name in stored[:-1]), views.moment(row["opened_at"])] for row in rows]
+        return [
+            [*(row[name] for name in stored[:-1]), views.moment(row["opened_at"])]
+            async for rows in store.ticket_pieces(**wanted, columns=stored)
+            for row in rows
+        ]
 
     print_table(columns, with_store(work))
 

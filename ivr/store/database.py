@@ -6,24 +6,19 @@ never fails half-way, and waits for it only a bounded time.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import orjson
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from ivr.errors import HotlineError
+from ivr.store.limits import ANSWER_S, MIGRATION_S
 
 BUSY_TIMEOUT_MS = 1000
-
-
-class StoreAway(HotlineError):
-    """The database cannot be used at this moment; nothing was changed."""
-
-    code = "database_away"
-    retry = True
 
 
 class DatabaseUrlWrong(HotlineError):
@@ -36,24 +31,11 @@ class DatabaseFileLost(HotlineError):
     """The file of the database is no longer the one that was opened."""
 
     code = "database_file_lost"
+    retry = True
 
 
-def away(error: Exception) -> StoreAway:
-    """Tell in one sentence why the database did not answer."""
-    cause = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
-    return StoreAway(
-        f"the database does not answer: {cause[0]}; calls go on and are written down as soon as it does.",
-        f"数据库没有响应:{cause[0]};通话不受影响,恢复后自动补记。",
-    )
-
-
-FAILURES = (DBAPIError, SQLAlchemyError, OSError, TimeoutError)
+FAILURES = (SQLAlchemyError, OSError, TimeoutError)
 """What a database may throw at us when it is away."""
-
-
-def is_read_only(error: Exception) -> bool:
-    """Tell whether SQLite refuses because its file could only be opened for reading."""
-    return "readonly database" in str(getattr(error, "orig", ""))
 
 
 def file_identity(engine: AsyncEngine) -> tuple[int, int] | None:
@@ -86,7 +68,7 @@ def open_engine(url: str, *, read_only: bool = False) -> AsyncEngine:
     if url.startswith("sqlite"):
         options["connect_args"] = {"timeout": BUSY_TIMEOUT_MS / 1000}
     else:
-        options |= {"pool_size": 3, "pool_pre_ping": True, "pool_recycle": 1800}
+        options |= {"pool_size": 3, "pool_recycle": 1800, "connect_args": _postgresql_limits(url)}
     try:
         engine = create_async_engine(url, **options)
     except (SQLAlchemyError, ImportError, ValueError) as error:
@@ -98,6 +80,12 @@ def open_engine(url: str, *, read_only: bool = False) -> AsyncEngine:
     if engine.dialect.name == "sqlite":
         _tune_sqlite(engine, read_only=read_only)
     return engine
+
+
+def _postgresql_limits(url: str) -> dict[str, float]:
+    """Return asyncpg's own limits: of several hosts each gets its share of the time, a silent first one too."""
+    hosts = max(1, sum(len(host.split(",")) for host in re.findall(r"[?&]host=([^&]+)", url)))
+    return {"timeout": ANSWER_S / hosts, "command_timeout": MIGRATION_S}
 
 
 def _tune_sqlite(engine: AsyncEngine, *, read_only: bool) -> None:

@@ -2,7 +2,7 @@
 
 ``append`` is one ``write`` of whole lines: what was appended survives a kill of the process, and
 ``sync`` makes it survive the plug.  The recorder reads it from its cursor on; segments behind the
-cursor are deleted.  Some space behind the end is always allocated: on a disk that others have filled
+cursor are kept for a day.  Some space behind the end is always allocated: on a disk that others have filled
 the journal goes on there.  When that is used up too, lines wait in memory.
 """
 
@@ -15,8 +15,10 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ivr.store.disk_space import allocate_ahead
+from ivr.store.kept import Kept, Place
 
 log = logging.getLogger(__name__)
 
@@ -32,13 +34,19 @@ class JournalFile:
         folder: where the segments are.
         on_append: told after each append, so that the reader wakes.
         segment_bytes: size at which the next segment is begun.
+        keep: which segments behind the cursor stay; for a day unless told.
     """
 
     def __init__(
-        self, folder: Path, on_append: Callable[[], None] = lambda: None, segment_bytes: int = SEGMENT_BYTES
+        self,
+        folder: Path,
+        on_append: Callable[[], None] = lambda: None,
+        segment_bytes: int = SEGMENT_BYTES,
+        **keep: Any,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
+        self.kept = Kept(folder, self._path, **keep)
         self._on_append = on_append
         self._limit = segment_bytes
         self._waiting: list[bytes] = []
@@ -95,12 +103,24 @@ class JournalFile:
                 return chunk[:end].splitlines(), f"{number}:{offset + end}"
             number, offset = next(later for later in self._segments() if later > number), 0
 
+    def find(self, cursor: str | None) -> Place:
+        """Return where to begin for a database's cursor; None is a database that has nothing of this journal.
+
+        A database may remember a place in a journal that was lost, set back, or left on another machine.
+        """
+        if cursor is None:
+            return Place(self.start(), self.start() == self.end(), self.kept.is_lost(None))
+        number, offset = (int(part) for part in cursor.split(":"))
+        if self._is_line_start(number, offset):
+            return Place(cursor, sure=True, lost=False)
+        here = number in self._segments()
+        return Place(f"{number}:0" if here else self.start(), sure=False, lost=self.kept.is_lost(number))
+
     def forget(self, position: str) -> None:
-        """Delete the segments that lie wholly behind a position."""
+        """Delete what lies behind a position and need not be kept."""
         current = int(position.split(":")[0])
-        for number in self._segments():
-            if number < current:
-                self._path(number).unlink(missing_ok=True)
+        if behind := [number for number in self._segments() if number < current]:
+            self.kept.drop(behind, scarce=self._scarce)
 
     def sync(self) -> None:
         """Make what was appended survive a power cut (call it off the event loop).
@@ -180,6 +200,17 @@ class JournalFile:
         """Close a line that a power cut left open; it is skipped when read."""
         if self._size and not self._path(self._number).read_bytes().endswith(b"\n"):
             self.append(b"\n")
+
+    def _is_line_start(self, number: int, offset: int) -> bool:
+        """Tell whether a line of ours begins, or will begin, there."""
+        try:
+            with self._path(number).open("rb") as file:
+                if offset == 0:
+                    return True
+                file.seek(offset - 1)
+                return file.read(1) == b"\n"
+        except OSError:
+            return False
 
     def _existing(self, position: str) -> tuple[int, int]:
         """Return a position as segment and offset; one that is not in this folder means its beginning.

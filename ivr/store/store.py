@@ -8,7 +8,7 @@ however often it is tried.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -19,19 +19,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ivr.errors import HotlineError
 from ivr.store import bulk, migrate
 from ivr.store import tables as t
-from ivr.store.database import FAILURES, away, file_identity, is_read_only, open_engine
+from ivr.store.causes import away, is_read_only
+from ivr.store.database import FAILURES, file_identity, open_engine
+from ivr.store.lease import Claim
+from ivr.store.limits import MIGRATION_S, SLOW_S, Patience
+from ivr.store.numbering import Numbering, TakeNumbers, TellNumbers
 
 Row = dict[str, Any]
-TakeNumbers = Callable[[str, date, int, int], tuple[list[str], int]]
-"""Gives the next ticket numbers: (region, day, last sequence, how many) -> (numbers, new last)."""
-
 _CHUNK = 400  # names in one IN (...), below every database's limit
 
 
 class CursorMoved(HotlineError):
-    """Somebody else moved this journal's cursor."""
+    """The database does not stand where we left it: it was set back, or is another one."""
 
     code = "cursor_moved"
+    retry = True
 
 
 @dataclass(frozen=True)
@@ -56,47 +58,101 @@ class Store:
         region: six digits of the ticket numbers.
         take_numbers: the rule by which ticket numbers are made.
         read_only: for commands that only look.
+        tell_numbers: notes ticket numbers that are about to be given.
+        claim: whose writing it is; without one nobody is asked.
     """
 
-    def __init__(self, url: str, region: str, take_numbers: TakeNumbers, *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        url: str,
+        region: str,
+        take_numbers: TakeNumbers,
+        *,
+        read_only: bool = False,
+        tell_numbers: TellNumbers = lambda _: None,
+        claim: Claim | None = None,
+    ) -> None:
         self._engine = open_engine(url, read_only=read_only)
-        self._region = region
-        self._take = take_numbers
+        self._patience = Patience(self._engine)
+        self.numbering = Numbering(region, take_numbers, tell_numbers)
+        self._claim = claim
         self._ticketed: set[str] = set()
         self._file: tuple[int, int] | None = None
 
     @contextlib.asynccontextmanager
-    async def _reading(self) -> AsyncIterator[AsyncConnection]:
+    async def _reading(self, limit_s: float | None = None) -> AsyncIterator[AsyncConnection]:
         try:
-            async with self._engine.connect() as connection:
+            async with self._patience.connected(limit_s=limit_s) as connection:
                 yield connection
         except FAILURES as error:
             raise away(error) from error
 
     @contextlib.asynccontextmanager
-    async def _writing(self) -> AsyncIterator[AsyncConnection]:
+    async def _writing(self, limit_s: float | None = None) -> AsyncIterator[AsyncConnection]:
         try:
-            async with self._engine.connect() as plain:
-                connection = await plain.execution_options(writing=True)
-                async with connection.begin():
-                    yield connection
+            async with self._patience.connected(writing=True, limit_s=limit_s) as connection:
+                yield connection
         except FAILURES as error:
             if is_read_only(error):  # a connection opened while nobody may write stays so for ever
-                await self._engine.dispose()
+                await self._patience.close()
             raise away(error) from error
+
+    @contextlib.asynccontextmanager
+    async def _writing_as_owner(self) -> AsyncIterator[AsyncConnection]:
+        async with self._writing() as connection:
+            if self._claim is not None:
+                await self._claim.require(connection)
+            yield connection
 
     async def open(self) -> None:
         """Bring the tables up to date.
 
         Raises:
             StoreAway: the database does not answer.
+            LeaseHeld: its tables are old, and another engine works with them.
         """
         async with self._reading() as connection:
             current = await connection.run_sync(migrate.is_current)
+            if not current and self._claim is not None:
+                await self._claim.look(connection)
         if not current:
-            async with self._writing() as connection:
+            async with self._writing(MIGRATION_S) as connection:
                 await connection.run_sync(migrate.upgrade)
         self._file = file_identity(self._engine)
+
+    async def hold(self) -> None:
+        """Take the right to write, or renew it; to be done every few seconds.
+
+        Raises:
+            StoreAway: the database does not answer.
+            LeaseHeld: another engine has it.
+        """
+        if self._claim is not None:
+            async with self._writing() as connection:
+                await self._claim.take(connection)
+
+    async def let_go(self) -> None:
+        """Leave the right to write to whoever comes next.
+
+        Raises:
+            StoreAway: the database does not answer; it runs out by itself.
+        """
+        if self._claim is not None:
+            async with self._writing() as connection:
+                await self._claim.give_back(connection)
+            self._claim.release()
+
+    async def see_whether_free(self) -> None:
+        """See whether another engine has the database, and change nothing.
+
+        Raises:
+            StoreAway: the database does not answer.
+            LeaseHeld: it does.
+        """
+        if self._claim is not None:
+            async with self._reading() as connection:
+                await self._claim.look(connection)
+            self._claim.release()
 
     @property
     def file_lost(self) -> bool:
@@ -105,7 +161,12 @@ class Store:
 
     async def close(self) -> None:
         """Let go of every connection."""
-        await self._engine.dispose()
+        await self._patience.close()
+
+    @property
+    def silent_s(self) -> float:
+        """For how many seconds the database has owed an answer."""
+        return self._patience.silent_s
 
     # -- writing -------------------------------------------------------------------------------
     async def write(self, batch: Batch) -> None:
@@ -115,7 +176,7 @@ class Store:
             StoreAway: nothing was written; try the same batch again.
         """
         fresh: list[Row] = []
-        async with self._writing() as connection:
+        async with self._writing_as_owner() as connection:
             if not await self._advance(connection, batch):
                 return
             await bulk.insert(connection, t.journal, batch.events)
@@ -123,6 +184,7 @@ class Store:
             await bulk.insert(connection, t.seats, batch.seats, "seat")
             fresh = await self._write_tickets(connection, batch)
         self._remember(row["call_id"] for row in fresh)
+        self.numbering.settle(fresh)
 
     def _remember(self, call_ids: Iterable[str]) -> None:
         if len(self._ticketed) > 5_000:
@@ -133,18 +195,18 @@ class Store:
         """Move the cursor; False when an earlier try of this batch was written after all.
 
         Raises:
-            CursorMoved: the cursor is where this batch neither begins nor ends.
+            CursorMoved: the cursor is where this batch neither begins nor ends; it must be made anew.
         """
         name = t.cursors.c.name == batch.cursor
         position = await connection.scalar(sa.select(t.cursors.c.position).where(name).with_for_update())
         if position == batch.after:
             return False
-        if position is not None and position != batch.before:
+        if position != batch.before:
+            self._ticketed.clear()  # tickets we remember may be gone as well
             raise CursorMoved(
-                f"the database stands at {position} of the journal and not at {batch.before}: two engines "
-                "write to it, or it was restored while one ran; end the other one and start again.",
-                f"数据库记到日志的 {position},而不是 {batch.before}:可能有两个引擎同时写入,或运行中恢复了备份;"
-                "请停掉另一个后重新启动。",
+                f"the database stands at {position} of the journal and not at {batch.before}; "
+                "what it lacks is told to it again.",
+                f"数据库记到日志的 {position},而不是 {batch.before};所缺内容将自动补写。",
             )
         if position is None:
             await connection.execute(sa.insert(t.cursors).values(name=batch.cursor, position=batch.after))
@@ -155,10 +217,7 @@ class Store:
     async def _write_tickets(self, connection: AsyncConnection, batch: Batch) -> list[Row]:
         known = await self._with_ticket(connection, [row["call_id"] for row in batch.tickets])
         fresh = [dict(row) for row in batch.tickets if row["call_id"] not in known]
-        for day in sorted({batch.ticket_days[row["call_id"]] for row in fresh}):
-            opened = [row for row in fresh if batch.ticket_days[row["call_id"]] == day]
-            for row, number in zip(opened, await self._numbers(connection, day, len(opened)), strict=True):
-                row |= {"ticket_no": number, "query_code": number[-8:]}
+        await self.numbering.number(connection, fresh, batch.ticket_days)
         await bulk.insert(connection, t.tickets, fresh)
         changed = [row for row in batch.tickets if row["call_id"] in known]
         await bulk.update_call_tickets(connection, t.tickets, changed)
@@ -177,20 +236,9 @@ class Store:
             known.update(found)
         return known
 
-    async def _numbers(self, connection: AsyncConnection, day: date, count: int) -> list[str]:
-        row = (t.ticket_sequences.c.region == self._region) & (t.ticket_sequences.c.day == day.isoformat())
-        last = await connection.scalar(sa.select(t.ticket_sequences.c.last).where(row).with_for_update())
-        numbers, newest = self._take(self._region, day, last or 0, count)
-        if last is None:
-            values = {"region": self._region, "day": day.isoformat(), "last": newest}
-            await connection.execute(sa.insert(t.ticket_sequences).values(values))
-        else:
-            await connection.execute(sa.update(t.ticket_sequences).where(row).values(last=newest))
-        return numbers
-
     async def audit(self, at: float, actor: str, action: str, data: Mapping[str, Any]) -> None:
         """Note what a person did that must be told later (a secret shown, a number unmasked)."""
-        async with self._writing() as connection:
+        async with self._writing_as_owner() as connection:
             await connection.execute(
                 sa.insert(t.audit).values(at=at, actor=actor, action=action, data=dict(data))
             )
@@ -217,6 +265,20 @@ class Store:
                     found[row["stream"]].append(dict(row))
         return found
 
+    async def events_between(self, streams: Sequence[str], since: float, until: float) -> list[Row]:
+        """Return the events of streams from one moment to another, both included."""
+        found: list[Row] = []
+        for start in range(0, len(streams), _CHUNK):
+            named = t.journal.c.stream.in_(list(streams[start : start + _CHUNK]))
+            query = sa.select(t.journal).where(named, t.journal.c.at.between(since, until))
+            found += await self._rows(query)
+        return found
+
+    async def newest_event(self) -> float | None:
+        """Return when what was written last had happened, seconds since the epoch."""
+        rows = await self._rows(sa.select(t.journal.c.at).order_by(t.journal.c.id.desc()).limit(1))
+        return rows[0]["at"] if rows else None
+
     async def last_events(self, stream: str, kinds: Sequence[str], limit: int) -> list[Row]:
         """Return the last events of some kinds of one stream, oldest first."""
         wanted = (t.journal.c.stream == stream) & t.journal.c.kind.in_(kinds)
@@ -225,7 +287,7 @@ class Store:
 
     async def open_calls(self) -> list[str]:
         """Return the ids of calls that have not ended."""
-        async with self._reading() as connection:
+        async with self._reading(SLOW_S) as connection:
             return list(
                 await connection.scalars(sa.select(t.calls.c.call_id).where(t.calls.c.state != "ended"))
             )
@@ -240,7 +302,7 @@ class Store:
             t.journal.c.stream == t.tickets.c.call_id, t.journal.c.kind == "track_begun"
         )
         talked = t.tickets.c.outcome.in_(("answered", "voicemail", "handed_off"))
-        async with self._reading() as connection:
+        async with self._reading(SLOW_S) as connection:
             status = t.tickets.c.transcript["status"].as_string()
             return list(
                 await connection.scalars(
@@ -278,7 +340,7 @@ class Store:
 
     async def call_starts(self, since: float = 0.0) -> list[float]:
         """Return when calls began, seconds since the epoch, in no order."""
-        async with self._reading() as connection:
+        async with self._reading(SLOW_S) as connection:
             started = t.calls.c.started_at
             return list(await connection.scalars(sa.select(started).where(started >= since)))
 
@@ -303,16 +365,25 @@ class Store:
         return await self._rows(query)
 
     async def ticket_pieces(
-        self, *, since: float | None = None, state: str | None = None, line: str | None = None
+        self,
+        *,
+        since: float | None = None,
+        state: str | None = None,
+        line: str | None = None,
+        columns: Sequence[str] = (),
     ) -> AsyncIterator[list[Row]]:
-        """Yield tickets, the oldest first, some at a time: those of a month do not fit into memory."""
+        """Yield tickets, the oldest first, some at a time: those of a month do not fit into memory or one answer."""
         order = sa.tuple_(t.tickets.c.opened_at, t.tickets.c.ticket_no)
-        query = _tickets(since, state, line).limit(_CHUNK)
+        piece = _CHUNK * 10 if columns else _CHUNK
+        query = _tickets(since, state, line).limit(piece)
+        if columns:
+            wanted = dict.fromkeys((*columns, "opened_at", "ticket_no"))
+            query = query.with_only_columns(*(t.tickets.c[name] for name in wanted))
         rows = await self._rows(query)
         while rows:
             yield rows
             last = (rows[-1]["opened_at"], rows[-1]["ticket_no"])
-            rows = await self._rows(query.where(order > last)) if len(rows) == _CHUNK else []
+            rows = await self._rows(query.where(order > last)) if len(rows) == piece else []
 
     async def _rows(self, query: sa.Select[Any]) -> list[Row]:
         async with self._reading() as connection:

@@ -102,6 +102,21 @@ seats = sa.Table(
     sa.Column("since", sa.Double, nullable=False),
 )
 
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("name", sa.String(20), primary_key=True),
+    sa.Column("token", sa.String(40), nullable=False),
+    sa.Column("term", sa.Integer, nullable=False),
+    sa.Column("instance", sa.String(40), nullable=False),
+    sa.Column("host", sa.String(255), nullable=False),
+    sa.Column("home", sa.Text, nullable=False),
+    sa.Column("place", sa.String(120), nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("since", sa.Double, nullable=False),
+    sa.Column("until", sa.Double, nullable=False),
+)
+
 audit = sa.Table(
     "audit",
     metadata,

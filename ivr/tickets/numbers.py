@@ -7,7 +7,8 @@ The query code is the last eight digits.  Beyond 99,999 a day the sequence simpl
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Iterable
+from datetime import date, datetime
 
 _MODULUS = 11
 
@@ -45,6 +46,16 @@ def is_valid(number: str) -> bool:
 def query_code(number: str) -> str:
     """Return what a caller keys in to ask for the ticket."""
     return number[-8:]
+
+
+def last_sequences(region: str, numbers: Iterable[str]) -> dict[date, int]:
+    """Return the last sequence of each day among ticket numbers of a region."""
+    last: dict[date, int] = {}
+    for number in numbers:
+        if number.startswith(region) and is_valid(number):
+            day = datetime.strptime(number[6:14], "%Y%m%d").date()
+            last[day] = max(last.get(day, 0), int(number[14:-1]))
+    return last
 
 
 def take(region: str, day: date, after: int, count: int) -> tuple[list[str], int]:

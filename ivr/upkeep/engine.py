@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 ROLE = "engine"
 MODULE = "ivr.serve"
 STEADY_S = 30.0
+REFUSED_RETRY_S = 15.0
+"""An engine that says no is asked again when that may have changed: another one has its database."""
 _BACKOFF = (0.0, 0.5, 1.0, 2.0, 5.0)
 _TRACE_S = 0.3
 
@@ -157,6 +159,8 @@ class EngineProcess:
             raise HotlineError(*last_words.heard(self._output.read_text(errors="replace")))
         self._failures = 0 if now - self._started > STEADY_S else self._failures + 1
         wait_s = _BACKOFF[min(self._failures, len(_BACKOFF)) - 1] if self._failures else 0.0
+        if status == 2:
+            wait_s = REFUSED_RETRY_S
         self._not_before = now + wait_s
         log.error("the engine ended (status %s); it starts again in %.1f s", status, wait_s)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 import pwd
@@ -11,11 +12,12 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
+import psutil
 import pytest
 
 from ivr.store.store import Store
@@ -41,6 +43,29 @@ class Server:
             await connection.execute(statement)
         finally:
             await connection.close()
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop every process of the server: it answers nothing and refuses nothing."""
+        root = psutil.Process(self.process.pid)
+        stopped = [root]
+        root.suspend()  # first: it would start more
+        for child in root.children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.suspend()
+                stopped.append(child)
+        try:
+            yield
+        finally:
+            for process in stopped:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.resume()
+
+    def folder_for_server(self, path: Path) -> Path:
+        """Give a folder to the user the server runs as."""
+        owner = (self.folder / "data").stat()
+        os.chown(path, owner.st_uid, owner.st_gid)
+        return path
 
 
 def _binaries() -> Path | None:
@@ -132,6 +157,34 @@ def _wait_until_it_answers(server: Server, log: Path) -> None:
             time.sleep(0.05)
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 12 MB."""
+    yield from disk_of(12, tmp_path)
+
+
+def disk_of(mega: int, beside: Path) -> Iterator[Path]:
+    """Mount a small disk, and take it away."""
+    folder = beside / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={mega}m,mode=700", "none", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("mounting a small disk needs root")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=False)
+
+
+def fill(disk: Path) -> Path:
+    """Take all space that is left."""
+    others = disk / "others"
+    with contextlib.suppress(OSError), others.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    return others
+
+
 _numbers = itertools.count()
 
 
@@ -155,8 +208,10 @@ async def open_store(url: str) -> AsyncIterator[OpenStore]:
     """Opens stores on the test's database, and closes them."""
     opened: list[Store] = []
 
-    async def make(*, fresh: bool = True) -> Store:
-        store = Store(url, REGION, take)
+    async def make(
+        *, fresh: bool = True, tell: Callable[[Mapping[str, str]], object] = lambda _: None
+    ) -> Store:
+        store = Store(url, REGION, take, tell_numbers=tell)
         opened.append(store)
         if fresh:
             await store.open()

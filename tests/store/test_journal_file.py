@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from ivr.calls.events import Event, Kind
 from ivr.store.journal_file import JournalFile
+from tests.store.conftest import fill
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(autouse=True)
 def _first_segment(monkeypatch: pytest.MonkeyPatch) -> None:
     """A new journal begins at the number of its second; here the first one."""
-    monkeypatch.setattr("ivr.store.journal_file.time.time", lambda: 1.0)
+    monkeypatch.setattr("ivr.store.journal_file.time", SimpleNamespace(time=lambda: 1.0))
 
 
 def line(number: int, size: int = 0) -> bytes:
@@ -76,12 +77,12 @@ def test_every_line_is_read_once_however_the_file_is_cut_into_segments_and_piece
     forgets: bool,
 ) -> None:
     folder = tmp_path_factory.mktemp("journal")
-    journal = JournalFile(folder, segment_bytes=segment)
+    journal = JournalFile(folder, segment_bytes=segment, keep_s=0)
     position, seen = journal.start(), []
     for number, size in enumerate(sizes):
         if number in restarts:
             journal.close()
-            journal = JournalFile(folder, segment_bytes=segment)
+            journal = JournalFile(folder, segment_bytes=segment, keep_s=0)
         journal.append(line(number, size))
         if number % 3 == 0:
             some, position = journal.read(position, piece)
@@ -95,12 +96,12 @@ def test_every_line_is_read_once_however_the_file_is_cut_into_segments_and_piece
 
 
 def test_segments_behind_the_reader_are_deleted_and_the_others_kept(tmp_path: Path) -> None:
-    journal = JournalFile(tmp_path, segment_bytes=100)
+    journal = JournalFile(tmp_path, segment_bytes=100, keep_s=0)
     for number in range(6):
         journal.append(line(number, 20))
     assert len(names(tmp_path)) == 7
     journal.forget("3:0")
-    assert names(tmp_path)[0] == "0000000003.jsonl"
+    assert names(tmp_path)[:2] == ["0000000002.gone", "0000000003.jsonl"]
     journal.forget("3:0")
     assert journal.start() == "3:0"
     assert len(read_all(journal)) == 4
@@ -108,8 +109,55 @@ def test_segments_behind_the_reader_are_deleted_and_the_others_kept(tmp_path: Pa
     journal.close()
 
 
-def test_a_restart_goes_on_in_the_newest_segment(tmp_path: Path) -> None:
+def _age(folder: Path, name: str, seconds: float) -> None:
+    at = (folder / name).stat().st_mtime - seconds
+    os.utime(folder / name, (at, at))
+
+
+def test_a_segment_stays_for_a_day_after_its_last_line(tmp_path: Path) -> None:
     journal = JournalFile(tmp_path, segment_bytes=100)
+    first = int(journal.start().split(":")[0])
+    for number in range(4):
+        journal.append(line(number, 20))
+    journal.forget(journal.end())
+    assert len(names(tmp_path)) == 5
+    assert journal.find(f"{first}:0") == (f"{first}:0", True, False)
+    for number in (first, first + 1):
+        _age(tmp_path, f"{number:010d}.jsonl", 86_500)
+    journal.forget(journal.end())
+    assert len(list(tmp_path.glob("*.jsonl"))) == 3
+    assert journal.kept.shortened_s is None, "nothing went before its time"
+    assert journal.find(f"{first}:0") == (f"{first + 2}:0", False, True)
+    assert journal.find(None) == (f"{first + 2}:0", False, True)
+    assert journal.find(f"{first + 3}:0").lost is False
+    journal.close()
+
+
+def test_too_much_for_the_room_goes_earlier_and_that_is_known(tmp_path: Path) -> None:
+    journal = JournalFile(tmp_path, segment_bytes=1000, keep_bytes=2500)
+    for number in range(8):
+        journal.append(line(number, 350))
+        journal.forget(journal.end())
+    kept = sorted(tmp_path.glob("*.jsonl"))
+    assert 2 <= len(kept) <= 4
+    assert journal.kept.shortened_s is not None
+    journal.close()
+
+
+def test_a_cursor_in_the_middle_of_a_line_is_no_place_of_this_journal(tmp_path: Path) -> None:
+    journal = JournalFile(tmp_path)
+    journal.append(line(0))
+    journal.append(line(1))
+    size = len(line(0))
+    assert journal.find(f"1:{size}") == (f"1:{size}", True, False)
+    assert journal.find(f"1:{size - 3}") == ("1:0", False, False)
+    assert journal.find("1:99999") == ("1:0", False, False)
+    assert journal.find("9:0") == ("1:0", False, False)
+    journal.close()
+
+
+def test_a_restart_goes_on_in_the_newest_segment(tmp_path: Path) -> None:
+    journal = JournalFile(tmp_path, segment_bytes=100, keep_s=0)
     for number in range(4):
         journal.append(line(number, 20))
     journal.forget("4:0")
@@ -117,7 +165,7 @@ def test_a_restart_goes_on_in_the_newest_segment(tmp_path: Path) -> None:
     again = JournalFile(tmp_path, segment_bytes=100)
     again.append(line(9))
     assert read_all(again, "4:0")[-1] + b"\n" == line(9)
-    assert names(tmp_path)[0] >= "0000000004.jsonl"
+    assert min(path.name for path in tmp_path.glob("*.jsonl")) >= "0000000004.jsonl"
     again.close()
 
 
@@ -376,29 +424,6 @@ def test_the_end_is_where_a_reader_stops(tmp_path: Path, segment_bytes: int) -> 
     reopened = JournalFile(tmp_path, segment_bytes=segment_bytes)
     assert reopened.end() == end
     reopened.close()
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 12 MB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=12m,mode=700", "none", str(folder)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("mounting a small disk needs root")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=False)
-
-
-def fill(disk: Path) -> Path:
-    """Take all space that is left."""
-    others = disk / "others"
-    with contextlib.suppress(OSError), others.open("wb", buffering=0) as file:
-        while True:
-            file.write(bytes(4096))
-    return others
 
 
 def test_a_disk_that_others_filled_costs_no_event_even_when_the_engine_is_killed(small_disk: Path) -> None:

@@ -80,7 +80,7 @@ async def test_a_database_of_a_newer_version_is_told_and_left_as_it_is(
 
 _OPENS = """
 import asyncio, sys, time
-from ivr.store.database import StoreAway
+from ivr.store.causes import StoreAway
 from ivr.store.store import Store
 from ivr.tickets.numbers import take
 

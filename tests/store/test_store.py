@@ -20,7 +20,7 @@ from sqlalchemy.engine import Connection
 from ivr.errors import HotlineError
 from ivr.store import store as store_module
 from ivr.store import tables as t
-from ivr.store.database import StoreAway
+from ivr.store.causes import StoreAway
 from ivr.store.store import Batch, CursorMoved, Store
 from ivr.tickets.numbers import is_valid, take
 from tests.store.conftest import REGION, OpenStore
@@ -54,7 +54,7 @@ def a_ticket(call_id: str, **changes: Any) -> dict[str, Any]:
 
 
 def a_batch(
-    before: str, after: str, *call_ids: str, day: date = DAY, cursor: str = CURSOR, **ticket: Any
+    before: str | None, after: str, *call_ids: str, day: date = DAY, cursor: str = CURSOR, **ticket: Any
 ) -> Batch:
     return Batch(
         cursor,
@@ -81,7 +81,7 @@ async def write_stubbornly(store: Store, batch: Batch) -> None:
 
 
 async def test_a_batch_is_in_the_database_once_however_often_it_is_tried(store: Store) -> None:
-    batch = a_batch("1:0", "1:100", "a1-1.1", "a1-2.2")
+    batch = a_batch(None, "1:100", "a1-1.1", "a1-2.2")
     for _ in range(3):
         await store.write(batch)
     assert await store.cursor(CURSOR) == "1:100"
@@ -94,7 +94,7 @@ async def test_a_batch_is_in_the_database_once_however_often_it_is_tried(store: 
 
 
 async def test_batches_follow_each_other_and_an_old_one_changes_nothing(store: Store) -> None:
-    first = a_batch("1:0", "1:100", "a1-1.1")
+    first = a_batch(None, "1:100", "a1-1.1")
     await store.write(first)
     await store.write(a_batch("1:100", "1:200", "a1-2.2"))
     with pytest.raises(CursorMoved):
@@ -103,30 +103,94 @@ async def test_batches_follow_each_other_and_an_old_one_changes_nothing(store: S
     assert len((await store.events(["a1-1.1"]))["a1-1.1"]) == 1
 
 
+async def test_a_call_gets_its_number_back_from_a_database_that_forgot_it_and_no_other_call_gets_it(
+    url: str, open_store: OpenStore
+) -> None:
+    """A standby without the last batches: what was told to a caller stays that caller's."""
+    told: dict[str, str] = {}
+    store = await open_store(tell=told.update)
+    await store.write(a_batch(None, "1:1", "a1-1.1"))
+    saved = await _dump(store)
+    await store.write(a_batch("1:1", "1:2", "a1-2.2", "a1-3.3"))
+    await store.write(a_batch("1:2", "1:3", "a1-4.4"))
+    before = {row["call_id"]: row["ticket_no"] for row in await store.tickets()}
+    assert told == before
+    await _set_back(store, saved)
+    with pytest.raises(CursorMoved) as moved:
+        await store.write(a_batch("1:3", "1:4", "a1-5.5"))
+    assert moved.value.retry
+    again = await open_store(tell=told.update)  # an engine that starts anew knows it from the journal
+    for one in (store, again):
+        await _set_back(one, saved)
+        one.numbering.remember({call: before[call] for call in ("a1-2.2", "a1-4.4")}, {DAY: 5})
+        await one.write(a_batch("1:1", "1:2", "a1-5.5", "a1-4.4"))  # batches may be cut in another way
+        await one.write(a_batch("1:2", "1:3", "a1-2.2", "a1-3.3"))
+        after = {row["call_id"]: row["ticket_no"] for row in await one.tickets()}
+        for call in ("a1-1.1", "a1-2.2", "a1-4.4"):
+            assert after[call] == before[call]
+        assert after["a1-5.5"] not in before.values()
+        assert len(set(after.values())) == 5
+
+
+async def _dump(store: Store) -> list[tuple[sa.Table, list[dict[str, Any]]]]:
+    async with store._reading() as connection:
+        return [
+            (table, [dict(row) for row in (await connection.execute(sa.select(table))).mappings()])
+            for table in t.metadata.sorted_tables
+        ]
+
+
+async def _set_back(store: Store, saved: list[tuple[sa.Table, list[dict[str, Any]]]]) -> None:
+    async with store._writing() as connection:
+        for table, rows in saved:
+            await connection.execute(sa.delete(table))
+            if rows:
+                await connection.execute(sa.insert(table), rows)
+
+
+async def test_a_number_that_another_call_got_meanwhile_is_not_given_twice(open_store: OpenStore) -> None:
+    store = await open_store()
+    await store.write(a_batch(None, "1:1", "a1-1.1"))
+    (number,) = [row["ticket_no"] for row in await store.tickets()]
+    store.numbering.remember({"a1-2.2": number}, {})
+    await store.write(a_batch("1:1", "1:2", "a1-2.2"))
+    assert len({row["ticket_no"] for row in await store.tickets()}) == 2
+
+
+async def test_events_of_some_streams_are_found_by_their_time(store: Store) -> None:
+    events = [
+        an_event(name) | {"at": T0 + at} for at, name in enumerate(["a1-1.1", "hotline", "a1-1.1", "x"])
+    ]
+    await store.write(Batch(CURSOR, None, "1:1", events))
+    found = await store.events_between(["a1-1.1", "hotline"], T0 + 1, T0 + 9)
+    assert sorted(row["at"] for row in found) == [T0 + 1, T0 + 2]
+    assert await store.newest_event() == T0 + 3
+
+
 async def test_when_calls_began_is_told_for_the_time_that_was_asked_for(store: Store) -> None:
-    await store.write(a_batch("1:0", "1:100", "a1-1.1", "a1-2.2"))
+    await store.write(a_batch(None, "1:100", "a1-1.1", "a1-2.2"))
     began = sorted(row["started_at"] for row in await store.calls())
     assert sorted(await store.call_starts()) == began
     assert await store.call_starts(began[-1] + 1) == []
 
 
 async def test_another_instance_has_a_cursor_of_its_own(store: Store) -> None:
-    await store.write(a_batch("1:0", "1:100", "a1-1.1"))
-    await store.write(a_batch("1:0", "1:70", "b1-1.1", cursor="journal:b1"))
+    await store.write(a_batch(None, "1:100", "a1-1.1"))
+    await store.write(a_batch(None, "1:70", "b1-1.1", cursor="journal:b1"))
     assert (await store.cursor(CURSOR), await store.cursor("journal:b1")) == ("1:100", "1:70")
     assert await store.cursor("journal:c1") is None
     assert len(await store.tickets()) == 2
 
 
 async def test_an_empty_batch_only_moves_the_cursor(store: Store) -> None:
-    await store.write(Batch(CURSOR, "1:0", "1:9", []))
+    await store.write(Batch(CURSOR, None, "1:9", []))
     assert await store.cursor(CURSOR) == "1:9"
     assert await store.tickets() == []
 
 
 async def test_a_batch_that_fails_half_way_leaves_nothing_behind(store: Store) -> None:
-    batch = a_batch("1:0", "1:100", "a1-1.1")
-    broken = Batch(CURSOR, "1:0", "1:100", batch.events, batch.calls, [a_ticket("a1-1.1", state=None)], [],
+    batch = a_batch(None, "1:100", "a1-1.1")
+    broken = Batch(CURSOR, None, "1:100", batch.events, batch.calls, [a_ticket("a1-1.1", state=None)], [],
                    batch.ticket_days)  # fmt: skip
     with pytest.raises(StoreAway):
         await store.write(broken)
@@ -137,7 +201,7 @@ async def test_a_batch_that_fails_half_way_leaves_nothing_behind(store: Store) -
 
 
 async def test_a_call_has_one_call_ticket_that_changes_with_it(store: Store) -> None:
-    await store.write(a_batch("1:0", "1:1", "a1-1.1"))
+    await store.write(a_batch(None, "1:1", "a1-1.1"))
     (opened,) = await store.tickets()
     await store.write(
         a_batch("1:1", "1:2", "a1-1.1", outcome="answered", state="accepted", talk_s=12.5, seat="01")
@@ -154,7 +218,7 @@ async def test_a_call_has_one_call_ticket_that_changes_with_it(store: Store) -> 
 
 async def test_a_new_program_finds_the_ticket_of_a_call_that_was_open(open_store: OpenStore) -> None:
     first = await open_store()
-    await first.write(a_batch("1:0", "1:1", "a1-1.1"))
+    await first.write(a_batch(None, "1:1", "a1-1.1"))
     second = await open_store()
     await second.write(a_batch("1:1", "1:2", "a1-1.1", "a1-2.2", outcome="abandoned"))
     tickets = await second.tickets()
@@ -163,7 +227,7 @@ async def test_a_new_program_finds_the_ticket_of_a_call_that_was_open(open_store
 
 
 async def test_the_database_itself_refuses_a_second_call_ticket(store: Store, url: str) -> None:
-    await store.write(a_batch("1:0", "1:1", "a1-1.1"))
+    await store.write(a_batch(None, "1:1", "a1-1.1"))
     later = {"clocks": None, "category": None}
 
     def insert(connection: Connection, number: str, parent: str | None) -> None:
@@ -189,7 +253,8 @@ async def test_two_programs_never_give_out_the_same_ticket_number(open_store: Op
     async def day_of(name: str, store: Store) -> None:
         for number in range(15):
             ids = [f"{name}-{number}.{n}" for n in range(4)]
-            batch = a_batch(f"1:{number}", f"1:{number + 1}", *ids, cursor=f"journal:{name}")
+            before = f"1:{number}" if number else None
+            batch = a_batch(before, f"1:{number + 1}", *ids, cursor=f"journal:{name}")
             await write_stubbornly(store, batch)
 
     await asyncio.gather(*(day_of(f"i{n}", store) for n, store in enumerate(stores)))
@@ -203,7 +268,7 @@ async def test_two_programs_that_tell_of_the_same_call_make_one_ticket(open_stor
     stores = [await open_store() for _ in range(3)]
     await asyncio.gather(
         *(
-            write_stubbornly(store, a_batch("1:0", "1:1", "a1-1.1", "a1-2.2", cursor=f"journal:{n}"))
+            write_stubbornly(store, a_batch(None, "1:1", "a1-1.1", "a1-2.2", cursor=f"journal:{n}"))
             for n, store in enumerate(stores)
         )
     )
@@ -211,9 +276,9 @@ async def test_two_programs_that_tell_of_the_same_call_make_one_ticket(open_stor
 
 
 async def test_numbers_begin_anew_each_day_and_calls_around_midnight_get_their_own_day(store: Store) -> None:
-    batch = a_batch("1:0", "1:1", "a1-1.1", "a1-2.2")
+    batch = a_batch(None, "1:1", "a1-1.1", "a1-2.2")
     days = {"a1-1.1": date(2026, 11, 21), "a1-2.2": date(2026, 11, 22)}
-    await store.write(Batch(CURSOR, "1:0", "1:1", batch.events, batch.calls, batch.tickets, [], days))
+    await store.write(Batch(CURSOR, None, "1:1", batch.events, batch.calls, batch.tickets, [], days))
     numbers = {ticket["call_id"]: ticket["ticket_no"] for ticket in await store.tickets()}
     assert numbers["a1-1.1"] == take(REGION, days["a1-1.1"], 0, 1)[0][0]
     assert numbers["a1-2.2"] == take(REGION, days["a1-2.2"], 0, 1)[0][0]
@@ -221,7 +286,7 @@ async def test_numbers_begin_anew_each_day_and_calls_around_midnight_get_their_o
 
 async def test_a_great_batch_is_written_whole(store: Store) -> None:
     ids = [f"a1-{n}.1" for n in range(1500)]
-    await store.write(a_batch("1:0", "1:1", *ids))
+    await store.write(a_batch(None, "1:1", *ids))
     await store.write(a_batch("1:1", "1:2", *ids, outcome="abandoned"))
     assert len(await store.tickets(state="abandoned")) == 1500
     assert len(await store.known_calls(ids)) == 1500
@@ -231,7 +296,7 @@ async def test_a_great_batch_is_written_whole(store: Store) -> None:
 
 async def test_calls_and_seats_are_what_was_told_last(store: Store) -> None:
     seat = {"seat": "01", "state": "ready", "operator": "1001", "reason": "", "since": T0}
-    await store.write(Batch(CURSOR, "1:0", "1:1", [], [a_call("a1-1.1")], [], [seat]))
+    await store.write(Batch(CURSOR, None, "1:1", [], [a_call("a1-1.1")], [], [seat]))
     paused = seat | {"state": "paused", "reason": "meal", "since": T0 + 1}
     legs = [{"role": "caller", "channel": "x", "joined_at": T0, "left_at": None}]
     talking = a_call("a1-1.1", state="talking", seat="01", legs=legs)
@@ -245,7 +310,7 @@ async def test_chinese_text_and_odd_characters_come_back_as_they_were(store: Sto
     words = '张三说:"停水了\\n" 🚰 \u2028 \t\r\n % _ \' --'
     transcript = {"status": "done", "text": words, "turns": [{"speaker": "caller", "text": words}]}
     batch = Batch(
-        CURSOR, "1:0", "1:1", [an_event("a1-1.1", "noted", text=words, nul="\0", deep={"工单": [1, None, True]})],
+        CURSOR, None, "1:1", [an_event("a1-1.1", "noted", text=words, nul="\0", deep={"工单": [1, None, True]})],
         [a_call("a1-1.1", dialled_number="12345")], [a_ticket("a1-1.1", transcript=transcript)], [],
         {"a1-1.1": DAY},
     )  # fmt: skip
@@ -259,7 +324,7 @@ async def test_chinese_text_and_odd_characters_come_back_as_they_were(store: Sto
 async def test_the_times_of_events_keep_their_microseconds_and_their_order(store: Store) -> None:
     moments = [1795296848.222834, 1795296848.222835, 1795296840.0]
     events = [an_event("a1-1.1") | {"at": at, "kind": f"k{n}"} for n, at in enumerate(moments)]
-    await store.write(Batch(CURSOR, "1:0", "1:1", events))
+    await store.write(Batch(CURSOR, None, "1:1", events))
     rows = (await store.events(["a1-1.1"]))["a1-1.1"]
     assert [row["at"] for row in rows] == moments
     assert [row["kind"] for row in rows] == ["k0", "k1", "k2"]
@@ -273,7 +338,7 @@ async def tickets_of_a_day(store: Store) -> None:
         a_ticket("a1-2.2", opened_at=T0 + 10, state="draft", outcome="abandoned", line_id="water"),
         a_ticket("a1-3.3", opened_at=T0 + 20, state="draft", outcome=None, line_id=None),
     ]
-    await store.write(Batch(CURSOR, "1:0", "1:1", [], [], rows, [], {row["call_id"]: DAY for row in rows}))
+    await store.write(Batch(CURSOR, None, "1:1", [], [], rows, [], {row["call_id"]: DAY for row in rows}))
 
 
 @pytest.mark.parametrize(
@@ -304,7 +369,7 @@ async def test_a_long_listing_comes_in_pieces_and_has_every_ticket_once(store: S
         a_ticket(f"a1-{n}.1", opened_at=T0 + n // 300, line_id="water" if n % 2 else None)
         for n in range(2 * store_module._CHUNK + 100)
     ]
-    await store.write(Batch(CURSOR, "1:0", "1:1", [], [], rows, [], {row["call_id"]: DAY for row in rows}))
+    await store.write(Batch(CURSOR, None, "1:1", [], [], rows, [], {row["call_id"]: DAY for row in rows}))
     for filters in ({}, {"line": "water"}, {"since": T0 + 1}):
         pieces = [piece async for piece in store.ticket_pieces(**filters)]
         assert [ticket for piece in pieces for ticket in piece] == await store.tickets(**filters)
@@ -325,7 +390,7 @@ async def test_a_ticket_is_found_by_its_number_and_by_its_query_code(store: Stor
 
 async def test_calls_are_listed_newest_first_and_open_ones_are_known_after_a_restart(store: Store) -> None:
     calls = [a_call("a1-1.1", state="ended"), a_call("a1-2.2", state="talking", started_at=T0 + 5)]
-    await store.write(Batch(CURSOR, "1:0", "1:1", [], calls))
+    await store.write(Batch(CURSOR, None, "1:1", [], calls))
     assert [row["call_id"] for row in await store.calls()] == ["a1-2.2", "a1-1.1"]
     assert [row["call_id"] for row in await store.calls(limit=1)] == ["a1-2.2"]
     assert await store.open_calls() == ["a1-2.2"]
@@ -350,7 +415,7 @@ async def test_recordings_still_to_be_made_are_found_after_a_restart(store: Stor
         for call_id in ("help", "no help", "no help, open")
     ]
     days = {row["call_id"]: DAY for row in rows}
-    await store.write(Batch(CURSOR, "1:0", "1:1", stars, [], rows, [], days))
+    await store.write(Batch(CURSOR, None, "1:1", stars, [], rows, [], days))
     assert sorted(await store.unfinished_recordings()) == ["help", "no help", "none", "pending"]
 
 
@@ -371,7 +436,7 @@ async def test_what_a_person_looked_at_is_noted(store: Store) -> None:
 async def test_a_database_locked_for_a_while_says_so_and_takes_the_batch_later(
     store: Store, url: str, tmp_path: Path
 ) -> None:
-    batch = a_batch("1:0", "1:1", "a1-1.1")
+    batch = a_batch(None, "1:1", "a1-1.1")
     if url.startswith("sqlite"):
         other = sqlite3.connect(tmp_path / "hotline.sqlite3", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
@@ -400,7 +465,7 @@ async def test_a_database_locked_for_a_while_says_so_and_takes_the_batch_later(
 async def test_connections_cut_under_the_store_are_an_absence_and_then_it_goes_on(
     store: Store, url: str
 ) -> None:
-    await store.write(a_batch("1:0", "1:1", "a1-1.1"))
+    await store.write(a_batch(None, "1:1", "a1-1.1"))
     killer = await asyncpg.connect(url.replace("+asyncpg", ""))
     writing = asyncio.ensure_future(
         write_stubbornly(store, a_batch("1:1", "1:2", *[f"a1-{n}.3" for n in range(200)]))
@@ -461,7 +526,7 @@ async def test_a_database_that_may_be_written_again_is_written_without_a_restart
     await first.open()
     await first.close()
     store = Store(f"sqlite+aiosqlite:///{path}", REGION, take)
-    batch = a_batch("1:0", "1:1", "a1-1.1")
+    batch = a_batch(None, "1:1", "a1-1.1")
     with read_only(path):
         await store.open()
         with pytest.raises(StoreAway, match="readonly"):

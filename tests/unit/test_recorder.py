@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ivr.calls import given_numbers
 from ivr.calls import recorder as recorder_module
 from ivr.calls.events import Event, Kind
 from ivr.calls.record import CallRecord, fold_call
@@ -29,6 +31,11 @@ CURSOR = "journal:test"
 
 class Away(HotlineError):
     code = "database_away"
+    retry = True
+
+
+class Moved(HotlineError):
+    code = "cursor_moved"
     retry = True
 
 
@@ -79,6 +86,27 @@ class Database:
             for stream in streams
         }
 
+    async def events_between(
+        self, streams: Sequence[str], since: float, until: float
+    ) -> Sequence[Mapping[str, Any]]:
+        found = await self.events(streams)
+        return [row for rows in found.values() for row in rows if since <= row["at"] <= until]
+
+    async def newest_event(self) -> float | None:
+        return self.rows[-1].at if self.rows else None
+
+    def copy(self) -> Database:
+        """A standby, or a backup, as it is this moment."""
+        other = Database()
+        other.rows, other.position = list(self.rows), self.position
+        other.calls, other.seats = dict(self.calls), dict(self.seats)
+        return other
+
+    def become(self, other: Database) -> None:
+        """Be replaced by a standby or a backup."""
+        self.rows, self.position = list(other.rows), other.position
+        self.calls, self.seats = dict(other.calls), dict(other.seats)
+
     async def write(
         self,
         before: str | None,
@@ -88,7 +116,9 @@ class Database:
         seats: Sequence[SeatRecord],
     ) -> None:
         await self._maybe_fail("before")
-        if self.position is None or self.position == before:
+        if self.position not in (before, after):
+            raise Moved(f"{self.position} is not {before}")
+        if self.position == before:
             self.position = after
             self.rows += events
             self.calls |= {call.call_id: (call.state.value, call.outcome, len(call.legs)) for call in calls}
@@ -101,15 +131,17 @@ class Database:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recorder_module, "BATCH_S", 0.0)
+    monkeypatch.setattr(recorder_module, "LOOK_S", 0.01)
     monkeypatch.setattr(recorder_module, "RETRY_S", (0.0, 0.001))
 
 
 class Running:
     """A recorder on a journal file."""
 
-    def __init__(self, folder: Path, database: Database, segment_bytes: int = 100_000) -> None:
-        self.journal = JournalFile(folder, self._grew, segment_bytes)
-        self.recorder = Recorder(self.journal, database, database.write, CURSOR)
+    def __init__(self, folder: Path, database: Database, segment_bytes: int = 100_000, **keep: float) -> None:
+        self.numbers: dict[str, str] = {}
+        self.journal = JournalFile(folder, self._grew, segment_bytes, **keep)
+        self.recorder = Recorder(self.journal, database, database.write, CURSOR, self.numbers.update)
         self._task: asyncio.Task[None] | None = None
 
     def _grew(self) -> None:
@@ -250,9 +282,9 @@ async def test_a_torn_line_is_skipped_and_the_rest_is_written(tmp_path: Path) ->
     assert_all_there(database, events, 2)
 
 
-async def test_segments_that_are_in_the_database_are_deleted(tmp_path: Path) -> None:
+async def test_segments_that_are_in_the_database_are_deleted_when_their_time_is_over(tmp_path: Path) -> None:
     database, events = Database(), a_day(40)
-    async with Running(tmp_path, database, segment_bytes=500) as running:
+    async with Running(tmp_path, database, segment_bytes=500, keep_s=0) as running:
         running.tell(events)
         assert len(list(tmp_path.glob("*.jsonl"))) > 10
         await running.caught_up()
@@ -267,6 +299,168 @@ async def test_a_database_moved_to_another_machine_does_not_stop_the_recorder(tm
         running.tell(events)
         await running.caught_up()
     assert database.rows == events
+
+
+# -- a database that was set back --------------------------------------------------------------
+async def test_a_standby_that_lacks_the_last_calls_is_told_them_again_without_a_restart(
+    tmp_path: Path,
+) -> None:
+    database, events = Database(), a_day(60)
+    async with Running(tmp_path, database, segment_bytes=700) as running:
+        running.tell(events[:100])
+        await running.caught_up()
+        standby = database.copy()
+        running.tell(events[100:250])
+        await running.caught_up()
+        database.become(standby)
+        running.tell(events[250:])
+        await running.caught_up()
+        await _until(lambda: len(database.rows) == len(events))
+        assert running.recorder.lost is None
+    assert_all_there(database, events, 60)
+
+
+async def test_an_idle_hotline_notices_too_that_its_database_was_set_back(tmp_path: Path) -> None:
+    database, events = Database(), a_day(5)
+    async with Running(tmp_path, database) as running:
+        running.tell(events[:10])
+        await running.caught_up()
+        backup = database.copy()
+        running.tell(events[10:])
+        await running.caught_up()
+        database.become(backup)
+        await _until(lambda: len(database.rows) == len(events))
+    assert_all_there(database, events, 5)
+
+
+async def test_an_empty_database_is_told_all_that_the_journal_still_has(tmp_path: Path) -> None:
+    database, events = Database(), a_day(6)
+    async with Running(tmp_path, database, segment_bytes=400) as running:
+        running.tell(events)
+        await running.caught_up()
+        database.become(Database())
+        await _until(lambda: len(database.rows) == len(events))
+        assert running.recorder.lost is None, "nothing was ever deleted"
+    assert_all_there(database, events, 6)
+
+
+@settings(max_examples=60)
+@given(
+    steps=st.lists(
+        st.sampled_from(["tell", "catch up", "save", "set back", "restart", "fail"]), min_size=3, max_size=30
+    ),
+    rng=st.randoms(use_true_random=False),
+)
+def test_a_database_set_back_again_and_again_has_every_event_once_in_the_end(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[str], rng: random.Random
+) -> None:
+    async def scenario() -> None:
+        folder = tmp_path_factory.mktemp("journal")
+        database, events, saved = Database(), a_day(12), Database()
+        rest = list(events)
+        running = Running(folder, database, segment_bytes=600)
+        await running.__aenter__()
+        for step in steps:
+            if step == "tell":
+                size = rng.randrange(1, 20)
+                running.tell(rest[:size])
+                rest = rest[size:]
+            elif step == "catch up":
+                await running.caught_up()
+            elif step == "save":
+                saved = database.copy()
+            elif step == "set back":
+                database.become(saved)
+            elif step == "fail":
+                database._script += [rng.choice(["before", "after"])]
+            elif step == "restart":
+                await running.__aexit__()
+                running = Running(folder, database, segment_bytes=600)
+                await running.__aenter__()
+            for _ in range(rng.randrange(6)):
+                await asyncio.sleep(0)
+        running.tell(rest)
+        await _until(lambda: len(database.rows) == len(events))
+        await running.__aexit__()
+        assert_all_there(database, events, 12)
+
+    asyncio.run(scenario())
+
+
+async def test_what_was_deleted_before_the_database_lost_it_is_said_with_its_time(tmp_path: Path) -> None:
+    database, events = Database(), a_day(40)
+    async with Running(tmp_path, database, segment_bytes=500, keep_bytes=3000) as running:
+        running.tell(events[:20])
+        await running.caught_up()
+        backup = database.copy()
+        running.tell(events[20:])
+        await running.caught_up()
+        database.become(backup)
+        await _until(lambda: database.rows[-1:] == events[-1:])
+        lost = running.recorder.lost
+        assert lost is not None
+        assert lost.since == events[19].at
+        assert lost.until == database.rows[20].at
+        assert running.journal.kept.shortened_s is not None
+    assert len(database.rows) == len({id(row) for row in database.rows}) < len(events)
+
+
+async def test_a_journal_set_back_to_a_backup_doubles_nothing_and_goes_on(tmp_path: Path) -> None:
+    database, events = Database(), a_day(8)
+    async with Running(tmp_path / "now", database) as running:
+        running.tell(events[:20])
+        await running.caught_up()
+    shutil.copytree(tmp_path / "now", tmp_path / "backup")
+    async with Running(tmp_path / "now", database) as running:
+        running.tell(events[20:30])
+        await running.caught_up()
+    journal = JournalFile(tmp_path / "backup")
+    for event in events[30:]:  # told before the database is asked for its place
+        journal.append(event.to_line())
+    journal.close()
+    async with Running(tmp_path / "backup", database) as running:
+        await running.caught_up()
+    assert_all_there(database, events, 8)
+
+
+async def test_a_mended_database_gets_back_what_was_in_its_broken_pages(tmp_path: Path) -> None:
+    """Some rows are gone and others are not; its cursor was deleted, as the guide tells."""
+    database, events = Database(), a_day(9)
+    async with Running(tmp_path, database, segment_bytes=900) as running:
+        running.tell(events)
+        await running.caught_up()
+    database.rows = [event for number, event in enumerate(database.rows) if number % 3]
+    database.calls.pop("a1-2.1")
+    database.seats.clear()
+    database.position = None
+    async with Running(tmp_path, database, segment_bytes=900) as running:
+        await running.caught_up()
+    assert sorted(map(repr, database.rows)) == sorted(map(repr, events))
+    assert set(database.calls) == {f"a1-{n}.1" for n in range(9)}
+    assert database.seats == {"01": "1001"}
+
+
+async def test_ticket_numbers_that_a_database_set_back_may_lack_are_remembered_before_it_is_written(
+    tmp_path: Path,
+) -> None:
+    database, events = Database(), a_day(3)
+    async with Running(tmp_path, database) as running:
+        running.tell(events[:6])
+        await running.caught_up()
+        standby = database.copy()
+        running.tell(events[6:])
+        running.journal.append(given_numbers.to_line({"a1-1.1": "51110020261121000011"}))
+        await running.caught_up()
+        database.become(standby)
+        await _until(lambda: len(database.rows) == len(events))
+        assert running.numbers == {"a1-1.1": "51110020261121000011"}
+    assert_all_there(database, events, 3)
+
+
+async def _until(there: Callable[[], object]) -> None:
+    async with asyncio.timeout(30):
+        while not there():  # noqa: ASYNC110  # nobody tells
+            await asyncio.sleep(0.002)
 
 
 async def test_a_disk_that_refuses_to_sync_does_not_stop_the_recorder(

@@ -75,7 +75,8 @@ async def test_the_collector_leaves_what_was_loaded_alone_once_the_engine_answer
 
 async def test_a_list_of_seats_is_refused_not_empty_while_the_database_was_not_read() -> None:
     engine = SimpleNamespace(
-        seating=SimpleNamespace(known=False), recorder=SimpleNamespace(reason="the database is away")
+        seating=SimpleNamespace(known=False),
+        recorder=SimpleNamespace(reason="the database is away", reason_zh="数据库不可用"),
     )
     answers = Answers(cast(Engine, engine))
     for look in (answers.seats, answers.operators):

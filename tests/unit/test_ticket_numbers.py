@@ -7,7 +7,7 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivr.tickets.numbers import check_digit, is_valid, query_code, take, ticket_no
+from ivr.tickets.numbers import check_digit, is_valid, last_sequences, query_code, take, ticket_no
 
 DAY = date(2026, 11, 21)
 DAYS = st.dates(date(2025, 1, 1), date(2039, 12, 31))
@@ -94,3 +94,10 @@ def test_what_is_no_ticket_number_is_not_taken_for_one() -> None:
     full_width = number.translate({ord("0") + n: 0xFF10 + n for n in range(10)})
     for wrong in ("", "1", number[1:], number + " ", f"{number}x", full_width, "²" * 20):
         assert not is_valid(wrong)
+
+
+@given(st.integers(0, 120_000), st.integers(1, 40))
+def test_the_last_sequence_of_a_day_is_read_from_its_numbers(after: int, count: int) -> None:
+    numbers, last = take("511100", DAY, after, count)
+    other, _ = take("430100", DAY, last + 50, 3)
+    assert last_sequences("511100", [*numbers, *other, "", "511100", "x" * 20]) == {DAY: last}
