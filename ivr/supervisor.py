@@ -222,11 +222,9 @@ class Supervisor:
             return
         instance = deployment.instance_of(settings, deployment.find_asterisk(settings, self._progress))
         if not kept:
-            ports += [
-                ("IVR_SIP_PORT", "udp", settings.sip_port),
-                ("IVR_SIP_PORT", "tcp", settings.sip_port),
-                ("IVR_AMI_PORT", "tcp", settings.ami_port),
-            ]
+            ports += [("IVR_SIP_PORT", "udp", settings.sip_port), ("IVR_AMI_PORT", "tcp", settings.ami_port)]
+            if settings.sip_tcp:
+                ports.append(("IVR_SIP_PORT", "tcp", settings.sip_port))
         check_free(ports)
         if kept:
             bring_in(settings)
@@ -245,8 +243,9 @@ class Supervisor:
         """Let Asterisk count as live once it has booted and really owns its ports."""
         assert self._instance is not None
         self._instance.wait_booted()
-        sip, ami = self._settings.sip_port, self._settings.ami_port
-        self._instance.check_ports({sip}, {sip, ami})
+        settings = self._settings
+        tcp = {settings.ami_port, *([settings.sip_port] if settings.sip_tcp else [])}
+        self._instance.check_ports({settings.sip_port}, tcp)
         self._instance.mark_ready()
         self._admitted = True
 
