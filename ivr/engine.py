@@ -21,6 +21,7 @@ from ivr.applying.switch import Switch
 from ivr.asterisk import log_files, members, requirements
 from ivr.asterisk.citizens import as_caller
 from ivr.asterisk.fastagi import FastAgiServer, Handler
+from ivr.asterisk.instance import Instance
 from ivr.asterisk.manager import Link, LinkState, Message
 from ivr.asterisk.record_files import RecordFiles
 from ivr.calls.aftercall import AfterCall, talk_over
@@ -38,6 +39,7 @@ from ivr.hotline.book import HotlineBook
 from ivr.hotline.matching import Matcher
 from ivr.keys import Keys
 from ivr.listening import Listener
+from ivr.logs import lines_to
 from ivr.memory import Memory
 from ivr.people import People
 from ivr.routes.callback import CallbackRoute
@@ -52,6 +54,8 @@ from ivr.speech.prompts import PromptBook
 from ivr.speech.recording import checked_wav, raw_to_wav
 from ivr.speech.transcriber import Transcriber
 from ivr.speech.utterance import Utterances
+from ivr.strangers.record import Strangers
+from ivr.strangers.watch import AskAsterisk, StrangersWatch
 from ivr.third_parties import ThirdParties
 from ivr.tickets.masking import mask_number
 from ivr.waiting.attendants import Attendants, Pace
@@ -80,7 +84,7 @@ class Engine:
         self.memory = Memory(settings, book, keys.instance)
         self.store, self.recorder = self.memory.store, self.memory.recorder
         self.calls = CallBook(self.memory.append, self._on_event)
-        self.listener = Listener(lambda: self.book, self.calls)
+        self.listener = Listener(lambda: self.book, self.calls, lambda *what: self.strangers.heard(*what))
         self.people = People(
             lambda: self.book, self.calls, self.align, self._audit, time.time, time.monotonic
         )
@@ -125,6 +129,12 @@ class Engine:
             on_event=self._hear,
             synchronise=self._synchronise,
             on_state=lambda state: log.info("asterisk link: %s", state),
+        )
+        self.strangers = StrangersWatch(
+            Strangers(lines_to(settings.logs, "strangers"), time.monotonic),
+            self.link,
+            None if settings.external_asterisk else AskAsterisk(self._our_asterisk),
+            time.monotonic,
         )
         self._wait_on_callers()
         self.third_parties = ThirdParties(
@@ -218,6 +228,7 @@ class Engine:
             self.third_parties.run(),
             self.people.run(self.link),
             self.memory.watch(),
+            *self.strangers.work(),
         ):
             self._spawn(work)
 
@@ -292,6 +303,10 @@ class Engine:
         self.listener.hear(message)
         self.phones.hear(message)
         self.third_parties.hear(message)
+
+    def _our_asterisk(self) -> Instance:
+        found = deployment.find_asterisk(self.settings, log.info, unpack=False)
+        return deployment.instance_of(self.settings, found)
 
     def _leader_seat(self) -> str | None:
         """Return the seat of the shift leader, None when nobody leads."""
