@@ -132,6 +132,7 @@ def context(
         "ami_events": AMI_EVENTS,
         "bind": settings.bind,
         "sip_port": settings.sip_port,
+        "sip_tcp": settings.sip_tcp,
         "media_address": "" if settings.bind in ("0.0.0.0", "::") else settings.bind,
         "rtp_first": settings.rtp_ports[0],
         "rtp_last": settings.rtp_ports[1],

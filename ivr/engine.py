@@ -22,6 +22,7 @@ from ivr.applying.switch import Switch
 from ivr.asterisk import log_files, members, requirements
 from ivr.asterisk.citizens import as_caller
 from ivr.asterisk.fastagi import FastAgiServer, Handler
+from ivr.asterisk.instance import Instance
 from ivr.asterisk.manager import Link, LinkState, Message
 from ivr.asterisk.record_files import RecordFiles
 from ivr.calls.aftercall import AfterCall, talk_over
@@ -41,6 +42,7 @@ from ivr.hotline.matching import Matcher
 from ivr.keys import Keys
 from ivr.listening import Listener
 from ivr.liveness import Hang, Liveness
+from ivr.logs import lines_to
 from ivr.memory import Memory
 from ivr.people import People
 from ivr.routes.callback import CallbackRoute
@@ -57,6 +59,8 @@ from ivr.speech.transcriber import Transcriber
 from ivr.speech.utterance import Utterances
 from ivr.store.causes import StoreAway
 from ivr.store.lease import LeaseHeld
+from ivr.strangers.record import Strangers
+from ivr.strangers.watch import AskAsterisk, StrangersWatch
 from ivr.third_parties import ThirdParties
 from ivr.tickets.masking import mask_number
 from ivr.waiting.attendants import Attendants, Pace
@@ -93,7 +97,7 @@ class Engine:
         self.memory = Memory(settings, book, keys.instance)
         self.store, self.recorder = self.memory.store, self.memory.recorder
         self.calls = CallBook(self.memory.append, self._on_event)
-        self.listener = Listener(lambda: self.book, self.calls)
+        self.listener = Listener(lambda: self.book, self.calls, lambda *what: self.strangers.heard(*what))
         self.people = People(
             lambda: self.book, self.calls, self.align, self._audit, time.time, time.monotonic
         )
@@ -140,6 +144,12 @@ class Engine:
             on_state=lambda state: log.info("asterisk link: %s", state),
         )
         self.liveness = Liveness(self.link, self.people.alarms, settings.home, hang)
+        self.strangers = StrangersWatch(
+            Strangers(lines_to(settings.logs, "strangers"), time.monotonic),
+            self.link,
+            None if settings.external_asterisk else AskAsterisk(self._our_asterisk),
+            time.monotonic,
+        )
         self._wait_on_callers()
         self.third_parties = ThirdParties(
             book=lambda: self.book,
@@ -235,6 +245,7 @@ class Engine:
             self.memory.watch(),
             self.liveness.run(),
             DatabaseWatch(self.memory, self.people.alarms).run(),
+            *self.strangers.work(),
         ):
             self._spawn(work)
 
@@ -315,6 +326,10 @@ class Engine:
         self.listener.hear(message)
         self.phones.hear(message)
         self.third_parties.hear(message)
+
+    def _our_asterisk(self) -> Instance:
+        found = deployment.find_asterisk(self.settings, log.info, unpack=False)
+        return deployment.instance_of(self.settings, found)
 
     def _leader_seat(self) -> str | None:
         """Return the seat of the shift leader, None when nobody leads."""

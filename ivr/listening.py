@@ -12,10 +12,16 @@ from ivr.asterisk.records import seat_user
 from ivr.calls.book import CallBook
 from ivr.calls.events import Event, Kind
 from ivr.hotline.book import HotlineBook
+from ivr.strangers import record
 
 log = logging.getLogger(__name__)
 
-_INTRUDERS = frozenset({"InvalidAccountID", "InvalidPassword", "FailedACL", "ChallengeResponseFailed"})
+_INTRUDERS = {
+    "InvalidAccountID": record.UNKNOWN,
+    "InvalidPassword": record.WRONG_PASSWORD,
+    "ChallengeResponseFailed": record.WRONG_PASSWORD,
+    "FailedACL": record.NOT_ALLOWED,
+}
 
 
 class Listener:
@@ -24,11 +30,15 @@ class Listener:
     Args:
         book: gives the present configuration.
         calls: where events are recorded.
+        stranger: told of what strangers do: kind, address, account; answers whether it is worth a line.
     """
 
-    def __init__(self, book: Callable[[], HotlineBook], calls: CallBook) -> None:
+    def __init__(
+        self, book: Callable[[], HotlineBook], calls: CallBook, stranger: Callable[[str, str, str], bool]
+    ) -> None:
         self._book = book
         self._calls = calls
+        self._stranger = stranger
         self.on_placeholder: Callable[[str, float, str, dict[str, Any]], None] = lambda *_: None
         """Told what a callback's placeholder lived through: call, moment, what, values."""
         self.before_hang_up: Callable[[str, float], None] = lambda *_: None
@@ -42,7 +52,7 @@ class Listener:
         if told is None:
             if message.name == "UserEvent" and message.get("UserEvent") in self.words:
                 self.words[message.get("UserEvent")](message)
-            _tell_intruders(message)
+            self._tell_intruders(message)
             return
         strange = "queue" in told.data and self._book().queue(told.data["queue"]) is None
         if strange and told.call_id not in self._calls.calls:
@@ -68,19 +78,14 @@ class Listener:
         """Return the seat of a channel and who sits there."""
         return self.seat_facts(seat_user(channel) or "")
 
-
-def _tell_intruders(message: Message) -> None:
-    if message.name == "UserEvent" and message.get("UserEvent") == "IvrRefused":
-        log.warning(
-            "security: refused a call to %s from %s (%s)",
-            message.get("Dialled"),
-            message.get("Endpoint"),
-            message.get("Address"),
-        )
-    elif message.name in _INTRUDERS:
-        log.warning(
-            "security: %s for %s from %s",
-            message.name,
-            message.get("AccountID"),
-            message.get("RemoteAddress"),
-        )
+    def _tell_intruders(self, message: Message) -> None:
+        if message.name == "UserEvent" and message.get("UserEvent") == "IvrRefused":
+            dialled, address = message.get("Dialled"), message.get("Address")
+            if self._stranger(record.REFUSED_CALL, address, dialled):
+                log.warning(
+                    "security: refused a call to %s from %s (%s)", dialled, message.get("Endpoint"), address
+                )
+        elif message.name in _INTRUDERS:
+            account, address = message.get("AccountID"), message.get("RemoteAddress")
+            if self._stranger(_INTRUDERS[message.name], address, account):
+                log.warning("security: %s for %s from %s", message.name, record.plain(account), address)

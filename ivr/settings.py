@@ -112,6 +112,7 @@ class Settings(BaseSettings):
     asterisk_root: Folder = Path("~/.cache/ivr12345/asterisk")
     bind: Annotated[str, AfterValidator(_ipv4)] = "127.0.0.1"
     sip_port: Port = 5060
+    sip_tcp: bool = False
     ami_port: Port = 5038
     agi_port: Port = 4573
     http_port: Port = 8088

@@ -145,18 +145,16 @@ class Supervisor:
             return
         instance = deployment.instance_of(settings, deployment.find_asterisk(settings, self._progress))
         if found is None:
-            ports += [
-                ("IVR_SIP_PORT", "udp", settings.sip_port),
-                ("IVR_SIP_PORT", "tcp", settings.sip_port),
-                ("IVR_AMI_PORT", "tcp", settings.ami_port),
-            ]
+            ports += [("IVR_SIP_PORT", "udp", settings.sip_port), ("IVR_AMI_PORT", "tcp", settings.ami_port)]
+            if settings.sip_tcp:
+                ports.append(("IVR_SIP_PORT", "tcp", settings.sip_port))
         check_free(ports)
         if found is not None:
             bring_in(settings)
         book = deployment.running_book(settings) if found else take_up(settings, instance, self._progress)
         self._asterisk = asterisk = AsteriskProcess(
             instance,
-            ({settings.sip_port}, {settings.sip_port, settings.ami_port}),
+            ({settings.sip_port}, {settings.ami_port, *([settings.sip_port] if settings.sip_tcp else [])}),
             notes=self._notes,
             vouched=self._engine.vouches_for_asterisk,
             hung_s=self._hung_s,

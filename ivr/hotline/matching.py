@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ivr.hotline import names_derived, names_talk, names_urgent
+from ivr.hotline import names_derived, names_everyday, names_talk, names_urgent
 from ivr.hotline.book import EMERGENCY_NUMBERS, HotlineBook, Line, digits
 from ivr.hotline.names_index import Hit, Name, NamesIndex
 
@@ -74,13 +74,29 @@ class Matcher:
         said = names_talk.normal(text)
         if not said:
             return NOTHING
-        hits = _longest([*self._index.search(said), *self._said_numbers(said)])
+        heard = [*self._index.search(said), *self._said_numbers(said), *_trapped(said)]
+        hits = _longest([hit for hit in heard if not hit.doubtful])
         others = [hit for hit in hits if hit.name.kind != "emergency"]
         urgent = [hit for hit in hits if hit.name.kind == "emergency" and not _harmless(said, hit, others)]
         if urgent:
             return self._emergency(said, urgent)
         wanted = [hit for hit in others if not names_talk.denied(said, hit.start)]
-        return self._answer(_clearest(wanted)) if wanted else NOTHING
+        doubtful = [hit for hit in heard if hit.doubtful]
+        return self._answer(_clearest(wanted)) if wanted else self._doubt(said, doubtful)
+
+    def _doubt(self, said: str, doubtful: list[Hit]) -> Match:
+        """Ask where an everyday word may stand for an emergency: nobody is put through, nobody is passed over."""
+        meant = [
+            hit
+            for hit in doubtful
+            if names_everyday.may_be_meant(said, hit.start, hit.end) and not _harmless(said, hit, [])
+        ]
+        if not meant:
+            return NOTHING
+        first = min(meant, key=lambda hit: names_urgent.rank(hit.name.targets[0], hit.name.text))
+        word = first.name.text
+        ask = f"请问是有紧急情况({word})吗?"
+        return Match("ambiguous", None, None, first.name.targets, ask, first.score)
 
     def _said_numbers(self, said: str) -> Iterator[Hit]:
         for number, start, end in names_talk.numbers(said):
@@ -175,6 +191,12 @@ def _numbers(book: HotlineBook) -> dict[str, Name]:
     for number in (*EMERGENCY_NUMBERS, *(digits(urgent.number) for urgent in book.emergencies)):
         meant[number] = Name(number, "emergency", (number,))
     return meant
+
+
+def _trapped(said: str) -> Iterator[Hit]:
+    """Yield the lift that somebody is trapped in: 电梯里面困人了, 我卡在电梯里, in whatever order it is told."""
+    if place := names_urgent.trapped(said):
+        yield Hit(Name("电梯困人", "emergency", ("119",)), *place, 1.0, place[1] - place[0])
 
 
 def _longest(hits: list[Hit]) -> list[Hit]:

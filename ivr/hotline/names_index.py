@@ -20,7 +20,7 @@ from typing import Any
 from rapidfuzz.distance import LCSseq
 from rapidfuzz.fuzz import partial_ratio_alignment
 
-from ivr.hotline import names_talk, pinyin
+from ivr.hotline import names_everyday, names_talk, names_urgent, pinyin
 
 VERIFIED = 16
 """Names compared syllable by syllable for one text, however many there are."""
@@ -67,6 +67,8 @@ class Hit:
     score: float
     heard: int
     """How many of the name's syllables were heard."""
+    doubtful: bool = False
+    """An emergency that was heard out of an everyday word."""
 
     @property
     def weight(self) -> float:
@@ -135,7 +137,7 @@ class NamesIndex:
                         here = places[start], places[at - 1] + 1
                         score = judged(name, said[start:at], whole, *here)
                         if score:
-                            yield Hit(name, *here, score, at - start)
+                            yield Hit(name, *here, score, at - start, doubtful(name, score, said, start, at))
                 if at < len(keys):
                     nodes += ((at + 1, node[key]) for key in keys[at] if key in node)
 
@@ -189,23 +191,44 @@ def judged(name: Name, heard: str, text: str, start: int, end: int) -> float:
             return 0.0
         return 0.6 if name.weak else 1.0
     ordinary = heard in names_talk.ORDINARY
-    if name.weak or name.only_alone or (ordinary and name.kind == "emergency"):
+    if name.weak or name.only_alone:
+        return 0.0
+    if name.kind == "emergency" and (ordinary or not _told(name, likeness, text)):
         return 0.0
     score = round(0.97 - 0.1 * sum(likeness) / len(heard), 3)
     lonely = names_talk.alone(text, start, end)
+    pressed = name.kind == "emergency" and names_urgent.haste(text)
     rule = _short if len(heard) == 2 else _long
-    return score if rule(name, likeness, lonely, ordinary) else 0.0
+    return score if rule(name, likeness, lonely, ordinary, pressed) else 0.0
 
 
-def _short(name: Name, likeness: list[int], lonely: bool, ordinary: bool) -> bool:
+def doubtful(name: Name, score: float, said: str, start: int, end: int) -> bool:
+    """Tell whether an emergency was heard out of an everyday word."""
+    if name.kind != "emergency" or score == 1.0:
+        return False
+    return names_everyday.everyday(name.text, said[start:end], said, start, end)
+
+
+def _told(name: Name, likeness: list[int], text: str) -> bool:
+    """Tell whether more than the 了 of 船翻了 was heard as written or in its tone, or there is haste."""
+    counted = likeness[:-1] if name.text.endswith("了") and len(likeness) > 2 else likeness
+    return (
+        len(counted) > 2
+        or min(counted) == pinyin.SAME
+        or max(counted) == pinyin.SAME_TONE
+        or names_urgent.haste(text)
+    )
+
+
+def _short(name: Name, likeness: list[int], lonely: bool, ordinary: bool, pressed: bool) -> bool:
     same = pinyin.SAME in likeness
     if pinyin.NEAR in likeness:
-        return lonely and same and not ordinary
+        return same and not ordinary and (lonely or pressed)
     in_tone = max(likeness) == pinyin.SAME_TONE and name.kind == "emergency"
     return lonely or ((same or in_tone) and not ordinary)
 
 
-def _long(name: Name, likeness: list[int], lonely: bool, ordinary: bool) -> bool:
+def _long(name: Name, likeness: list[int], lonely: bool, ordinary: bool, pressed: bool) -> bool:
     size, near = len(likeness), likeness.count(pinyin.NEAR)
     if ordinary and not lonely:
         return False

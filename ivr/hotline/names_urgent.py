@@ -22,9 +22,9 @@ from collections.abc import Mapping
 _ALSO_SAID = {
     "110": "报警 救命 杀人 砍人 拿刀 跳楼 打起来 在打我 老公打我 被打了 殴打 绑架 入室盗窃 持枪 抢东西 有炸弹 自杀"
     " 小偷 被偷 被抢 老人走丢 孩子走丢 孩子不见了 孩子丢了 进贼 被人打 要杀我 打死我",
-    "119": "着火 火警 失火 起火 烧起来 着了火 发生火灾 浓烟 爆炸了 困在电梯 困在里面 冒着烟"
-    " 煤气味 燃气味 天然气味 煤气罐漏 关在电梯 卡在电梯 电梯里关着 电梯里困"
-    " 天然气泄漏 燃气漏 煤气漏 天然气漏",
+    "119": "着火 火警 火灾 失火 起火 烧起来 烧着了 着了火 发生火灾 浓烟 爆炸了 困在电梯 困在里面 冒着烟"
+    " 煤气味 燃气味 天然气味 煤气罐漏 关在电梯 卡在电梯 电梯里关着 电梯里困 被困在 被困了 被困住"
+    " 在里面出不来 人出不来 有人出不来 天然气泄漏 燃气漏 煤气漏 天然气漏",
     "120": "救护车 晕倒 没呼吸 晕过去 昏倒 昏过去 昏迷 不省人事 喘不上气 吐血 大出血 喝农药 中毒了 触电"
     " 中风 抽搐 快不行了 快生了 羊水破 心梗 流了好多血 流血不止 煤气中毒 没有呼吸 不呼吸 心脏骤停",
     "122": "车祸 撞人 撞到人 被车撞 翻车 撞死人 车撞了 车相撞",
@@ -36,11 +36,19 @@ ALSO_SAID: Mapping[str, tuple[str, ...]] = {
 """What callers say besides the book's words, or when it has none: used for 110, 119, 120, 122 and every number
 that the book calls an emergency."""
 
+_LIFT = "[电殿店垫]梯"
+_TRAPPED = re.compile(
+    rf"{_LIFT}.{{0,8}}?(?:[困捆](?![难扰境])|[卡夹]住|卡着|[关锁].{{0,3}}里|关了.{{0,3}}人|人.{{0,3}}在里|[出下]不[来去])"
+    rf"|[困捆](?![难扰境])在?.{{0,4}}{_LIFT}|[关卡锁夹]在?.{{0,3}}{_LIFT}里"
+)
+"""Somebody in a lift who cannot get out, however it is put."""
+
 _HASTE = re.compile(
     r"救命|快来|快点|快去|快叫|快派|赶紧|赶快|马上|现在(?!没|不|想|要|咨询|问|怎么|能|可以|办)|正在|刚刚|刚才|又.{1,4}了|突然|发作|犯病|出人命|不行了|叫不醒|流血|有人被"
 )
 _PAPER_AFTER = re.compile(
-    r"(?:后|的)?(?:责任|认定|理赔|赔偿|鉴定|证|器|通道|车道|收费|费用|培训|知识|演练|箱|险|保险|预案|宣传|讲座|费|手续|诉讼|招聘|招考|考试)"
+    r"(?:后|的)?(?:责任|认定|理赔|赔偿|鉴定|证|器|通道|车道|收费|费用|培训|知识|演练|箱|险|保险|预案|宣传|讲座|费|手续|诉讼|招聘|招考|考试"
+    r"|隐患|事故|报告|预防|防控|防范|逃生|警示|高发)"
 )
 _PAPER_BEFORE = re.compile(r"(?:预防|防止|防范|万一|如果|假如|要是|宣传|演练|模拟|避免|想当|要当|报考)$")
 _PAST = re.compile(
@@ -88,6 +96,17 @@ def no_emergency(text: str, start: int, end: int, *, denied: bool, line_named: b
     if asks and _PAST.search(text):
         return True
     return asks and line_named and (text[start:end] in _THINGS or text[start:end].isdecimal())
+
+
+def trapped(text: str) -> tuple[int, int] | None:
+    """Return where somebody is said to be trapped in a lift; None when nobody is."""
+    found = _TRAPPED.search(text)
+    return found.span() if found else None
+
+
+def haste(text: str) -> bool:
+    """Tell whether somebody cannot wait."""
+    return bool(_HASTE.search(text))
 
 
 def may_be_harmless(text: str) -> bool:

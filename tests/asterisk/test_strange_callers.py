@@ -130,8 +130,8 @@ def test_an_unknown_address_is_refused_whatever_it_calls_itself(quick_hotline: H
         )
         answer = stranger.recv(4096).split(b"\r\n")[0]
     assert answer == b"SIP/2.0 401 Unauthorized"
-    log = quick_hotline.home / "asterisk/log/security.log"
-    wait_for(lambda: f"127.0.0.9/{port}" in log.read_text(), why="it is a security event")
+    log = quick_hotline.home / "log/strangers.log"
+    wait_for(lambda: log.exists() and "address=127.0.0.9 " in log.read_text(), why="it is a security event")
     assert len(quick_hotline.tickets()) == before
 
 

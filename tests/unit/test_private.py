@@ -14,7 +14,7 @@ import pytest
 
 from ivr.asterisk.external import install
 from ivr.hotline.snapshot import Snapshot
-from ivr.logs import MaskingFormatter, start_logging
+from ivr.logs import CleanFormatter, start_logging
 
 IVR = Path(sys.executable).with_name("ivr")
 
@@ -66,7 +66,7 @@ def test_a_traceback_in_a_log_has_no_number_either() -> None:
         record = logging.LogRecord(
             "ivr", logging.ERROR, "", 1, "refused %s", ("0833-2345678",), sys.exc_info()
         )
-    line = MaskingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s").format(record)
+    line = CleanFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s").format(record)
     assert "refused 0833-****5678" in line
     assert "no way to call 138****8000" in line
     assert line.startswith("20") and "****" not in line[:24], "the time stays"
