@@ -25,7 +25,7 @@ from ivr.commands.common import (
     settings_and_book,
     told_if_unwritable,
 )
-from ivr.control import EngineAway, ask
+from ivr.control import EngineAway, Refused, ask
 from ivr.settings import Settings, load
 
 PARTS = ("engine", "asterisk", "ami", "fastagi", "database", "speech")
@@ -61,6 +61,28 @@ def alarms_of(settings: Settings) -> list[dict[str, Any]]:
     except EngineAway:
         return []
     return alarms
+
+
+def capacity_of(settings: Settings) -> dict[str, Any]:
+    """Return ``capacity`` and ``refused``; None where no engine can tell."""
+    try:
+        told: dict[str, Any] = ask(settings.run, "capacity", timeout_s=5)
+    except (EngineAway, Refused):
+        return {"capacity": None, "refused": None}
+    return told
+
+
+def _tell_capacity(told: dict[str, Any]) -> None:
+    if (held := told["capacity"]) is None:
+        return
+    callers = "?" if held["callers"] is None else held["callers"]
+    used = "?" if held["rtp_ports_used"] is None else held["rtp_ports_used"]
+    refused_today = sum(told["refused"].values())
+    say(
+        f"callers: {callers} of {held['limit']}; RTP ports: {used} of {held['rtp_ports']}; "
+        f"refused today: {refused_today}",
+        f"来电:{callers}/{held['limit']};RTP 端口:{used}/{held['rtp_ports']};今日拒接:{refused_today}",
+    )
 
 
 def _asterisk_part(settings: Settings, ami: dict[str, Any]) -> dict[str, Any]:
@@ -218,12 +240,13 @@ def status(as_json: bool) -> None:
     parts = parts_of(settings)
     alarms = alarms_of(settings)
     if as_json:
-        print_json({"parts": parts, "alarms": alarms})
+        print_json({"parts": parts, "alarms": alarms, **capacity_of(settings)})
     else:
         print_table(
             ("part", "state", "pid", "reason"),
             [(n, p["state"], p["pid"], p["reason"]) for n, p in parts.items()],
         )
+        _tell_capacity(capacity_of(settings))
         for alarm in alarms:
             say(f"alarm: {alarm['sentence']}", f"告警:{alarm['sentence_zh']}")
     if not all_live(parts):
