@@ -113,9 +113,9 @@ def _pass(folder: Path, width: int, callers: int, waiting_pressers: int) -> Foun
         police.server = ("127.0.0.1", hotline.sip_port)
         capacity = _capacity(hotline)
         found = Found(capacity["rtp_ports"], capacity["limit"])
+        _man(hotline, paused=waiting_pressers > 0)  # or those who wait would be the first to be answered
         pressers = [_caller(hotline, n) for n in range(waiting_pressers)]
         until(lambda: hotline.waiting() == len(pressers), 30.0)
-        _man(hotline, paused=bool(pressers))  # or the first to be answered would be those
         crowd = hotline.phones.caller(number="15400001111", after_ms=90_000, calls=callers, rate=RATE)
         with _watching(hotline, found):
             _press(hotline, police, pressers, found, time.monotonic() + callers / RATE)
