@@ -37,6 +37,7 @@ class Answers:
         return {
             "alive": self.alive,
             "status": self.status,
+            "capacity": self.capacity,
             "seats": self.seats,
             "operators": self.operators,
             "queues": self.queues,
@@ -90,6 +91,10 @@ class Answers:
                 "demonstration": speech.demonstration,
             },
         }
+
+    async def capacity(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        """Return how many callers there are of how many that are admitted, and how many were refused today."""
+        return await self._engine.admission.told()
 
     async def seats(self, _: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return every seat with who sits there and whether its phone is there."""
@@ -238,6 +243,7 @@ class Answers:
                 "since": _moment(alarm.since, zone),
                 "sentence": alarm.sentence,
                 "sentence_zh": alarm.sentence_zh,
+                **self._engine.admission.told_of(alarm),
             }
             for alarm in self._engine.people.alarms.active
         ]

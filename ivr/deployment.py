@@ -25,6 +25,7 @@ from ivr.hotline.destinations import Own
 from ivr.hotline.files import load as load_book
 from ivr.keys import Keys
 from ivr.pointers import named_by, point, sync_folder, unwritable
+from ivr.room import max_files, room
 from ivr.settings import Settings
 from ivr.speech import announcements as announcing
 from ivr.speech.numbers import write_numbers
@@ -46,9 +47,9 @@ Progress = Callable[[str], None]
 
 
 WAITING_PROMPTS = (
-    "P012", "P021", "P022", "P023", "P042", "P062", "S031", "S057", "beep", *(f"S02{n}" for n in range(8)),
+    "P012", "P021", "P022", "P023", "P042", "P062", "S031", "S040", "S057", "beep", *(f"S02{n}" for n in range(8)),
 )  # fmt: skip
-"""What Asterisk plays by itself to those who wait."""
+"""What Asterisk plays by itself to those who wait, or are not let in."""
 
 
 def _waiting(settings: Settings, book: HotlineBook) -> dict[str, object]:
@@ -94,6 +95,19 @@ def _phones(settings: Settings, book: HotlineBook) -> dict[str, object]:
         "phone_check_s": check_s,
         "phone_silent_s": SILENT_CHECKS * check_s,
         "phone_held_s": HELD_CHECKS * check_s,
+    }
+
+
+TOLD_LIMIT_S = 30  # of a caller who hears why they are not let in; the sentence is over sooner
+
+
+def _admission(settings: Settings, book: HotlineBook) -> dict[str, object]:
+    held = room(settings, book)
+    return {
+        "caller_limit": held.callers,
+        "told_limit": held.told,
+        "told_limit_s": TOLD_LIMIT_S,
+        "max_files": max_files(),
     }
 
 
@@ -173,6 +187,7 @@ def context(
         "away_script": settings.asterisk_home / "agi-bin/reception-away",
         **transfer_values(book, announcement_folder(settings), own_address(settings)),
         **_waiting(settings, book),
+        **_admission(settings, book),
         **_phones(settings, book),
         **instance,
     }

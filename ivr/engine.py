@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ivr import deployment, last_words
+from ivr.admission import Admission, Sources
 from ivr.applying.service import Attached, Service
 from ivr.applying.switch import Switch
 from ivr.asterisk import log_files, members, requirements
@@ -187,6 +188,8 @@ class Engine:
         )
         self.reconciler.before_hang_up = self.desk.message_over
         self.reconciler.last_sign = last_written
+        sources = Sources(self.calls, self.memory, self.people.alarms, self.identify)
+        self.admission = Admission(settings, lambda: self.book, sources, self.link, asterisk_logs, time.time)
         self.service = Service(settings, self, self.calls, keys, self.align, time.time)
         self.switch = Switch(settings, self.service, Attached(self.link))
         self.asterisk_version = ""
@@ -242,6 +245,7 @@ class Engine:
             self._start_speech(),
             self.third_parties.run(),
             self.people.run(self.link),
+            self.admission.run(),
             self.memory.watch(),
             self.liveness.run(),
             DatabaseWatch(self.memory, self.people.alarms).run(),

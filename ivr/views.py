@@ -67,6 +67,23 @@ class Views:
             view["events"] = self.events(events)
         return view
 
+    def refused(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a call that was not let in; ``sealed`` is its number, to be opened with the keys or left out.
+
+        ``calls`` is more than 1 where a flood left no row of its own to each.
+        """
+        told = row["data"]
+        return {
+            "call_id": told["call_id"] or None,
+            "at": self.moment(row["at"]),
+            "caller": told["caller"]["mask"],
+            "dialled_number": told["dialled"],
+            "reason": told["reason"],
+            "trunk": told["trunk"],
+            "calls": told["calls"],
+            "sealed": told["caller"]["enc"],
+        }
+
     def ticket(
         self, row: Mapping[str, Any], events: Iterable[Mapping[str, Any]] | None = None
     ) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import logging
 import os
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -131,6 +132,45 @@ def read_cel(data: bytes) -> Iterator[RecordRow]:
             yield RecordRow(call_id, moment, "ended", {"channel": channel})
         elif kind == "LINKEDID_END":
             yield RecordRow(call_id, moment, "ended", {})
+
+
+class RefusedRow(NamedTuple):
+    """A call that was not let in; ``caller`` and ``dialled`` are empty where nobody could read them."""
+
+    call_id: str
+    at: float
+    caller: str
+    dialled: str
+    reason: str
+    trunk: str
+
+
+REFUSED = "IVR_REFUSED"
+_TRUNK = re.compile(r"^PJSIP/(.{1,60})-[0-9a-f]+$")
+_NO_PORTS = re.compile(
+    rb"^\[(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?)\] ERROR\[(\d+)\] res_pjsip_session\.c:\s+([\w.-]{1,60}): "
+    rb"Couldn't negotiate stream",
+    re.MULTILINE,
+)
+"""Of a new call the line names the endpoint; of one that goes on, the channel (with a slash)."""
+
+
+def read_refused(data: bytes) -> Iterator[RefusedRow]:
+    """Tell the calls that our dialplan did not let in, from channel event lines."""
+    lines = b"".join(line for line in data.splitlines(keepends=True) if REFUSED.encode() in line)
+    for _, at, call_id, _, channel, caller, _context, _, defined, extra in _lines(lines, _CEL_FIELDS):
+        trunk = _TRUNK.match(channel)
+        if defined == REFUSED and call_id and _number(at) and trunk:
+            reason, _, dialled = _told(extra).partition("/")
+            yield RefusedRow(call_id, _number(at), caller, dialled, reason, trunk[1])
+
+
+def read_unheard(data: bytes) -> Iterator[RefusedRow]:
+    """Tell the calls that Asterisk refused before the dialplan, from its log: no RTP ports were left (488)."""
+    for said in _NO_PORTS.finditer(data):
+        at, thread, trunk = (part.decode() for part in said.groups())
+        moment = datetime.fromisoformat(at).timestamp()  # Asterisk logs in the machine's own time
+        yield RefusedRow(f"{at}/{thread}", moment, "", "", "no_ports", trunk)
 
 
 def _who_answers(channel: str) -> str:

@@ -1,7 +1,7 @@
 """What happened to a call, a seat or the hotline, as one line of the journal.
 
 An event never changes once written.  Its ``stream`` is the call's id (Asterisk's ``linkedid``),
-``seat:<id>``, or ``hotline`` for what concerns the whole hotline; ``at`` is in seconds since the
+``seat:<id>``, ``hotline`` for what concerns the whole hotline, or ``refused:<day>``; ``at`` is in seconds since the
 epoch (UTC).
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import orjson
@@ -71,6 +72,7 @@ class Kind(enum.StrEnum):
     VOICEMAIL_LEFT = "voicemail_left"
     SURVEYED = "surveyed"
     NOTED = "noted"
+    CALL_REFUSED = "call_refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class Event:
     """One thing that happened.
 
     Attributes:
-        stream: a call's id, ``seat:<id>`` or ``hotline``.
+        stream: a call's id, ``seat:<id>``, ``hotline`` or ``refused:<day>``.
         at: seconds since the epoch.
         kind: one of :class:`Kind`.
         data: plain JSON values.
@@ -119,11 +121,19 @@ HOTLINE = "hotline"
 """The stream of what concerns the whole hotline: modes, alarms."""
 
 
+_REFUSED = "refused:"
+
+
+def refused_stream(day: date) -> str:
+    """Return the stream of the calls that were not let in on a local day."""
+    return f"{_REFUSED}{day.isoformat()}"
+
+
 def is_seat(stream: str) -> bool:
     """Tell a seat's stream from others."""
     return stream.startswith("seat:")
 
 
 def is_call(stream: str) -> bool:
-    """Tell a call's stream from a seat's and from the hotline's own."""
-    return not is_seat(stream) and stream != HOTLINE
+    """Tell a call's stream from a seat's, from the hotline's own and from that of calls not let in."""
+    return not is_seat(stream) and stream != HOTLINE and not stream.startswith(_REFUSED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import click
@@ -23,6 +23,7 @@ from ivr.commands.common import (
 from ivr.settings import load
 
 if TYPE_CHECKING:
+    from ivr.commands.room import Room
     from ivr.hotline.book import HotlineBook
 
 CHINA = ZoneInfo("Asia/Shanghai")
@@ -42,6 +43,7 @@ def _now() -> datetime:
 @plain_errors
 def check(folder: Path | None, html: Path | None, as_json: bool) -> None:
     """Check a configuration folder: every fault, advice, what its roster does. 检查配置。"""
+    from ivr.commands.room import room_for
     from ivr.hotline.destinations import Own
     from ivr.hotline.files import Severity, read
     from ivr.speech.prompts import wordings
@@ -51,9 +53,12 @@ def check(folder: Path | None, html: Path | None, as_json: bool) -> None:
     reading = read(folder or settings.config, _now().date(), own, wordings())
     book = reading.book
     if as_json:
-        counts = {"lines": len(book.lines), "seats": len(book.seats)} if book else {}
-        print_json({"ok": reading.ok, "faults": [fault.to_json() for fault in reading.faults], **counts})
-        raise SystemExit(0 if book else 1)
+        counts: dict[str, Any] = {"lines": len(book.lines), "seats": len(book.seats)} if book else {}
+        room = room_for(settings, book) if book else None
+        counts |= {"capacity": room.to_json()} if room else {}
+        ok = reading.ok and (room is None or room.fits_seats)
+        print_json({"ok": ok, "faults": [fault.to_json() for fault in reading.faults], **counts})
+        raise SystemExit(0 if book and ok else 1)
     for fault in reading.faults:
         refused = fault.severity is Severity.FAULT
         prefix = "" if refused else "建议 " if language() == "zh" else "advice: "
@@ -66,11 +71,23 @@ def check(folder: Path | None, html: Path | None, as_json: bool) -> None:
         f"没有错误:{len(book.lines)} 条部门线,{len(book.queues)} 个队列,{len(book.seats)} 个座席,"
         f"{len(book.operators)} 名话务员。",
     )
+    _tell_room(room_for(settings, book))
     tell_moved_codes(_running(book), book)
     if book.demand is not None or html is not None:
         from ivr.commands.planning import tell_roster_effect
 
         tell_roster_effect(_running(book), book, _now().date(), html)
+
+
+def _tell_room(room: Room) -> None:
+    """Tell how many callers fit; exit 1 where not even the seats do."""
+    say(f"room for {room.callers} callers at the same time.", f"最多同时接入 {room.callers} 通来电。")
+    if room.english:
+        prefix = "" if not room.fits_seats else "建议 " if language() == "zh" else "advice: "
+        sentence = room.chinese if language() == "zh" else room.english
+        click.echo(prefix + sentence, err=not room.fits_seats)
+    if not room.fits_seats:
+        raise SystemExit(1)
 
 
 def _running(fallback: HotlineBook) -> HotlineBook:

@@ -21,6 +21,7 @@ from ivr.commands.common import (
     with_store,
 )
 from ivr.commands.matching import match
+from ivr.commands.refused import list_refused
 from ivr.control import ask
 from ivr.settings import load
 
@@ -85,10 +86,19 @@ def calls() -> None:
 
 
 @calls.command("list")
+@click.option("--refused", "only_refused", is_flag=True, help="Calls that were not let in. 未能接入的来电。")
+@click.option(
+    "--full", is_flag=True, help="Of refused calls the whole number (journalled). 显示完整号码(留痕)。"
+)
 @json_option
 @plain_errors
-def list_calls(as_json: bool) -> None:
+def list_calls(only_refused: bool, full: bool, as_json: bool) -> None:
     """List the newest 1000 calls, the newest first. 列出最近 1000 通来电。"""
+    if full and not only_refused:
+        raise click.UsageError("--full goes with --refused only. --full 只能与 --refused 同用。")
+    if only_refused:
+        list_refused(full=full, as_json=as_json)
+        return
 
     async def work(store: Store, views: Views) -> list[dict[str, Any]]:
         return [views.call(row) for row in await store.calls()]

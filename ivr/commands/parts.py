@@ -7,13 +7,15 @@ import time
 from typing import Any
 
 from ivr.asterisk.instance import Instance
-from ivr.control import EngineAway, EngineSilent, ask
+from ivr.control import EngineAway, EngineSilent, Refused, ask
 from ivr.questions import Outcome, Question, to_asterisk
 from ivr.settings import Settings
 
 PARTS = ("engine", "asterisk", "ami", "fastagi", "database", "speech")
 ANSWER_S = 4.0
 """Seconds that the engine and Asterisk, both asked at once, have for an answer."""
+UNKNOWN_CAPACITY: dict[str, Any] = {"capacity": None, "refused": None}
+"""What is told where no engine can tell."""
 _POLL_S = 0.01
 _AGAIN = "the engine does not answer yet; it is started again by itself: if this lasts, see {log}."
 
@@ -59,6 +61,15 @@ def alarms_of(settings: Settings) -> list[dict[str, Any]]:
     except EngineAway:
         return []
     return alarms
+
+
+def capacity_of(settings: Settings) -> dict[str, Any]:
+    """Return ``capacity`` and ``refused``; None where no engine can tell."""
+    try:
+        told: dict[str, Any] = ask(settings.run, "capacity", timeout_s=ANSWER_S)
+    except (EngineAway, Refused):
+        return UNKNOWN_CAPACITY
+    return told
 
 
 def _asterisk_part(

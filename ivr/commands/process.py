@@ -22,7 +22,7 @@ from ivr.commands.common import (
     settings_and_book,
     told_if_unwritable,
 )
-from ivr.commands.parts import alarms_of, all_live, laid_out, parts_of
+from ivr.commands.parts import UNKNOWN_CAPACITY, alarms_of, all_live, capacity_of, laid_out, parts_of
 from ivr.settings import Settings, SettingsError, load_to_look
 from ivr.settings_faults import SettingFault
 
@@ -149,6 +149,19 @@ def down() -> None:
         say("nothing was running.", "没有正在运行的实例。")
 
 
+def _tell_capacity(told: dict[str, Any]) -> None:
+    if (held := told["capacity"]) is None:
+        return
+    callers = "?" if held["callers"] is None else held["callers"]
+    used = "?" if held["rtp_ports_used"] is None else held["rtp_ports_used"]
+    refused_today = sum(told["refused"].values())
+    say(
+        f"callers: {callers} of {held['limit']}; RTP ports: {used} of {held['rtp_ports']}; "
+        f"refused today: {refused_today}",
+        f"来电：{callers}/{held['limit']}；RTP 端口：{used}/{held['rtp_ports']}；今日拒接：{refused_today}",
+    )
+
+
 @click.command()
 @json_option
 @plain_errors
@@ -156,14 +169,17 @@ def status(as_json: bool) -> None:
     """Show every part; exit status 0 only when all are live. 查看各部分状态。"""
     settings = load_to_look()
     parts = parts_of(settings)
-    alarms = alarms_of(settings) if parts["engine"]["state"] == "live" else []
+    answers = parts["engine"]["state"] == "live"
+    alarms = alarms_of(settings) if answers else []
+    told = capacity_of(settings) if answers else UNKNOWN_CAPACITY
     if as_json:
-        print_json({"parts": parts, "alarms": alarms})
+        print_json({"parts": parts, "alarms": alarms, **told})
     else:
         print_table(
             ("part", "state", "pid", "reason"),
             [(n, p["state"], p["pid"], p["reason"]) for n, p in parts.items()],
         )
+        _tell_capacity(told)
         for alarm in alarms:
             say(f"alarm: {alarm['sentence']}", f"告警:{alarm['sentence_zh']}")
     if not all_live(parts):

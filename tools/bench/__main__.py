@@ -21,12 +21,12 @@ from ivr import deployment
 from ivr.errors import HotlineError
 from ivr.settings import load as load_settings
 from tests.load import bench_matching
-from tools.bench import apply, load, machine, others, planning, start, three_way
+from tools.bench import apply, crowd, load, machine, others, planning, start, three_way
 from tools.bench.table import Part, markdown, plain
 
 PROJECT = Path(__file__).resolve().parents[2]
 REPORT = PROJECT / "docs/benchmarks.md"
-PARTS = ("wires", "matching", "transcription", "planning", "start", "apply", "three_way", "load")
+PARTS = ("wires", "matching", "transcription", "planning", "start", "apply", "three_way", "crowd", "load")
 
 HEAD = """\
 # Benchmarks
@@ -87,6 +87,7 @@ def _work(scratch: Path, *, quick: bool, shipped: bool) -> Mapping[str, Callable
         "apply": lambda: apply.run(scratch / "apply", 2 if quick else apply.APPLIES),
         "load": lambda: load.run(scratch / "load", plan),
         "three_way": lambda: three_way.run(scratch / "three_way", quick=quick),
+        "crowd": lambda: crowd.run(scratch / "crowd", quick=quick),
     }
 
 

@@ -1,0 +1,92 @@
+"""What an administrator is told of the room for callers, and what Asterisk is given."""
+
+from __future__ import annotations
+
+import json
+import resource
+import socket
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ivr import deployment
+from ivr.asterisk.ports_in_use import udp_ports_in_use
+from ivr.asterisk.rendering import render
+from ivr.cli import main
+from ivr.keys import open_keys
+from ivr.room import MOST_FILES, max_files, room
+from ivr.settings import Settings
+from tests.unit.kit import small_book
+
+SHIPPED = Path(__file__).parents[2] / "queues"
+
+
+def check(home: Path, ports: str, *words: str) -> Result:
+    environment = {
+        "IVR_HOME": str(home),
+        "IVR_CONFIG": str(SHIPPED),
+        "IVR_RTP_PORTS": ports,
+        "IVR_LANGUAGE": "en",
+        "IVR_ASTERISK": "",
+    }
+    return CliRunner().invoke(main, ["check", *words], env=environment)
+
+
+def test_the_shipped_range_is_no_reason_to_say_anything(tmp_path: Path) -> None:
+    done = check(tmp_path, "10000-11399")
+    assert done.exit_code == 0, done.output
+    assert "room for 537 callers" in done.stdout
+    assert "IVR_RTP_PORTS" not in done.stdout
+
+
+def test_a_range_for_fewer_than_500_waiting_is_advice_with_the_number_of_ports(tmp_path: Path) -> None:
+    done = check(tmp_path, "10000-10999")
+    assert done.exit_code == 0, done.output
+    assert (
+        "advice: IVR_RTP_PORTS 10000-10999 is room for 370 callers: 24 seats and 500 waiting" in done.stdout
+    )
+    document = json.loads(check(tmp_path, "10000-10999", "--json").stdout)
+    assert (document["ok"], document["capacity"]["callers"]) == (True, 370)
+    assert document["capacity"]["advice"]["severity"] == "advice"
+
+
+def test_a_range_in_which_seats_ring_in_vain_is_a_fault(tmp_path: Path) -> None:
+    done = check(tmp_path, "10000-10039")
+    assert done.exit_code == 1
+    assert "room for 5 callers, fewer than the 24 seats" in done.stderr
+    document = json.loads(check(tmp_path, "10000-10039", "--json").stdout)
+    assert document["ok"] is False
+    assert document["capacity"]["advice"]["severity"] == "fault"
+
+
+def test_few_file_handles_are_advice_that_names_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 1024))
+    done = check(tmp_path, "10000-11399")
+    assert done.exit_code == 0, done.output
+    assert "advice: a process may open 1024 files (ulimit -n), which is room for 54 callers" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("hard", "files"), [(1024, 1024), (1_000_000, MOST_FILES), (resource.RLIM_INFINITY, MOST_FILES)]
+)
+def test_asterisk_is_asked_for_no_more_file_handles_than_it_may_have(
+    hard: int, files: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, hard))
+    assert max_files() == files
+    settings, book = Settings(home=tmp_path), small_book()
+    keys = open_keys(tmp_path, deployment.sip_users(book), [])
+    folders = {"home": tmp_path, "run": tmp_path, "modules": tmp_path, "module_names": []}
+    render(deployment.TEMPLATES, tmp_path / "etc", deployment.context(settings, book, keys, folders))
+    assert f"maxfiles = {files}" in (tmp_path / "etc/asterisk.conf").read_text()
+    dialplan = (tmp_path / "etc/ivr12345/extensions.conf").read_text()
+    assert f"GROUP_COUNT(caller@ivr12345)}} > {room(settings, book).callers}]" in dialplan
+
+
+def test_ports_in_use_are_those_the_kernel_has_bound() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+        assert udp_ports_in_use(port, port) == 1
+    assert udp_ports_in_use(port, port) == 0
