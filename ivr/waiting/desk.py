@@ -79,6 +79,8 @@ class CallbackDesk:
         self._retry_after_s = retry_after_s
         self._asked: dict[str, float] = {}
         self._coming: set[str] = set()
+        self._idle: set[str] = set()
+        """Placeholders that no seat rings for: an operator who answers one is told so before Asterisk tells us."""
         self._joined = asyncio.Event()
         self._lock = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -95,6 +97,10 @@ class CallbackDesk:
         callback = self._callback(call_id)
         if callback is None:
             return
+        if what in ("callback_queued", "callback_seat_no_answer"):
+            self._idle.add(call_id)
+        else:
+            self._idle.discard(call_id)
         if what == "callback_queued":
             self._coming.discard(call_id)
             self._joined.set()
@@ -160,6 +166,7 @@ class CallbackDesk:
             now = self._clock()
             self._asked = {name: at for name, at in self._asked.items() if now - at < rules.GRACE_S}
             self._coming &= self._asked.keys() - seen.waiting.keys()
+            self._idle &= seen.placeholders.keys()
             for callback in self._calls.callbacks():
                 if callback.open and callback.call_id not in self._asked:
                     word = seen.words.get(callback.call_id, "")
@@ -201,8 +208,11 @@ class CallbackDesk:
         queued = [one for one in self._calls.callbacks() if one.call_id in there and one.state in _PENDING]
         wanted = standing([*queued, *due], there, self._staff(seen.status))
         chosen = {one.call_id for one in wanted}
+        on_the_phone = (members.IN_USE, members.BUSY, members.RINGING)
+        quiet = not any(state in on_the_phone for state in seen.status.states.values())
         for one in queued:
-            if one.call_id in waiting and one.call_id not in chosen:
+            idle = quiet or one.call_id in self._idle
+            if idle and one.call_id in waiting and one.call_id not in chosen:
                 log.info("the placeholder of %s makes room", one.call_id)
                 await placeholders.remove(self._link, waiting[one.call_id])
                 self._asked.pop(one.call_id, None)

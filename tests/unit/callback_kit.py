@@ -156,5 +156,8 @@ def desk() -> Desk:
 
 def standing(at: Desk) -> list[str]:
     """Look at the floor; return whose placeholders stand then, in the order they were made."""
+    before = set(at.link.standing)
     asyncio.run(at.desk.align())
+    for call_id in at.link.standing.keys() - before:
+        at.desk.hear(call_id, at.clock.now, "callback_queued", {})
     return list(at.link.standing)

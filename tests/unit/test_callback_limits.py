@@ -50,6 +50,19 @@ def test_as_many_placeholders_stand_as_the_free_seats_can_serve_soon_whatever_is
     assert standing(at) == [], "nobody is there"
 
 
+def test_an_operator_who_is_just_told_of_a_callback_keeps_it() -> None:
+    at = desk()
+    for n in range(2):
+        at.gives_up(f"a1-{n}.1", f"138001380{n:02d}")
+    at.man("01")
+    assert standing(at) == ["a1-0.1", "a1-1.1"]
+    at.desk.hear("a1-0.1", T0, "callback_seat_ringing", {})
+    at.link.states["seat01"] = IN_USE
+    assert standing(at) == ["a1-0.1"], "Asterisk says that it was answered when the announcement is over"
+    at.desk.hear("a1-0.1", T0, "callback_seat_no_answer", {})
+    assert standing(at) == []
+
+
 def test_who_waits_is_served_before_those_who_gave_up() -> None:
     at = desk()
     at.gives_up(CALL, "13800138000")
