@@ -57,10 +57,11 @@ class Callbacks:
         for phone, _ in phones:
             phone.close()
         for _, number in phones:
-            wait_for(
-                lambda n=number: self.hall.hotline.call_state(n) == "callback", _PATIENCE_S, "it is noted"
-            )  # type: ignore[misc]
+            wait_for(functools.partial(self._noted, number), _PATIENCE_S, "it is noted")
             self._waiting.append(number)
+
+    def _noted(self, number: str) -> bool:
+        return self.hall.hotline.call_state(number) == "callback"
 
     def _talking(self, seat: str) -> dict[str, Any] | None:
         rows = self.hall.hotline.engine("open_calls")

@@ -63,7 +63,7 @@ class Scene:
         """Return the state of the three-way side."""
         return str(self.hall.hotline.engine("transfer_state", call=self.call_id)["state"])
 
-    def reach(self, state: str, limit_s: float = 6.0) -> None:
+    def reach(self, state: str, limit_s: float = 20.0) -> None:
         """Wait for a state of the three-way side."""
         seen: list[str] = []
 
@@ -78,11 +78,11 @@ class Scene:
         phones = {"caller": self.caller, "operator": self.operator, "third": self.third}
         return {name: phone.hears(TONES) for name, phone in phones.items() if phone.up}
 
-    def hear(self, limit_s: float = 3.0, **expected: set[float]) -> None:
+    def hear(self, limit_s: float = 15.0, **expected: set[float]) -> None:
         """Wait until everybody hears what they should, and nobody else is in the call."""
         self.expect(expected, limit_s)
 
-    def expect(self, expected: dict[str, set[float]], limit_s: float = 3.0) -> None:
+    def expect(self, expected: dict[str, set[float]], limit_s: float = 15.0) -> None:
         """The same, for a table of who hears what."""
         assert until(lambda: self.hears() == expected, limit_s), (
             f"{self.number}: {self.hears()} != {expected}"

@@ -431,7 +431,7 @@ def _media(message: str) -> tuple[str, int] | None:
     return (host.group(1), int(port.group(1))) if port and host else None
 
 
-def until(what: Callable[[], bool], limit_s: float = 5.0) -> bool:
+def until(what: Callable[[], bool], limit_s: float = 15.0) -> bool:
     """Wait until something is true; return whether it became so."""
     deadline = time.monotonic() + limit_s
     while time.monotonic() < deadline:
