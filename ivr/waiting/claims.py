@@ -24,6 +24,7 @@ from ivr.hotline.book import HotlineBook
 
 CALLBACKS_FULL = "callbacks_full"
 _CLAIMABLE = (CallState.WAITING, CallState.RINGING, CallState.VOICEMAIL)
+_PENDING = (CallbackState.WAITING, CallbackState.RESTING)
 _ENDS = (Kind.CALLBACK_FAILED, Kind.HUNG_UP)
 _ROOM_AGAIN = 0.9
 """The share of the most from which on it is no longer full: what comes and goes is no news."""
@@ -91,7 +92,7 @@ class Claims:
             return False
         sealed = dict(self._secrets.identify(number))
         earlier = limits.already_open(self._calls.callbacks(), sealed["hash"])
-        if earlier is not None:
+        if earlier is not None and not _outdone(earlier, by):
             self._tell(call_id, Kind.NOTED, what="callback already open", call=earlier.call_id)
             return True
         why = self._refused(sealed["hash"], promised=by != MISSED)
@@ -99,6 +100,8 @@ class Claims:
             what = "callback refused" if by == "caller" else "somebody must call back"
             self._tell(call_id, Kind.NOTED, what=what, why=why)
             return False
+        if earlier is not None:
+            self._withdraw(earlier, "the citizen called again and was promised a callback", call_id)
         # who gave up without a wish stands behind those who did before; who was asked for a message did not give up
         since = self._clock() if by == MISSED else (call.queued_at or self._clock())
         self._tell(
@@ -158,7 +161,8 @@ class Claims:
             return "trunks.yaml names no callback destination"
         if not rules.diallable(self._revealed(call.caller_enc) if call.caller_enc else ""):
             return "the number is unknown, or none that is called back"
-        if limits.already_open(self._calls.callbacks(), call.caller_hash):
+        earlier = limits.already_open(self._calls.callbacks(), call.caller_hash)
+        if earlier is not None and not _outdone(earlier, "message"):
             return ""
         return self._refused(call.caller_hash, promised=True)
 
@@ -181,13 +185,11 @@ class Claims:
         for callback in self._calls.callbacks():
             if callback.call_id == call.call_id or callback.number_hash != call.caller_hash:
                 continue
-            if callback.state in (CallbackState.WAITING, CallbackState.RESTING):
-                self._tell(
-                    callback.call_id,
-                    Kind.CALLBACK_FAILED,
-                    reason="the citizen called again and was answered",
-                    call=call.call_id,
-                )
+            if callback.state in _PENDING:
+                self._withdraw(callback, "the citizen called again and was answered", call.call_id)
+
+    def _withdraw(self, callback: Callback, reason: str, call_id: str) -> None:
+        self._tell(callback.call_id, Kind.CALLBACK_FAILED, reason=reason, call=call_id)
 
     def _refused(self, number_hash: str, *, promised: bool) -> str:
         """Return why a number is not called back, empty where it is."""
@@ -213,6 +215,11 @@ class Claims:
 
     def _tell(self, call_id: str, kind: Kind, **data: Any) -> None:
         self._calls.record(Event(call_id, self._clock(), kind, data))
+
+
+def _outdone(earlier: Callback, by: str) -> bool:
+    """Tell whether a missed call's callback gives way to what the same person is promised now."""
+    return by != MISSED and not earlier.promised and earlier.state in _PENDING
 
 
 def _full(most: int, *, promised: bool) -> tuple[str, str]:

@@ -43,6 +43,8 @@ _BREATH_S = 1.0
 """Between two looks, however much happens."""
 _SEATS_LOOK_S = 2.0
 """Between two looks while callbacks wait for the seats there are: Asterisk tells no event when one is free."""
+_JOINS_WITHIN_S = 1.0
+"""How long a placeholder that was asked for is waited for."""
 _READY_S = 1.0
 """How long a seat waits at most for the callbacks that go before those who wait."""
 
@@ -152,13 +154,14 @@ class CallbackDesk:
             return
         with contextlib.suppress(TimeoutError, HotlineError):
             async with asyncio.timeout(_READY_S):
-                await self.align()
-                while any(one.promised and one.call_id in self._coming for one in self._calls.callbacks()):
-                    self._joined.clear()
-                    await self._joined.wait()
+                await self.align(missed=False)
 
-    async def align(self) -> None:
-        """Settle what was missed, and let just those stand in the queues who should."""
+    async def align(self, *, missed: bool = True) -> None:
+        """Settle what happened unheard, and let just those stand in the queues who should.
+
+        Args:
+            missed: whether missed calls are given placeholders, too.
+        """
         if self._link.state is not LinkState.LIVE:
             return
         async with self._lock:
@@ -174,7 +177,7 @@ class CallbackDesk:
                     lives = callback.call_id in seen.placeholders or citizen in seen.channels
                     self._catch_up(callback, word, present=lives)
             await self._tidy(seen)
-            await self._place(seen, self._due(seen, now))
+            await self._place(seen, [one for one in self._due(seen, now) if missed or one.promised])
 
     async def _tidy(self, seen: Seen) -> None:
         """Take away what stands, or was left, for callbacks that are over."""
@@ -217,8 +220,8 @@ class CallbackDesk:
                 await placeholders.remove(self._link, waiting[one.call_id])
                 self._asked.pop(one.call_id, None)
         for one in wanted:
-            if one.call_id not in there:
-                await self._stand(one, seen)
+            if one.call_id not in there and not await self._stand(one, seen):
+                return  # whoever comes next must not be rung first: the next look goes on
 
     def _staff(self, status: members.QueueStatus) -> dict[str, Staff]:
         there = [seat for seat in self._seats() if not seat.paused or seat.reason == WRAP_UP]
@@ -236,12 +239,13 @@ class CallbackDesk:
             found[queue] = Staff(at_work, free, live)
         return found
 
-    async def _stand(self, callback: Callback, seen: Seen) -> None:
+    async def _stand(self, callback: Callback, seen: Seen) -> bool:
+        """Let a placeholder stand; return whether it is in the queue now, or never will be."""
         number = self._number(callback)
         uri = rules.destination(self._book().trunks, number) if number else ""
         if not uri:
             self._tell(callback.call_id, Kind.CALLBACK_FAILED, reason="there is no way to call this number")
-            return
+            return True
         priority = callback.rank(self._book().priorities.callback)
         position = await self.position(callback.queue, priority, callback.since, callback.call_id)
         if callback.call_id in seen.words:
@@ -253,8 +257,19 @@ class CallbackDesk:
             await placeholders.stand(self._link, callback.call_id, self._book().number, variables)
         except AmiRefused as refused:
             log.warning("no placeholder for %s: %s", callback.call_id, refused.sentence)
-            return
+            self._coming.discard(callback.call_id)
+            return True
         log.info("callback of %s stands at position %d of %s", callback.call_id, position, callback.queue)
+        return await self._came(callback.call_id)
+
+    async def _came(self, call_id: str) -> bool:
+        """Wait a moment until a placeholder is in the queue; return whether it is."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_JOINS_WITHIN_S):
+                while call_id in self._coming:
+                    self._joined.clear()
+                    await self._joined.wait()
+        return call_id not in self._coming
 
     def _variables(self, callback: Callback, uri: str, priority: int, position: int) -> dict[str, str]:
         call = self._calls.calls[callback.call_id]

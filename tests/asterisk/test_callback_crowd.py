@@ -12,7 +12,7 @@ import pytest
 
 from ivr.calls.callback_limits import MOST_MISSED, MOST_SHORT_WAITS, SHORT_WAIT_S
 from tests.asterisk.hotline import Hotline, rtp_range, wait_for
-from tests.asterisk.test_waiting import callback_events, placeholders, waiting_hotline
+from tests.asterisk.test_waiting import callback_events, caller_of, placeholders, waiting_hotline, wish
 from tools.phones.tone_phone import TonePhone
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(900)]
@@ -72,6 +72,25 @@ def give_up(hotline: Hotline, numbers: list[str], waits_s: float, rate: float = 
     assert crowd.wait(600) == 0, crowd.errors()
     last = numbers[-1]
     wait_for(lambda: hotline.call_state(last) in ("callback", "ended"), 60, "the last of them is known")
+
+
+def test_a_seat_serves_who_was_promised_then_who_waits_then_who_gave_up(place: tuple[Hotline, int]) -> None:
+    hotline, port = place
+    missed, promised, waits = "15400008001", "15400008002", "15400008003"
+    give_up(hotline, [missed], 7.0)
+    wait_for(lambda: hotline.call_state(missed) == "callback", 30, "the missed call is noted")
+    wish(hotline, promised)
+    with contextlib.closing(caller_of(hotline, waits)):
+        assert placeholders(hotline) == 0
+        hotline.phones.seat(port, talk_ms=4000)
+        hotline.man("01", "1001")
+        wait_for(lambda: hotline.call_state(waits) == "talking", 90, lambda: f"{waits} {hotline.logs()}")
+    tickets = [hotline.ticket_of(number, 90) for number in (promised, waits, missed)]
+    served = [
+        next(e["at"] for e in ticket["events"] if e["kind"] in ("callback_tried", "answered"))
+        for ticket in tickets
+    ]
+    assert served == sorted(served), "the promise keeps its place, and nobody waits for a missed call"
 
 
 def test_missed_calls_are_rows_and_are_all_made_in_their_order_once_a_seat_is_there(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
@@ -38,8 +39,10 @@ class TakingLink:
         self.standing: dict[str, dict[str, str]] = {}
         """The variables of each placeholder, by call id."""
         self._originated = asyncio.Event()
+        self.joined: Callable[[str], None] = lambda _: None
+        """Told that a placeholder is in the queue."""
         self.late = False
-        """Whether a placeholder is not in the queue yet when the next one is asked for."""
+        """Whether a placeholder is in the queue only long after it was asked for."""
 
     async def action(self, name: str, headers: Any) -> None:
         self.asked.append((name, headers))
@@ -47,6 +50,8 @@ class TakingLink:
             call_id = headers["Channel"].removeprefix("Local/").partition("@")[0]
             self.standing[call_id] = dict(pair.split("=", 1) for pair in headers["Variable"])
             self._originated.set()
+            if not self.late:
+                self.joined(call_id)
         elif name == "Hangup":
             self.standing.pop(str(called_back(headers["Channel"])), None)
 
@@ -126,7 +131,11 @@ class Desk:
             self.clock,
             lambda: self.seats,
         )
+        self.link.joined = self._joined
         self.calls._on_event = self._told
+
+    def _joined(self, call_id: str) -> None:
+        self.desk.hear(call_id, self.clock.now, "callback_queued", {})
 
     def _told(self, event: Event, call: CallRecord | None) -> None:
         self.claims.on_event(event, call)
@@ -154,10 +163,7 @@ def desk() -> Desk:
     return Desk(callback=("sip:127.0.0.1:5200",))
 
 
-def standing(at: Desk) -> list[str]:
+async def standing(at: Desk) -> list[str]:
     """Look at the floor; return whose placeholders stand then, in the order they were made."""
-    before = set(at.link.standing)
-    asyncio.run(at.desk.align())
-    for call_id in at.link.standing.keys() - before:
-        at.desk.hear(call_id, at.clock.now, "callback_queued", {})
+    await at.desk.align()
     return list(at.link.standing)

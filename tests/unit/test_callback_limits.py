@@ -17,67 +17,70 @@ from ivr.calls.callbacks import Callback
 from ivr.calls.events import Kind
 from ivr.calls.record import fold_call
 from ivr.calls.seating import WRAP_UP, Membership
+from ivr.waiting import desk as waiting_desk
 from tests.unit.callback_kit import CALL, desk, standing
 from tests.unit.kit import T0, event
 
 
-def test_a_missed_call_leaves_a_row_and_no_channel_until_a_seat_is_free() -> None:
+async def test_a_missed_call_leaves_a_row_and_no_channel_until_a_seat_is_free() -> None:
     at = desk()
     for n in range(9):
         at.gives_up(f"a1-{n}.1", f"138001380{n:02d}")
         at.clock.now += 1
-    assert standing(at) == []
+    assert await standing(at) == []
     assert [call.state for call in at.calls.calls.values()] == ["callback"] * 9
     at.man("01", status=IN_USE)
-    assert standing(at) == [], "the seat talks"
+    assert await standing(at) == [], "the seat talks"
     at.link.states["seat01"] = NOT_IN_USE
-    assert standing(at) == ["a1-0.1", "a1-1.1"], "two for one seat, those who came first"
-    assert standing(at) == ["a1-0.1", "a1-1.1"]
+    assert await standing(at) == ["a1-0.1", "a1-1.1"], "two for one seat, those who came first"
+    assert await standing(at) == ["a1-0.1", "a1-1.1"]
 
 
-def test_as_many_placeholders_stand_as_the_free_seats_can_serve_soon_whatever_is_missed() -> None:
+async def test_as_many_placeholders_stand_as_the_free_seats_can_serve_soon_whatever_is_missed() -> None:
     at = desk()
     for n in range(150):
         at.gives_up(f"a1-{n}.1", f"13800138{n:03d}")
     at.man("01", "02", "03")
     at.link.states["seat02"] = RINGING
     at.link.states["seat03"] = IN_USE
-    assert len(standing(at)) == 4
+    assert len(await standing(at)) == 4
     at.link.states["seat02"] = IN_USE
-    assert len(standing(at)) == 2, "the rest makes room, and the callbacks stay open"
+    assert len(await standing(at)) == 2, "the rest makes room, and the callbacks stay open"
     assert len(at.calls.callbacks()) == 150
     at.seats.clear()
-    assert standing(at) == [], "nobody is there"
+    assert await standing(at) == [], "nobody is there"
 
 
-def test_an_operator_who_is_just_told_of_a_callback_keeps_it() -> None:
+async def test_an_operator_who_is_just_told_of_a_callback_keeps_it() -> None:
     at = desk()
     for n in range(2):
         at.gives_up(f"a1-{n}.1", f"138001380{n:02d}")
     at.man("01")
-    assert standing(at) == ["a1-0.1", "a1-1.1"]
+    assert await standing(at) == ["a1-0.1", "a1-1.1"]
     at.desk.hear("a1-0.1", T0, "callback_seat_ringing", {})
     at.link.states["seat01"] = IN_USE
-    assert standing(at) == ["a1-0.1"], "Asterisk says that it was answered when the announcement is over"
+    assert await standing(at) == ["a1-0.1"], (
+        "Asterisk says that it was answered when the announcement is over"
+    )
     at.desk.hear("a1-0.1", T0, "callback_seat_no_answer", {})
-    assert standing(at) == []
+    assert await standing(at) == []
 
 
-def test_who_waits_is_served_before_those_who_gave_up() -> None:
+async def test_who_waits_is_served_before_those_who_gave_up() -> None:
     at = desk()
     at.gives_up(CALL, "13800138000")
     at.man("01")
     at.waits("a1-2.2", "13900139000", 30)
     at.link.caller("a1-2.2")
-    assert standing(at) == [], "the seat is theirs"
+    assert await standing(at) == [], "the seat is theirs"
     at.link.callers.clear()
-    assert standing(at) == [CALL]
+    assert await standing(at) == [CALL]
     at.link.caller("a1-3.3")
-    assert standing(at) == [CALL], "the seat may ring for it already"
+    assert await standing(at) == [CALL], "the seat may ring for it already"
     assert int(at.link.standing[CALL]["IVR_PRIORITY"]) < 0, "whoever comes now goes before it"
 
 
-def test_a_promised_callback_stands_in_its_place_while_every_seat_is_busy() -> None:
+async def test_a_promised_callback_stands_in_its_place_while_every_seat_is_busy() -> None:
     at = desk()
     at.man("01", status=IN_USE)
     at.gives_up("a1-5.5", "13800138001")
@@ -87,43 +90,45 @@ def test_a_promised_callback_stands_in_its_place_while_every_seat_is_busy() -> N
     at.claims.claim(CALL, "13800138000", by="caller")
     at.calls.record(event(CALL, 60, Kind.HUNG_UP))
     at.link.caller("a1-3.3")
-    assert standing(at) == [CALL]
+    assert await standing(at) == [CALL]
     assert at.link.standing[CALL]["IVR_POSITION"] == "1", "before who came later"
     assert at.link.standing[CALL]["IVR_PRIORITY"] == "0"
 
 
-def test_missed_calls_take_no_room_from_promised_callbacks() -> None:
+async def test_missed_calls_take_no_room_from_promised_callbacks() -> None:
     at = desk()
     for n in range(4):
         at.gives_up(f"a1-{n}.1", f"138001380{n:02d}")
     at.man("01")
-    assert standing(at) == ["a1-0.1", "a1-1.1"]
+    assert await standing(at) == ["a1-0.1", "a1-1.1"]
     for n in range(3):
         at.waits(f"a1-{n}.9", f"139001390{n:02d}")
         at.claims.claim(f"a1-{n}.9", f"139001390{n:02d}", by="caller")
-    assert standing(at) == ["a1-0.9", "a1-1.9"]
+    assert await standing(at) == ["a1-0.9", "a1-1.9"]
 
 
-def test_a_seat_that_is_paused_or_gone_has_no_placeholders_and_one_in_wrap_up_those_promised() -> None:
+async def test_a_seat_that_is_paused_or_gone_has_no_placeholders_and_one_in_wrap_up_those_promised() -> None:
     at = desk()
     at.waits(CALL, "13800138000")
     at.claims.claim(CALL, "13800138000", by="caller")
     at.gives_up("a1-2.2", "13800138001")
     at.seats = [Membership("q_general", "01", "seat01", "01", True, "rest")]
     at.link.states["seat01"] = NOT_IN_USE
-    assert standing(at) == []
+    assert await standing(at) == []
     at.seats = [replace(at.seats[0], reason=WRAP_UP)]
-    assert standing(at) == [CALL]
+    assert await standing(at) == [CALL]
 
 
-def test_placeholders_that_join_late_keep_their_order() -> None:
+async def test_placeholders_that_join_late_keep_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
     at = desk()
     at.man("01")
     at.link.late = True
+    monkeypatch.setattr(waiting_desk, "_JOINS_WITHIN_S", 0.0)
     for n in range(2):
         at.waits(f"a1-{n}.1", f"138001380{n:02d}", n)
         at.claims.claim(f"a1-{n}.1", f"138001380{n:02d}", by="caller")
-    assert standing(at) == ["a1-0.1", "a1-1.1"]
+    assert await standing(at) == ["a1-0.1"], "the second one is not rung before the first is there"
+    assert await standing(at) == ["a1-0.1", "a1-1.1"]
     assert [at.link.standing[call_id]["IVR_POSITION"] for call_id in at.link.standing] == ["1", "2"]
 
 
@@ -135,6 +140,7 @@ async def test_a_seat_joins_after_the_promised_callbacks_stand_and_waits_for_mis
     assert at.link.asked == [], "nothing was promised"
     at.waits(CALL, "13800138000")
     at.claims.claim(CALL, "13800138000", by="caller")
+    at.link.late = True
     ready = asyncio.create_task(at.desk.make_ready())
     await at.link.asked_for(CALL)
     assert not ready.done()
@@ -142,16 +148,17 @@ async def test_a_seat_joins_after_the_promised_callbacks_stand_and_waits_for_mis
     await ready
 
 
-def test_after_a_kill_open_callbacks_are_known_and_placeholders_of_nobody_are_taken_away() -> None:
+async def test_after_a_kill_open_callbacks_are_known_and_placeholders_of_nobody_are_taken_away() -> None:
     at = desk()
     at.gives_up(CALL, "13800138000")
     at.link.standing["a1-7.7"] = {"__IVR_QUEUE": "q_general", "IVR_PRIORITY": "0"}
     again = desk()
     again.link = at.link
+    again.link.joined = again._joined
     again.desk._link = cast(Link, at.link)
     again.calls.restore([fold_call(CALL, at.journal.of(CALL))], [])
     again.man("01")
-    assert standing(again) == [CALL]
+    assert await standing(again) == [CALL]
     assert not again.calls.callbacks()[0].promised
 
 
@@ -177,6 +184,18 @@ def test_strangers_missed_calls_are_capped_and_crowd_no_promise_out(monkeypatch:
         at.calls.record(event(f"a1-{n}.1", 50, Kind.CALLBACK_FAILED, reason="test"))
     assert {alarm.about for alarm in at.alarms.active} == {"promised"}, "there is room again"
     assert all(alarm.sentence and alarm.sentence_zh for alarm in at.alarms.active)
+
+
+def test_who_was_missed_and_calls_again_to_be_called_back_has_the_place_that_is_promised_now() -> None:
+    at = desk()
+    at.gives_up(CALL, "13800138000")
+    at.waits("a1-2.2", "13800138000", 5)
+    assert at.claims.claim("a1-2.2", "13800138000", by="caller")
+    assert at.journal.kinds(CALL)[-1] == "callback_failed"
+    (callback,) = at.calls.callbacks()
+    assert (callback.call_id, callback.promised, callback.since) == ("a1-2.2", True, T0 + 5)
+    at.gives_up("a1-3.3", "13800138000")
+    assert at.calls.callbacks() == [callback], "a promise is not replaced by a missed call"
 
 
 def test_a_number_that_did_not_answer_is_left_in_peace_for_a_day_also_after_a_restart() -> None:
