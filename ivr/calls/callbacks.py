@@ -32,6 +32,8 @@ MISSED_FROM_S = 5.0
 """Who waited at least so long before they gave up is called back."""
 MISSED = "missed"
 """Who claimed, where nobody did: the caller gave up waiting, and nothing was promised."""
+COMES_WITHIN_S = 15.0
+"""A placeholder that was asked for and is not in the queue after this long never comes."""
 BELOW_THE_LIVE = 1000
 """Taken from the priority of a missed call, so that everybody who waits goes before it."""
 

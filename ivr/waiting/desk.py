@@ -105,6 +105,7 @@ class CallbackDesk:
             self._idle.discard(call_id)
         if what == "callback_queued":
             self._coming.discard(call_id)
+            self._asked[call_id] = self._clock()
             self._joined.set()
         elif what == "callback_answered":
             facts = {name: data.get(name) for name in ("seat", "operator", "channel")}
@@ -167,7 +168,10 @@ class CallbackDesk:
         async with self._lock:
             seen = await placeholders.look(self._link, self._calls.called_back)
             now = self._clock()
-            self._asked = {name: at for name, at in self._asked.items() if now - at < rules.GRACE_S}
+            grace_s = {True: rules.COMES_WITHIN_S, False: rules.GRACE_S}
+            self._asked = {
+                name: at for name, at in self._asked.items() if now - at < grace_s[name in self._coming]
+            }
             self._coming &= self._asked.keys() - seen.waiting.keys()
             self._idle &= seen.placeholders.keys()
             for callback in self._calls.callbacks():

@@ -111,7 +111,9 @@ def test_missed_calls_are_rows_and_are_all_made_in_their_order_once_a_seat_is_th
         [next(e["at"] for e in ticket["events"] if e["kind"] == kind) for ticket in tickets]
         for kind in ("callback_claimed", "callback_tried")
     )
-    assert sorted(range(6), key=claimed.__getitem__) == sorted(range(6), key=tried.__getitem__), hotline.logs()
+    assert sorted(range(6), key=claimed.__getitem__) == sorted(range(6), key=tried.__getitem__), (
+        hotline.logs()
+    )
     print(f"most placeholders {watch.placeholders}, most threads of Asterisk {watch.threads}")
     assert watch.placeholders <= 3, "two for the seat, and the one it talks on"
 

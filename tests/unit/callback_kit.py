@@ -62,7 +62,7 @@ class TakingLink:
             await self._originated.wait()
 
     async def list_action(self, name: str, *_: Any) -> list[Message]:
-        if name == "CoreShowChannels":
+        if name == "CoreShowChannels" and not self.late:
             return [item("CoreShowChannel", Channel=placeholder(call_id)) for call_id in self.standing]
         if name != "QueueStatus":
             return []

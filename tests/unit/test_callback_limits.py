@@ -130,6 +130,10 @@ async def test_placeholders_that_join_late_keep_their_order(monkeypatch: pytest.
     assert await standing(at) == ["a1-0.1"], "the second one is not rung before the first is there"
     assert await standing(at) == ["a1-0.1", "a1-1.1"]
     assert [at.link.standing[call_id]["IVR_POSITION"] for call_id in at.link.standing] == ["1", "2"]
+    asked = len(at.link.asked)
+    at.clock.now += 10
+    assert await standing(at) == ["a1-0.1", "a1-1.1"]
+    assert len(at.link.asked) == asked, "one that is slow to come is not asked for twice"
 
 
 async def test_a_seat_joins_after_the_promised_callbacks_stand_and_waits_for_missed_ones_not_at_all() -> None:
