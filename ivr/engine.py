@@ -28,6 +28,7 @@ from ivr.asterisk.manager import Link, LinkState, Message
 from ivr.asterisk.record_files import RecordFiles
 from ivr.calls.aftercall import AfterCall, talk_over
 from ivr.calls.book import CallBook
+from ivr.calls.callback_limits import UNREACHED_REST_S
 from ivr.calls.callbacks import diallable
 from ivr.calls.events import Event, Kind
 from ivr.calls.reception import Arrival, Reception, started
@@ -65,7 +66,7 @@ from ivr.strangers.watch import AskAsterisk, StrangersWatch
 from ivr.third_parties import ThirdParties
 from ivr.tickets.masking import mask_number
 from ivr.waiting.attendants import Attendants, Pace
-from ivr.waiting.desk import Secrets
+from ivr.waiting.claims import Secrets
 
 log = logging.getLogger(__name__)
 
@@ -186,7 +187,7 @@ class Engine:
             self.listener.name_seat,
             time.time,
         )
-        self.reconciler.before_hang_up = self.desk.message_over
+        self.reconciler.before_hang_up = self.attendants.claims.message_over
         self.reconciler.last_sign = last_written
         sources = Sources(self.calls, self.memory, self.people.alarms, self.identify)
         self.admission = Admission(settings, lambda: self.book, sources, self.link, asterisk_logs, time.time)
@@ -217,12 +218,12 @@ class Engine:
         )
         self.desk, self.phones = self.attendants.desk, self.attendants.phones
         self.listener.on_placeholder = self.desk.hear
-        self.listener.before_hang_up = self.desk.missed
+        self.listener.before_hang_up = self.attendants.claims.missed
         self.listener.words |= self.attendants.words()
 
     def _waiting_routes(self) -> dict[str, Handler]:
         survey = SurveyRoute(self.calls, self.sound, _checked_remark, self.settings.recordings, time.time)
-        callback = CallbackRoute(self.desk, self.sound)
+        callback = CallbackRoute(self.attendants.claims, self.desk, self.sound)
         return {"callback": callback, "survey": survey}
 
     # -- life ----------------------------------------------------------------------------------
@@ -289,6 +290,7 @@ class Engine:
         record = lambda: self._recording.add(self._spawn(self.recorder.run()))  # noqa: E731
         await self.memory.open(record, self.calls, self.people.restore)
         self.seating.known = True
+        self._spawn(self._restore_claims())
         for work in self.attendants.work():
             self._spawn(work)
         with contextlib.suppress(HotlineError):
@@ -297,6 +299,10 @@ class Engine:
         waiting = [call for call in self.calls.calls.values() if call.state is CallState.CALLBACK]
         for call in [*waiting, *await self.memory.unfinished_recordings()]:
             self.aftercall.ended(call)
+
+    async def _restore_claims(self) -> None:
+        """Know again who was called back in vain of late: they are left in peace."""
+        self.attendants.claims.restore(await self.memory.callbacks_since(time.time() - UNREACHED_REST_S))
 
     def look_at_prompts(self) -> list[str]:
         """Look at the recordings again; return what is wrong with them."""
@@ -380,6 +386,7 @@ class Engine:
     async def align(self) -> None:
         """Bring Asterisk's queue members in line with who sits where, if Asterisk is there."""
         if self.link.state is LinkState.LIVE and self.seating.known:
+            await self.desk.make_ready()  # who was promised a callback keeps their place before a new seat
             await self._align(self.link)
 
     async def _align(self, link: Link) -> None:

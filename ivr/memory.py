@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from ivr.calls import given_numbers
 from ivr.calls.book import CallBook
+from ivr.calls.callbacks import Callback
 from ivr.calls.events import HOTLINE, Event, Kind, seat_stream
 from ivr.calls.record import CallRecord, fold_call
 from ivr.calls.recorder import Recorder, local_day
@@ -167,6 +168,18 @@ class Memory:
                 return [fold_call(call_id, events) for call_id, events in found.items()]
             except HotlineError:
                 await asyncio.sleep(1.0)
+
+    async def callbacks_since(self, since: float) -> list[Callback]:
+        """Return the callbacks that came to nothing, of calls since a moment (seconds since the epoch)."""
+        while True:
+            try:
+                rows = await self.store.tickets(since=since, state="callback", columns=("call_id",))
+                told = await self.known([row["call_id"] for row in rows if row["call_id"]])
+            except HotlineError:
+                await asyncio.sleep(1.0)
+                continue
+            calls = [fold_call(call_id, events) for call_id, events in told.items()]
+            return [call.callback for call in calls if call.callback is not None]
 
     async def close(self) -> None:
         """Give the recorder one second to catch up."""

@@ -125,7 +125,8 @@ class People:
         present = await members.registered(link) if status is not None else None
         now = datetime.fromtimestamp(self._clock(), UTC)
         sitting = self._sitting(status, present)
-        waiting = len(status.callers) if status else 1  # nobody is sent home by guess
+        owed = any(one.open for one in self._calls.callbacks())
+        waiting = len(status.callers) + owed if status else 1  # nobody is sent home by guess
         seen = watch(self._book(), now, sitting, waiting)
         self.watched = seen
         self.alarms.judge(seen.faults, seen.judged)

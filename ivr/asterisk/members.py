@@ -39,6 +39,11 @@ class Caller(NamedTuple):
     position: int = 0
     priority: int = 0
 
+    @property
+    def placeholder(self) -> bool:
+        """Whether nobody waits there: it stands for somebody to be called back."""
+        return called_back(self.channel) is not None
+
 
 class QueueStatus(NamedTuple):
     """Everything about the queues at one moment; ``busy`` maps interface to Asterisk's device state."""

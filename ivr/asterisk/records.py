@@ -99,6 +99,15 @@ def seat_user(channel: str) -> str | None:
     return match.group(1) if match else None
 
 
+_ENDPOINT = re.compile(r"^PJSIP/(.+)-[0-9a-f]{8}$", re.ASCII)
+
+
+def trunk_of(channel: str) -> str:
+    """Return the SIP endpoint of a caller's channel, ``PJSIP/trunk-0000001a`` -> ``trunk``; empty for none."""
+    match = _ENDPOINT.match(channel)
+    return match.group(1) if match else ""
+
+
 _PLACEHOLDER = re.compile(r"^Local/([\w.-]{1,64})@ivr-callback-[0-9a-f]+;([12])$", re.ASCII)
 
 

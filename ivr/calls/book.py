@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
+from ivr.calls.callbacks import Callback
 from ivr.calls.events import Event, Kind, is_call, is_seat
 from ivr.calls.record import CallRecord
 from ivr.calls.seat_record import SeatRecord
@@ -103,6 +104,10 @@ class CallBook:
         answered = call.answered_at is not None
         whole = call.known and not (answered and call.left_at is None)
         self.over[call.call_id] = Heard(whole, call.queued_at is not None, answered)
+
+    def callbacks(self) -> list[Callback]:
+        """Return the callbacks of open calls, also those that are over while their call goes on."""
+        return [call.callback for call in self.calls.values() if call.callback is not None]
 
     def seat(self, seat_id: str) -> SeatRecord:
         """Return a seat's record; one nobody ever logged in to is logged out."""

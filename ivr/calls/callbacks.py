@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -30,8 +30,12 @@ GRACE_S = 5.0
 """Asterisk lists a channel a moment after it was asked for it."""
 MISSED_FROM_S = 5.0
 """Who waited at least so long before they gave up is called back."""
-DEDUPE_S = 30 * 60.0
-"""A number whose call was missed is called back once in this time, however often it tried."""
+MISSED = "missed"
+"""Who claimed, where nobody did: the caller gave up waiting, and nothing was promised."""
+COMES_WITHIN_S = 15.0
+"""A placeholder that was asked for and is not in the queue after this long never comes."""
+BELOW_THE_LIVE = 1000
+"""Taken from the priority of a missed call, so that everybody who waits goes before it."""
 
 
 class CallbackState(enum.StrEnum):
@@ -70,12 +74,13 @@ class Callback:
     """One callback; times in seconds since the epoch.
 
     Attributes:
-        since: when its place in the queue was taken: the caller's own entry.
+        since: when its place in the queue was taken: the caller's own entry, or a missed call's end.
         priority: the queue priority of that place.
         number_enc: the number to call, sealed; ``number_hash`` tells the same number again.
         tries: attempts begun.
         seat_channel: the channel of the operator who was given the last attempt.
         channel: the citizen's channel, once they have answered.
+        by: ``caller``, ``message`` or ``missed``.
     """
 
     call_id: str
@@ -91,6 +96,7 @@ class Callback:
     recording: str = ""
     seat_channel: str = ""
     channel: str = ""
+    by: str = "caller"
 
     @classmethod
     def claimed(cls, event: Event) -> Callback:
@@ -107,7 +113,28 @@ class Callback:
             str(number.get("hash", "")),
             changed_at=event.at,
             recording=str(data.get("recording", "")),
+            by=str(data.get("by", "caller")),
         )
+
+    @property
+    def promised(self) -> bool:
+        """Whether the citizen was told that they will be called."""
+        return self.by != MISSED
+
+    @property
+    def unreached(self) -> bool:
+        """Whether it ended because nobody answered any of its tries."""
+        return self.state is CallbackState.FAILED and self.tries >= MAX_TRIES
+
+    def rank(self, again: int) -> int:
+        """Return the queue priority of the next attempt.
+
+        Args:
+            again: the priority of a second try of a promised one.
+        """
+        if not self.promised:
+            return self.priority - BELOW_THE_LIVE
+        return max(self.priority, again if self.tries else 0)
 
     @property
     def open(self) -> bool:
@@ -237,15 +264,3 @@ def destination(trunks: Trunks, number: str) -> str:
 def offered(trunks: Trunks) -> bool:
     """Tell whether callbacks can be made at all."""
     return bool(destination(trunks, "0"))
-
-
-def already_open(callbacks: Iterable[Callback], number_hash: str) -> Callback | None:
-    """Find the open callback of a number, so that nobody is called twice for one wish."""
-    return next(
-        (one for one in callbacks if number_hash and one.open and one.number_hash == number_hash), None
-    )
-
-
-def recently_claimed(claims: Sequence[tuple[float, str]], number_hash: str, now: float) -> bool:
-    """Tell whether a number was claimed for within DEDUPE_S; claims are (moment, fingerprint)."""
-    return any(number_hash == known and now - at < DEDUPE_S for at, known in claims)

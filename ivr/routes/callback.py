@@ -8,6 +8,7 @@ from ivr.asterisk.fastagi import AgiSession
 from ivr.calls.callbacks import PROMISED_S, diallable
 from ivr.errors import HotlineError
 from ivr.routes.dialogue import one_key
+from ivr.waiting.claims import Claims
 from ivr.waiting.desk import CallbackDesk
 
 Sound = Callable[..., str]
@@ -27,11 +28,13 @@ class CallbackRoute:
     leads back to it: at their place, which the dialplan knows roughly and we know exactly.
 
     Args:
-        desk: where callbacks are claimed.
+        claims: where callbacks are claimed.
+        desk: knows who stands where.
         sound: where prompts are.
     """
 
-    def __init__(self, desk: CallbackDesk, sound: Sound) -> None:
+    def __init__(self, claims: Claims, desk: CallbackDesk, sound: Sound) -> None:
+        self._claims = claims
         self._desk = desk
         self._sound = sound
 
@@ -40,7 +43,7 @@ class CallbackRoute:
         call_id = (session.args or [""])[0]
         await session.set_variables({"TIMEOUT(absolute)": DIALOGUE_LIMIT_S})
         number = await self._number(session)
-        if number and self._desk.claim(call_id, number, by="caller"):
+        if number and self._claims.claim(call_id, number, by="caller"):
             await session.set_variables({"IVR_CLAIMED": "1"})
             await session.execute("Playback", self._sound("P025", minutes=int(PROMISED_S // 60)))
             return

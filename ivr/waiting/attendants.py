@@ -13,7 +13,8 @@ from ivr.calls.events import Event
 from ivr.calls.record import CallRecord
 from ivr.calls.seating import Seating
 from ivr.hotline.book import HotlineBook
-from ivr.waiting.desk import CallbackDesk, Secrets
+from ivr.waiting.claims import Claims, Secrets
+from ivr.waiting.desk import CallbackDesk
 from ivr.waiting.hurry import Hurry
 from ivr.waiting.seat_phones import SeatPhones
 from ivr.waiting.unattended import Unattended
@@ -57,12 +58,21 @@ class Attendants:
         pace: Pace,
     ) -> None:
         clock = pace.clock
-        self.desk = CallbackDesk(book, calls, link, secrets, clock, pace.callback_retry_s)
         self.phones = SeatPhones(book, calls, link, clock, pace.phone_check_s)
+        self.claims = Claims(book, calls, secrets, clock, alarms)
+        self.desk = CallbackDesk(
+            book,
+            calls,
+            link,
+            self.claims.number_of,
+            clock,
+            lambda: [seat for seat in seating.memberships() if seat.username not in self.phones.away],
+            pace.callback_retry_s,
+        )
         self.hurry = Hurry(calls, link, clock)
         self.unattended = Unattended(book, calls, seating, link, clock, pace.unattended_s, alarms.raise_)
         self.unattended.over = alarms.clear
-        self.unattended.cannot_call = self.desk.cannot_call
+        self.unattended.cannot_call = self.claims.cannot_call
         self.unattended.away = lambda: self.phones.away
 
     def words(self) -> dict[str, Callable[[Message], None]]:
@@ -71,6 +81,7 @@ class Attendants:
 
     def on_event(self, event: Event, call: CallRecord | None) -> None:
         """Take in an event that was journalled a moment ago."""
+        self.claims.on_event(event, call)
         self.desk.on_event(event, call)
         self.hurry.on_event(event)
         self.unattended.on_event(event)

@@ -17,6 +17,8 @@ from tools.phones.tone_phone import TonePhone, until
 
 GIVES_UP_AFTER_S = 5.5
 """From five seconds on a missed call is called back."""
+_PATIENCE_S = 40.0
+"""A busy machine is slow, never wrong."""
 
 
 class CallbackScene(Scene):
@@ -26,7 +28,7 @@ class CallbackScene(Scene):
         """Everybody hangs up; the citizen's telephone is the next one's, too."""
         for phone in (self.caller, self.operator, self.third):
             phone.hang_up()
-        assert until(lambda: not (self.caller.up or self.operator.up)), "somebody is still there"
+        assert until(lambda: not (self.caller.up or self.operator.up), _PATIENCE_S), "somebody is still there"
 
 
 class Callbacks:
@@ -50,13 +52,16 @@ class Callbacks:
         for phone, number in phones:
             phone.call("12345", number)
         waiting = self.hall.hotline.waiting
-        assert until(lambda: waiting() >= count, 20.0), f"{waiting()} of {count} wait"
+        assert until(lambda: waiting() >= count, _PATIENCE_S), f"{waiting()} of {count} wait"
         time.sleep(GIVES_UP_AFTER_S)
         for phone, _ in phones:
             phone.close()
         for _, number in phones:
-            wait_for(lambda n=number: self.hall.hotline.call_state(n) == "callback", 20.0, "it is noted")  # type: ignore[misc]
+            wait_for(functools.partial(self._noted, number), _PATIENCE_S, "it is noted")
             self._waiting.append(number)
+
+    def _noted(self, number: str) -> bool:
+        return self.hall.hotline.call_state(number) == "callback"
 
     def _talking(self, seat: str) -> dict[str, Any] | None:
         rows = self.hall.hotline.engine("open_calls")
@@ -77,10 +82,12 @@ class Callbacks:
             (self.citizen, O),
             (operator, C),
         )  # who is up: what was heard of the talk before counts no more
-        together = until(lambda: all(phone.up and phone.hears(TONES) == {tone} for phone, tone in both), 20.0)
+        together = until(
+            lambda: all(phone.up and phone.hears(TONES) == {tone} for phone, tone in both), _PATIENCE_S
+        )
         assert together, f"{self.citizen.hears(TONES)}, {operator.hears(TONES)} {hotline.logs()[-3000:]}"
         hotline.engine("pause", seat=seat, reason="1")
-        row = wait_for(lambda: self._talking(seat), 5.0, "the callback is known to be a talk")
+        row = wait_for(lambda: self._talking(seat), _PATIENCE_S, "the callback is known to be a talk")
         number = next(number for number in self._waiting if row["caller"].endswith(number[-4:]))
         self._waiting.remove(number)
         third = self.hall.thirds[place] if helper is None else self.hall.helpers[helper]

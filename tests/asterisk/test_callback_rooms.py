@@ -134,7 +134,7 @@ def test_a_citizen_whose_department_says_no_after_the_operator_went_waits_like_a
     assert until(lambda: hotline.call_state(scene.number) == "waiting"), hotline.call_state(scene.number)
     hotline.engine("resume", seat="02")
     second = place.hall.operators["02"]
-    assert until(lambda: scene.caller.hears(TONES) == {O} and second.hears(TONES) == {C}, 20.0)
+    assert until(lambda: scene.caller.hears(TONES) == {O} and second.hears(TONES) == {C})
     hotline.engine("pause", seat="02", reason="1")
     scene.operator, scene.third = second, place.hall.helpers[3]
     scene.third.behaviour = "answer"

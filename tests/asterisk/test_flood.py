@@ -41,7 +41,7 @@ def test_a_flood_of_packets_leaves_no_memory_taken_no_log_turned_over_and_the_fi
     asterisk = asterisk_of(own_hotline)
     before, logs = asterisk.memory_info().rss, sum(sizes(own_hotline).values())
     flood(own_hotline.sip_port, "OPTIONS", PACKETS)
-    wait_for(lambda: f"address={STRANGER}" in strangers(own_hotline), 30, "the stranger is on record")
+    wait_for(lambda: f"address={STRANGER}" in strangers(own_hotline), why="the stranger is on record")
     wait_for(
         lambda: asterisk.memory_info().rss < before + 40_000_000,
         60,
@@ -58,7 +58,7 @@ def test_a_flood_of_wrong_passwords_is_told_a_few_times_and_the_engine_goes_on_h
 ) -> None:
     logs = sum(sizes(own_hotline).values())
     flood(own_hotline.sip_port, "REGISTER", PACKETS, "seat05", WRONG)
-    wait_for(lambda: "what=wrong_password" in strangers(own_hotline), 30, "the stranger is on record")
+    wait_for(lambda: "what=wrong_password" in strangers(own_hotline), why="the stranger is on record")
     caller = own_hotline.phones.caller(number="15400009002", after_ms=500)
     assert caller.wait() == 0, caller.errors()
     assert own_hotline.ticket_of("15400009002")["outcome"] == "abandoned"
@@ -84,7 +84,7 @@ def test_no_stranger_writes_a_word_into_asterisks_log_over_udp_or_tcp(
                     stranger.recv(4096)
                 except OSError:
                     continue
-        wait_for(lambda: "what=unknown" in strangers(hotline), 30, "the stranger is on record")
+        wait_for(lambda: "what=unknown" in strangers(hotline), why="the stranger is on record")
         time.sleep(0.2)
         assert log.read_bytes() == before
         assert FORGED[:20] not in b"".join(path.read_bytes() for path in (hotline.home / "log").glob("*.log"))

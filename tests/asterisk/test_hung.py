@@ -51,7 +51,7 @@ def held(*pids: int) -> Iterator[None]:
     """Let processes hang."""
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
-        wait_for(lambda pid=pid: stopped(pid), 10, "it is stopped")  # type: ignore[misc]
+        wait_for(lambda pid=pid: stopped(pid), why="it is stopped")  # type: ignore[misc]
     try:
         yield
     finally:
@@ -93,14 +93,14 @@ def test_an_engine_that_does_not_answer_is_started_again_and_says_so_and_no_call
             part = hotline.parts()["engine"]
             return part if "does not answer since" in part["reason"] else None
 
-        part = wait_for(told, 30, hotline.logs)
+        part = wait_for(told, why=hotline.logs)
         assert (part["state"], part["pid"]) == ("down", engine)
         assert "ended and started again" in part["reason"]
         wait_for(lambda: gone(engine), 60, hotline.logs)
     hotline.wait_live(60)
     assert hotline.pid("engine") != engine
-    wait_for(lambda: "engine_hung" in alarms(hotline), 30, hotline.logs)
-    assert caller.wait(40) == 0, "nobody took the caller over: " + caller.errors()
+    wait_for(lambda: "engine_hung" in alarms(hotline), why=hotline.logs)
+    assert caller.wait() == 0, "nobody took the caller over: " + caller.errors()
     ticket = hotline.ticket_of(number)
     assert ticket["outcome"] == "answered"
     assert sum(t["call_id"] == ticket["call_id"] for t in hotline.tickets()) == 1
@@ -117,7 +117,7 @@ def test_a_machine_that_was_suspended_costs_no_engine(tmp_path: Path) -> None:
         with held(process.pid, engine):
             time.sleep(6)  # the passing of time is the event
         # the supervisor goes on first: the engine owes an answer to a question from before
-        wait_for(lambda: not stopped(process.pid), 10, "the supervisor runs")
+        wait_for(lambda: not stopped(process.pid), why="the supervisor runs")
         hotline.wait_live()
         assert hotline.pid("engine") == engine
         assert "engine_hung" not in alarms(hotline)
@@ -212,7 +212,7 @@ def test_what_ran_in_a_home_that_was_deleted_ends(tmp_path: Path) -> None:
         assert hotline.processes()
         shutil.rmtree(hotline.home)
         assert process.wait(60) == 1
-        wait_for(lambda: not hotline.processes(), 30, lambda: f"still there: {hotline.processes()}")
+        wait_for(lambda: not hotline.processes(), why=lambda: f"still there: {hotline.processes()}")
         assert f"{hotline.home} was deleted" in (tmp_path / "supervisor.err").read_text()
     finally:
         hotline.down()
@@ -224,7 +224,7 @@ def test_an_engine_alone_in_a_home_that_was_deleted_ends_with_its_asterisk(tmp_p
         hotline.up()
         pid = supervisor(hotline)
         os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: gone(pid), 10, "the supervisor is dead")
+        wait_for(lambda: gone(pid), why="the supervisor is dead")
         assert len(hotline.processes()) >= 2
         shutil.rmtree(hotline.home)
         wait_for(lambda: not hotline.processes(), 60, lambda: f"still there: {hotline.processes()}")

@@ -89,7 +89,7 @@ def test_a_frozen_server_is_seen_by_everybody_but_the_callers(
     with running(tmp_path, quick=True, IVR_DATABASE_URL=database) as hotline:
         hotline.man("01", "1001")
         with postgresql.frozen():
-            wait_for(lambda: "does not answer" in hotline.parts()["database"]["reason"], 40, "it is shown")
+            wait_for(lambda: "does not answer" in hotline.parts()["database"]["reason"], why="it is shown")
             assert hotline.run("status").returncode == 1
             for words in (("calls", "list"), ("tickets", "list", "--json")):
                 done = hotline.run(*words)
@@ -113,7 +113,7 @@ def test_a_second_hotline_on_the_database_is_refused_and_disturbs_nobody(
     with running(tmp_path / "first", quick=True, IVR_DATABASE_URL=database) as first:
         first.man("01", "1001")
         first.phones.caller(number="15400000001", after_ms=120_000)
-        wait_for(lambda: first.call_state("15400000001") == "talking", 30, "somebody talks")
+        wait_for(lambda: first.call_state("15400000001") == "talking", why="somebody talks")
         second = Hotline(tmp_path / "second", quick=True, IVR_DATABASE_URL=database)
         try:
             done = second.run("up", "--detach")

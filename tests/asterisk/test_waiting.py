@@ -72,9 +72,8 @@ def frames(path: Path) -> bytes:
     return data
 
 
-def times_heard(recording: Path, prompt: str) -> int:
-    """Count how often a prompt's most telling part stands in a recording."""
-    whole = frames(recording)
+def times_heard(whole: bytes, prompt: str) -> int:
+    """Count how often a prompt's most telling part stands in what was heard."""
     said = frames(SHIPPED / f"zh/{prompt}.wav")
     length = min(2400, len(said) // 2)
     start = audioop.findmax(said, length)
@@ -91,19 +90,6 @@ def times_heard(recording: Path, prompt: str) -> int:
     return found
 
 
-def channel_of(hotline: Hotline, number: str) -> str:
-    """Return the channel of a caller."""
-
-    def found() -> str | None:
-        for line in hotline.cli("core show channels concise").splitlines():
-            cells = line.split("!")
-            if len(cells) > 7 and cells[0].startswith("PJSIP/trunk") and number in cells:
-                return cells[0]
-        return None
-
-    return wait_for(found, 10, f"a channel of {number}")
-
-
 def kinds(ticket: dict[str, Any]) -> list[str]:
     return [event["kind"] for event in ticket["events"]]
 
@@ -111,32 +97,41 @@ def kinds(ticket: dict[str, Any]) -> list[str]:
 def busy_operator(hotline: Hotline, number: str) -> None:
     """Let the only operator talk to somebody for a while."""
     hotline.phones.caller(number=number, stays=True)
-    wait_for(lambda: hotline.call_state(number) == "talking", 15, "the operator is busy")
+    wait_for(lambda: hotline.call_state(number) == "talking", why="the operator is busy")
 
 
-def wish(hotline: Hotline, number: str, keys: str = "111") -> None:
-    """Call, wait, and ask for a callback; the queue misses a key between two recordings, so once more."""
-    hotline.phones.caller(number=number, stays=True, before_ms=1200, keys=keys, key_gap_ms=700)
-    wait_for(
-        lambda: hotline.call_state(number) == "callback", 15, lambda: f"the wish is noted {hotline.logs()}"
-    )
+def wish(hotline: Hotline, number: str) -> None:
+    """Call, wait, and ask for a callback; the queue misses a key between two recordings, so until it is noted."""
+    with contextlib.closing(caller_of(hotline, number)) as caller:
+
+        def noted() -> bool:
+            caller.press("1")
+            return until(lambda: hotline.call_state(number) == "callback")
+
+        wait_for(noted, why=lambda: f"the wish is noted {hotline.logs()}")
+
+
+def caller_of(hotline: Hotline, number: str) -> TonePhone:
+    """Return a caller who waits in the queue, silent."""
+    caller = TonePhone(0, 0.0, ("127.0.0.1", hotline.sip_port), name=number)
+    caller.call("12345", number)
+    wait_for(lambda: hotline.call_state(number) == "waiting", why=lambda: f"{number} waits {hotline.logs()}")
+    return caller
 
 
 def test_a_caller_hears_their_place_once_and_again_only_when_it_is_better(place: tuple[Hotline, int]) -> None:
     hotline, _ = place
-    first = hotline.phones.caller(number="95540003001", after_ms=7000)
-    wait_for(lambda: hotline.call_state("95540003001") == "waiting", 15, "the first waits")
-    hotline.phones.caller(number="95540003002", after_ms=20_500)
-    name = channel_of(hotline, "95540003002")
-    hotline.cli(f"mixmonitor start {name} {hotline.folder}/early.wav")
-    wait_for(lambda: hotline.waiting() == 2, 10, "both wait")
-    assert first.wait() == 0
-    hotline.cli(f"mixmonitor stop {name}")
-    hotline.cli(f"mixmonitor start {name} {hotline.folder}/late.wav")
-    wait_for(lambda: hotline.ticket_of("95540003002"), 30, "the second gives up")
-    early, late = hotline.folder / "early.wav", hotline.folder / "late.wav"
+    with (
+        contextlib.closing(caller_of(hotline, "95540003001")) as first,
+        contextlib.closing(caller_of(hotline, "95540003002")) as second,
+    ):
+        wait_for(lambda: times_heard(second.sound(6), "P012"), 60, "the next announcement has come")
+        early = second.sound()
+        first.hang_up()
+        wait_for(lambda: times_heard(second.sound(6), "P021"), 60, "now the next one")
+        whole = second.sound()
     assert [times_heard(early, prompt) for prompt in ("S020", "n_2", "S021", "P021")] == [1, 1, 1, 0]
-    assert [times_heard(late, prompt) for prompt in ("S020", "P021")] == [0, 1], "now the next one"
+    assert [times_heard(whole, prompt) for prompt in ("S020", "P021")] == [1, 1]
 
 
 def padded(folder: Path, name: str, before_s: float, after_s: float = 0.0) -> Path:
@@ -149,6 +144,16 @@ def padded(folder: Path, name: str, before_s: float, after_s: float = 0.0) -> Pa
         sound.writeframes(b"\0\0" * int(8000 * before_s) + frames(SPEECH / f"{name}.wav"))
         sound.writeframes(b"\0\0" * int(8000 * after_s))
     return target
+
+
+def without_phone(hotline: Hotline, seat: str, operator: str) -> None:
+    """Log somebody in whom nothing can ring: promised callbacks stand in their places and nobody takes them."""
+    hotline.engine("login", seat=seat, operator=operator)
+
+
+def placeholders(hotline: Hotline) -> int:
+    """Count the placeholders in Asterisk, of two channels each."""
+    return hotline.cli("core show channels concise").count("@ivr-callback") // 2
 
 
 def callback_events(ticket: dict[str, Any]) -> list[str]:
@@ -164,9 +169,9 @@ def test_a_wished_callback_keeps_the_place_and_brings_citizen_and_operator_toget
     busy_operator(hotline, "15400003010")
     wish(hotline, "15400003011")
     hotline.phones.caller(number="95540003012", stays=True)
-    wait_for(lambda: hotline.waiting() == 2, 10, "the late one stands behind the placeholder")
-    wait_for(lambda: hotline.call_state("15400003011") == "surveying", 40, "they are asked how it was")
-    wait_for(lambda: hotline.call_state("95540003012") in ("talking", "surveying"), 30, "then the late one")
+    wait_for(lambda: hotline.waiting() == 2, why="the late one stands behind the placeholder")
+    wait_for(lambda: hotline.call_state("15400003011") == "surveying", why="they are asked how it was")
+    wait_for(lambda: hotline.call_state("95540003012") in ("talking", "surveying"), why="then the late one")
     ticket = hotline.transcribed("15400003011", 60)
     citizen.stop()
     after = next(row for row in hotline.tickets() if row["caller"].endswith("3012"))
@@ -188,11 +193,13 @@ def test_a_callback_survives_the_engine_and_a_busy_citizen_gets_two_tries_and_a_
 ) -> None:
     hotline, port = place
     hotline.phones.busy(port)
+    without_phone(hotline, "01", "1001")
     wish(hotline, "15400003021")
+    wait_for(lambda: placeholders(hotline) == 1, why="it stands")
     killed = hotline.kill("engine")
     hotline.wait_live()
     assert hotline.pid("engine") != killed
-    assert hotline.cli("core show channels concise").count("@ivr-callback") == 2, "still one placeholder"
+    assert placeholders(hotline) == 1, "still one placeholder"
     hotline.man("02", "1002")
     ticket = hotline.ticket_of("15400003021", 60)
 
@@ -204,9 +211,13 @@ def test_a_callback_survives_the_engine_and_a_busy_citizen_gets_two_tries_and_a_
 def test_the_score_a_caller_keys_in_stands_in_the_ticket(place: tuple[Hotline, int]) -> None:
     hotline, _ = place
     hotline.man("03", "1003", talk_ms=500)
-    caller = hotline.phones.caller(number="95540003041", stays=True, before_ms=2600, keys="2", key_gap_ms=500)
-    assert caller.wait(30) == 0, caller.errors()
-    ticket = hotline.ticket_of("95540003041")
+    number = "95540003041"
+    with contextlib.closing(TonePhone(0, 0.0, ("127.0.0.1", hotline.sip_port), name="caller")) as caller:
+        caller.call("12345", number)
+        wait_for(lambda: hotline.call_state(number) == "surveying", why=f"they are asked {hotline.logs()}")
+        caller.press("2")
+        assert until(lambda: not caller.up), "the caller is not thanked and released"
+    ticket = hotline.ticket_of(number)
     assert ticket["satisfaction"] == 2
     left = next(event["at"] for event in ticket["events"] if event["kind"] == "operator_left")
     closed = next(event["at"] for event in ticket["events"] if event["kind"].startswith("recording_"))
@@ -220,16 +231,16 @@ def test_a_caller_who_is_not_content_says_why_and_it_is_kept(place: tuple[Hotlin
     number = "95540003081"
     with contextlib.closing(TonePhone(0, 400.0, ("127.0.0.1", hotline.sip_port), name="caller")) as caller:
         caller.call("12345", number)
-        wait_for(lambda: hotline.call_state(number) == "surveying", 30, f"they have talked {hotline.logs()}")
+        wait_for(lambda: hotline.call_state(number) == "surveying", why=f"they have talked {hotline.logs()}")
         caller.press("5")
 
         def begun() -> bool:
             remarks = hotline.recordings.rglob("*-remark.wav")
             return any(path.stat().st_size > 16_000 for path in remarks)
 
-        wait_for(begun, 20, f"the remark is recorded {hotline.logs()}")
+        wait_for(begun, why=f"the remark is recorded {hotline.logs()}")
         caller.press("#")
-        assert until(lambda: not caller.up, 10), "the caller is not thanked and released"
+        assert until(lambda: not caller.up), "the caller is not thanked and released"
     ticket = hotline.ticket_of(number)
     assert ticket["satisfaction"] == 5
     [remark] = [one for one in ticket["recordings"] if one["path"].endswith("-remark.wav")]
@@ -248,14 +259,13 @@ def test_a_second_talk_after_the_survey_is_recorded_and_written_down(place: tupl
         caller.call("12345", number)
         wait_for(
             lambda: hotline.call_state(number) == "surveying",
-            30,
-            lambda: f"they have talked {hotline.logs()}",
+            why=lambda: f"they have talked {hotline.logs()}",
         )
         caller.press("0")
         wait_for(
-            lambda: hotline.call_state(number) == "talking", 15, lambda: f"they talk again {hotline.logs()}"
+            lambda: hotline.call_state(number) == "talking", why=lambda: f"they talk again {hotline.logs()}"
         )
-        wait_for(lambda: hotline.call_state(number) == "surveying", 30, "they have talked twice")
+        wait_for(lambda: hotline.call_state(number) == "surveying", why="they have talked twice")
     finally:
         caller.close()
     ticket = hotline.transcribed(number)
@@ -273,13 +283,13 @@ def test_a_survey_without_the_engine_just_ends_the_call(place: tuple[Hotline, in
     hotline.man("04", "1004", talk_ms=3000)
     number = "95540003051"
     caller = hotline.phones.caller(number=number, stays=True)
-    wait_for(lambda: hotline.call_state(number) == "talking", 20, "they talk")
+    wait_for(lambda: hotline.call_state(number) == "talking", why="they talk")
     supervisor = int((hotline.home / "run/supervisor.pid").read_text())
     engine = hotline.pid("engine")
     os.kill(supervisor, signal.SIGSTOP)
     os.kill(engine, signal.SIGKILL)
     try:
-        assert caller.wait(8) == 0, "the caller was left in silence: " + caller.errors()
+        assert caller.wait() == 0, "the caller was left in silence: " + caller.errors()
     finally:
         os.kill(supervisor, signal.SIGCONT)
     hotline.wait_live()
@@ -289,6 +299,7 @@ def test_a_survey_without_the_engine_just_ends_the_call(place: tuple[Hotline, in
 
 def test_callbacks_are_put_back_in_order_when_asterisk_starts_again(place: tuple[Hotline, int]) -> None:
     hotline, _ = place
+    without_phone(hotline, "01", "1001")
     wish(hotline, "15400003031")
     wish(hotline, "15400003032")
     hotline.kill("asterisk")
@@ -300,7 +311,7 @@ def test_callbacks_are_put_back_in_order_when_asterisk_starts_again(place: tuple
         ]
         return waiting if len(waiting) == 2 else None
 
-    first, second = (line.split("Local/")[1].split("@")[0] for line in wait_for(both, 20, "both are back"))
+    first, second = (line.split("Local/")[1].split("@")[0] for line in wait_for(both, why="both are back"))
     begun = {row["call_id"]: row["caller"][-4:] for row in hotline.tickets()}
     assert (begun[first], begun[second]) == ("3031", "3032")
 
@@ -312,14 +323,17 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Hotline, i
         yield both
 
 
-def leave_a_message(hotline: Hotline, number: str) -> Path:
-    """Let a caller leave a message; return a recording of the call from before they were asked."""
-    sound = padded(hotline.folder, "power_cut", 10.5, 5.5)
-    caller = hotline.phones.caller(number=number, stays=True, before_ms=1000, sound=sound)
-    whole = hotline.folder / f"whole-{number}.wav"
-    hotline.cli(f"mixmonitor start {channel_of(hotline, number)} {whole}")
-    assert caller.wait(40) == 0, caller.errors()
-    return whole
+def leave_a_message(hotline: Hotline, number: str) -> bytes:
+    """Let a caller leave a message; return what they heard until they had left it."""
+    with contextlib.closing(TonePhone(0, 0.0, ("127.0.0.1", hotline.sip_port), name=number)) as caller:
+        caller.call("12345", number)
+        wait_for(lambda: hotline.call_state(number) == "voicemail", 60, lambda: f"asked {hotline.logs()}")
+        heard = caller.sound()
+        caller.say(padded(hotline.folder, "power_cut", 0.5, 0.5))
+        wait_for(lambda: not caller.speaking, why="they have spoken")
+        caller.press("#")
+        assert until(lambda: not caller.up), "the caller is not thanked and released"
+    return heard
 
 
 def test_where_nobody_is_logged_in_a_caller_leaves_a_message(alone: tuple[Hotline, int]) -> None:
@@ -345,11 +359,10 @@ def test_who_left_a_message_is_called_back_as_soon_as_somebody_is_there(alone: t
     heard = leave_a_message(hotline, number)
     wait_for(
         lambda: hotline.call_state(number) == "callback",
-        15,
-        lambda: f"a callback is claimed {hotline.logs()}",
+        why=lambda: f"a callback is claimed {hotline.logs()}",
     )
     assert times_heard(heard, "P042") == 1, "the callback was promised"
-    wait_for(lambda: "ivr-callback" in hotline.cli("queue show q_general"), 15, "a placeholder stands")
+    assert placeholders(hotline) == 0, "nobody is there: it is a row, and no channel"
     citizen = hotline.phones.seat(port, sound=padded(hotline.folder, "power_cut", 4.0))
     hotline.man("01", "1001", talk_ms=1000, sound=padded(hotline.folder, "social_card", 9.0))
     ticket = hotline.ticket_of(number, 60)
@@ -384,9 +397,9 @@ def test_star_leads_to_help_while_a_caller_is_asked_for_a_message_and_while_they
     number = f"1540000307{int(left)}"
     with contextlib.closing(TonePhone(0, 400.0, helper.server)) as caller:
         caller.call("12345", number)
-        wait_for(lambda: asked(hotline, number), 20, "the caller is asked for a message")
+        wait_for(lambda: asked(hotline, number), why="the caller is asked for a message")
         if left:
-            wait_for(lambda: hotline.call_state(number) == "voicemail", 20, "the message begins")
+            wait_for(lambda: hotline.call_state(number) == "voicemail", why="the message begins")
         caller.press("5")  # no key of ours: it must not cost the call
         time.sleep(0.5)
         assert caller.up, "a wrong key ended the call"
@@ -406,15 +419,14 @@ def test_star_leads_to_help_also_after_the_talk_while_the_caller_is_asked_how_it
     number = "15400003081"
     with contextlib.closing(TonePhone(0, 400.0, helper.server)) as caller:
         caller.call("12345", number)
-        wait_for(lambda: hotline.call_state(number) == "surveying", 30, f"they have talked {hotline.logs()}")
+        wait_for(lambda: hotline.call_state(number) == "surveying", why=f"they have talked {hotline.logs()}")
         wait_for(
             lambda: any(
                 ticket["transcript"]["status"] == "done"
                 for ticket in hotline.tickets()
                 if ticket["caller"].endswith(number[-4:])
             ),
-            20,
-            "the talk is written down",
+            why="the talk is written down",
         )
         caller.press("*")
         assert until(lambda: caller.hears((1600.0,)) == {1600.0}), hotline.logs()
@@ -422,7 +434,7 @@ def test_star_leads_to_help_also_after_the_talk_while_the_caller_is_asked_how_it
     hotline.unman("08")
     ticket = hotline.transcribed(number)
     assert ticket["outcome"] == "handed_off"
-    wait_for(lambda: len(hotline.ticket_of(number)["recordings"]) == 2, 20, "the talk with help is recorded")
+    wait_for(lambda: len(hotline.ticket_of(number)["recordings"]) == 2, why="the talk with help is recorded")
     talk, beside = hotline.ticket_of(number)["recordings"]
     assert talk["sides"] == ["caller", "operator"]
     assert beside["sides"] == ["caller", "third"]

@@ -114,6 +114,31 @@ async def talked(engine: Engine) -> None:
     engine.calls.record(Event("a1-1.1", engine.clock.now, Kind.OPERATOR_LEFT, {}))
 
 
+async def test_a_restart_knows_who_is_still_to_be_called_back_and_who_was_called_in_vain(
+    tmp_path: Path,
+) -> None:
+    rows: list[tuple[Kind, dict[str, Any]]] = [
+        (Kind.CALL_STARTED, {"caller": {"hash": "h1"}}),
+        (Kind.QUEUED, {"queue": "q_general"}),
+        (Kind.CALLBACK_CLAIMED, {"caller": {"hash": "h1"}, "by": "missed", "queue": "q_general"}),
+        (Kind.HUNG_UP, {}),
+    ]
+    in_vain: list[tuple[Kind, dict[str, Any]]] = [
+        (Kind.CALLBACK_TRIED, {}),
+        (Kind.CALLBACK_UNREACHED, {}),
+    ] * 2 + [(Kind.CALLBACK_FAILED, {})]
+    async with running(tmp_path / "home") as engine:
+        for call_id, told in (("a1-1.1", rows), ("a1-2.2", [*rows, *in_vain])):
+            for kind, data in told:
+                engine.calls.record(Event(call_id, T0, kind, data))
+    async with running(tmp_path / "home") as again:
+        (still_open,) = again.calls.callbacks()
+        assert (still_open.call_id, still_open.promised, still_open.open) == ("a1-1.1", False, True)
+        (known,) = await again.memory.callbacks_since(T0 - 1)
+        assert (known.call_id, known.number_hash, known.unreached) == ("a1-2.2", "h1", True)
+        assert await again.memory.callbacks_since(T0 + 1) == []
+
+
 async def test_a_restart_keeps_the_seconds_of_wrap_up_the_mode_and_the_alarms(tmp_path: Path) -> None:
     async with running(tmp_path / "home") as engine:
         await talked(engine)

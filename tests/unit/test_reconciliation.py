@@ -8,15 +8,15 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ivr.asterisk.manager import Link
 from ivr.asterisk.record_files import RecordFiles
 from ivr.asterisk.records import RecordRow
+from ivr.calls.alarms import Alarms
 from ivr.calls.book import CallBook
 from ivr.calls.events import Event, Kind
 from ivr.calls.reception import Arrival, started
@@ -27,7 +27,7 @@ from ivr.calls.states import CallState
 from ivr.calls.tracks import last_written
 from ivr.errors import HotlineError
 from ivr.hotline.book import Trunks
-from ivr.waiting.desk import CallbackDesk, Secrets
+from ivr.waiting.claims import Claims, Secrets
 from tests.unit.kit import T0, Clock, Journal, calls_of, event, identify, small_book, told
 
 CALL = "a1-1.1"
@@ -424,8 +424,10 @@ async def test_a_message_left_while_the_engine_was_away_is_called_back_once_it_i
     hotline = Hotline(Rows([*begun, message, ended, gone]))
     book = small_book(trunks=replace(Trunks(), destinations={"callback": ("sip:127.0.0.1:5200",)}))
     secrets = Secrets(identify, lambda _: "13800138000")
-    desk = CallbackDesk(lambda: book, hotline.calls, cast(Link, None), secrets, hotline.clock)
-    hotline.reconciler.before_hang_up = desk.message_over
+    alarms = Alarms(hotline.calls.record, hotline.clock)
+    hotline.reconciler.before_hang_up = Claims(
+        lambda: book, hotline.calls, secrets, hotline.clock, alarms
+    ).message_over
     await hotline.reconcile(live=set())
     kinds = ["call_started", "queued", "voicemail_left", "callback_claimed", "hung_up"]
     assert hotline.journal.kinds(CALL) == kinds

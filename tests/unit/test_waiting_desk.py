@@ -3,56 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
 from ivr.asterisk.citizens import as_caller
-from ivr.asterisk.manager import Link, LinkState, Message
-from ivr.calls.book import CallBook
+from ivr.asterisk.manager import Link, Message
 from ivr.calls.events import Event, Kind
 from ivr.calls.seating import Seating
-from ivr.hotline.book import Trunks
-from ivr.waiting.desk import CallbackDesk, Secrets
 from ivr.waiting.unattended import Unattended, left_alone
-from tests.unit.kit import T0, Clock, Journal, calls_of, event, small_book
+from tests.unit.callback_kit import CALL, Desk, desk, sealed
+from tests.unit.kit import T0, event, small_book
 
-CALL = "a1-1.1"
 CITIZEN, SEAT = "PJSIP/ivr-callback-00000007", "PJSIP/seat01-00000006"
-
-
-def sealed(number: str) -> dict[str, str]:
-    return {"mask": f"***{number[-4:]}", "enc": number[::-1], "hash": f"h{number}"}
-
-
-class Desk:
-    def __init__(self, **destinations: tuple[str, ...]) -> None:
-        self.journal = Journal()
-        self.calls: CallBook = calls_of(self.journal)
-        self.clock = Clock()
-        trunks = replace(Trunks(), destinations=destinations)
-        book = small_book(trunks=trunks)
-        secrets = Secrets(sealed, lambda text: text[::-1])
-        self.desk = CallbackDesk(lambda: book, self.calls, cast(Link, None), secrets, self.clock)
-
-    def waits(self, call_id: str, number: str, after: float = 0.0) -> None:
-        begun: dict[str, Any] = {"caller": sealed(number), "recording": f"/r/{call_id}"}
-        self.calls.record(event(call_id, after, Kind.CALL_STARTED, **begun))
-        self.calls.record(event(call_id, after, Kind.QUEUED, queue="q_general"))
-
-
-def desk() -> Desk:
-    return Desk(callback=("sip:127.0.0.1:5200",))
 
 
 def test_one_call_claims_once_and_one_number_has_one_open_callback() -> None:
     at = desk()
     at.waits(CALL, "13800138000")
     at.waits("a1-2.2", "13800138000", 5)
-    assert at.desk.claim(CALL, "13800138000", by="caller")
-    assert at.desk.claim(CALL, "13800138000", by="caller")
-    assert at.desk.claim("a1-2.2", "13800138000", by="caller"), "the caller is told that it is noted"
+    assert at.claims.claim(CALL, "13800138000", by="caller")
+    assert at.claims.claim(CALL, "13800138000", by="caller")
+    assert at.claims.claim("a1-2.2", "13800138000", by="caller"), "the caller is told that it is noted"
     assert at.journal.kinds(CALL).count("callback_claimed") == 1
     assert at.journal.kinds("a1-2.2") == ["call_started", "queued", "noted"]
 
@@ -61,7 +33,7 @@ def test_a_claim_shows_no_number_and_keeps_the_callers_own_entry() -> None:
     at = desk()
     at.waits(CALL, "13800138000")
     at.clock.now = T0 + 70
-    at.desk.claim(CALL, "13800138000", by="caller")
+    at.claims.claim(CALL, "13800138000", by="caller")
     claim = at.journal.of(CALL)[-1].data
     assert claim["since"] == T0
     assert claim["number"] == "***8000"
@@ -71,35 +43,34 @@ def test_a_claim_shows_no_number_and_keeps_the_callers_own_entry() -> None:
 def test_without_a_destination_key_1_claims_nothing() -> None:
     at = Desk()
     at.waits(CALL, "13800138000")
-    assert not at.desk.claim(CALL, "13800138000", by="caller")
-    at.desk.missed(CALL, T0 + 60)
+    assert not at.claims.claim(CALL, "13800138000", by="caller")
+    at.claims.missed(CALL, T0 + 60)
     assert at.journal.kinds(CALL) == ["call_started", "queued"]
 
 
 def test_who_gives_up_after_five_seconds_is_called_back_once_in_half_an_hour() -> None:
     at = desk()
     at.waits(CALL, "13800138000")
-    at.desk.missed(CALL, T0 + 4.9)
+    at.claims.missed(CALL, T0 + 4.9)
     assert "callback_claimed" not in at.journal.kinds(CALL)
     at.clock.now = T0 + 6
-    at.desk.missed(CALL, T0 + 6)
+    at.claims.missed(CALL, T0 + 6)
     assert at.journal.of(CALL)[-1].data["since"] == T0 + 6, "behind those who wait now"
     at.calls.record(Event(CALL, T0 + 7, Kind.CALLBACK_FAILED, {"reason": "test"}))
     for number, minutes, claimed in (("a1-2.2", 10, False), ("a1-3.3", 40, True)):
         at.clock.now = T0 + 60 * minutes
         at.waits(number, "13800138000", 60 * minutes - 20)
-        at.desk.missed(number, at.clock.now)
+        at.claims.missed(number, at.clock.now)
         assert ("callback_claimed" in at.journal.kinds(number)) is claimed
 
 
 def test_a_callback_is_dropped_when_the_citizen_reaches_an_operator_by_themselves() -> None:
     at = desk()
     at.waits(CALL, "13800138000")
-    at.desk.claim(CALL, "13800138000", by="caller")
+    at.claims.claim(CALL, "13800138000", by="caller")
     at.waits("a1-2.2", "13800138000", 100)
     answered = event("a1-2.2", 120, Kind.ANSWERED, seat="01")
     at.calls.record(answered)
-    at.desk.on_event(answered, at.calls.calls["a1-2.2"])
     assert at.journal.kinds(CALL)[-1] == "callback_failed"
 
 
@@ -107,7 +78,7 @@ def leaves_a_message(at: Desk, number: str) -> None:
     at.waits(CALL, number)
     at.calls.record(event(CALL, 25, Kind.VOICEMAIL_LEFT, message=f"/r/{CALL}-message"))
     at.clock.now = T0 + 60
-    at.desk.missed(CALL, T0 + 60)
+    at.claims.missed(CALL, T0 + 60)
     at.calls.record(event(CALL, 60, Kind.HUNG_UP))
 
 
@@ -124,7 +95,7 @@ def test_who_leaves_a_message_is_called_back_in_their_own_place() -> None:
 def test_a_message_is_claimed_once_and_two_tries_leave_a_ticket() -> None:
     at = desk()
     leaves_a_message(at, "13800138000")
-    at.desk.message_over(CALL)
+    at.claims.message_over(CALL)
     assert at.journal.kinds(CALL).count("callback_claimed") == 1
     call = at.calls.calls[CALL]
     for n in (1, 2):
@@ -149,7 +120,7 @@ def test_where_nobody_can_be_called_back_the_ticket_says_that_somebody_must(
     at.waits(CALL, number)
     call = at.calls.calls[CALL]
     at.calls.record(event(CALL, 25, Kind.VOICEMAIL_LEFT, message="/r/m"))
-    at.desk.message_over(CALL)
+    at.claims.message_over(CALL)
     at.calls.record(event(CALL, 60, Kind.HUNG_UP))
     noted = next(e for e in at.journal.of(CALL) if e.kind is Kind.NOTED)
     assert noted.data["what"] == "somebody must call back"
@@ -160,7 +131,7 @@ def test_where_nobody_can_be_called_back_the_ticket_says_that_somebody_must(
 def called_back(at: Desk) -> None:
     """Let a citizen be called back: they have answered, and the seat is with them."""
     at.waits(CALL, "13800138000")
-    at.desk.claim(CALL, "13800138000", by="caller")
+    at.claims.claim(CALL, "13800138000", by="caller")
     at.calls.record(event(CALL, 10, Kind.HUNG_UP))
     at.desk.hear(CALL, T0 + 20, "callback_answered", {"seat": "01", "channel": SEAT})
     at.desk.hear_word(word(Call=CALL, Try="1", What=f"ANSWERED/{CITIZEN}^{SEAT}"))
@@ -185,22 +156,7 @@ def test_who_was_called_back_and_waits_again_is_promised_no_second_callback() ->
     at = desk()
     called_back(at)
     at.calls.record(event(CALL, 30, Kind.QUEUED, queue="q_general"))
-    assert not at.desk.claim(CALL, "13800138000", by="caller")
-
-
-class TakingLink:
-    """A link to an Asterisk that has nothing, and remembers what it was asked."""
-
-    state = LinkState.LIVE
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, Any]] = []
-
-    async def action(self, name: str, headers: Any) -> None:
-        self.asked.append((name, headers))
-
-    async def list_action(self, *_: Any) -> list[Message]:
-        return []
+    assert not at.claims.claim(CALL, "13800138000", by="caller")
 
 
 @pytest.mark.parametrize("source", ["live", "110_diversion"])
@@ -211,11 +167,10 @@ def test_who_was_diverted_by_110_and_is_called_back_is_not_sent_back_there_by_th
     begun: dict[str, Any] = {"caller": sealed("13800138000"), "source": source, "line_id": "tax"}
     at.calls.record(event(CALL, 0, Kind.CALL_STARTED, **begun))
     at.calls.record(event(CALL, 0, Kind.QUEUED, queue="q_general"))
-    at.desk.claim(CALL, "13800138000", by="caller")
-    link = TakingLink()
-    at.desk._link = cast(Link, link)
+    at.claims.claim(CALL, "13800138000", by="caller")
+    at.man("01")
     asyncio.run(at.desk.align())
-    (originated,) = [headers for name, headers in link.asked if name == "Originate"]
+    (originated,) = [headers for name, headers in at.link.asked if name == "Originate"]
     assert f"__IVR_SOURCE={source}" in originated["Variable"]
     assert "__IVR_LINE=tax" in originated["Variable"], "help is told which line it was"
 
@@ -240,7 +195,7 @@ def test_the_alarm_of_a_message_goes_when_its_caller_has_talked_to_somebody() ->
         lambda *said: raised.append(said),
     )
     watch.over = lambda alarm, about: cleared.append((alarm, about))
-    watch.cannot_call = at.desk.cannot_call
+    watch.cannot_call = at.claims.cannot_call
     at.waits(CALL, "13800138000")
     at.waits("a1-2.2", "anonymous")
     for call_id in (CALL, "a1-2.2"):

@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 import wave
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -250,12 +250,14 @@ class Phones:
         keys: str = "",
         ear: int = 0,
         key_gap_ms: int = 400,
+        numbers: Sequence[str] = (),
     ) -> Running:
         """Call from the trunk, or with ``user`` and ``password`` as somebody who logs in.
 
         ``rate`` is calls a second, ``stays`` waits for the other side to hang up, ``keys`` are
         pressed (SIP INFO) once the call is answered, ``key_gap_ms`` before each.  ``ear`` is the port
         of an :class:`Ear` that hears instead of SIPp, for as long as the caller is silent.
+        ``numbers`` are those of several callers, one after the other.
         """
         ending = (SCENARIOS / ("caller_stays.part.xml" if stays else "caller_hangs_up.part.xml")).read_text()
         text = (SCENARIOS / "caller.xml").read_text().replace("{ending}", ending)
@@ -277,6 +279,11 @@ class Phones:
             "refusals": "",
         }
         options = ["-m", str(calls), "-r", str(int(rate)), "-l", "2000"]
+        if numbers:
+            injected = self.folder / f"numbers{next(_numbers)}.csv"
+            injected.write_text("SEQUENTIAL\n" + "".join(f"{number};\n" for number in numbers))
+            values["number"] = "[field0]"
+            options = ["-m", str(len(numbers)), *options[2:], "-inf", str(injected)]
         return self._start("caller", _filled(text, values), free_udp_port(), options)
 
     def refused(self, *, dialled: str, code: int, number: str = "15400000000", headers: str = "") -> Running:

@@ -15,9 +15,11 @@ import socket
 import struct
 import threading
 import time
+import wave
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from tools.phones.patience import PATIENCE_S
 
@@ -124,6 +126,7 @@ class TonePhone:
         self._sip.settimeout(0.1)
         self._rtp.settimeout(0.1)
         self._heard: deque[tuple[float, bytes]] = deque(maxlen=3000)
+        self._speech: deque[bytes] = deque()
         self._dialog: _Dialog | None = None
         self._lock = threading.RLock()
         self._closed = False
@@ -172,16 +175,31 @@ class TonePhone:
             self._request(dialog, "INFO", f"Signal={digit}\r\nDuration=100\r\n", "application/dtmf-relay")
             time.sleep(gap_s)
 
+    def say(self, sound: Path) -> None:
+        """Speak a recording (8 kHz 16-bit mono wav) from now on, instead of the tone."""
+        with wave.open(str(sound)) as opened:
+            coded = audioop.lin2alaw(opened.readframes(opened.getnframes()), 2)
+        self._speech.extend(coded[n : n + FRAME].ljust(FRAME, b"\xd5") for n in range(0, len(coded), FRAME))
+
+    @property
+    def speaking(self) -> bool:
+        """Whether something is still to be said."""
+        return bool(self._speech)
+
     @property
     def up(self) -> bool:
         """Whether it is in a call that was answered."""
         dialog = self._dialog
         return dialog is not None and dialog.up
 
+    def sound(self, seconds: float = 60.0) -> bytes:
+        """Return what came in the last seconds, at most a minute: 16-bit mono, 8 kHz."""
+        since = time.monotonic() - seconds
+        return b"".join(samples for at, samples in list(self._heard) if at >= since)
+
     def hears(self, tones: Iterable[float], seconds: float = 0.4) -> set[float]:
         """Return which of these frequencies came in the last seconds."""
-        since = time.monotonic() - seconds
-        sound = b"".join(samples for at, samples in list(self._heard) if at >= since)
+        sound = self.sound(seconds)
         return {hertz for hertz in tones if level(sound, hertz) > LOUD}
 
     def first_heard(self, hertz: float, since: float) -> float | None:
@@ -399,7 +417,8 @@ class TonePhone:
             number += 1
             head = struct.pack("!BBHII", 0x80, 8, number & 0xFFFF, number * FRAME & 0xFFFFFFFF, self.port)
             try:
-                self._rtp.sendto(head + frames[number % len(frames)], dialog.media)
+                said = self._speech.popleft() if self._speech else frames[number % len(frames)]
+                self._rtp.sendto(head + said, dialog.media)
             except OSError:
                 continue
 
