@@ -17,7 +17,7 @@ from ivr.settings_faults import SettingFault, Weight
 
 _SIGNS = {"IVR_HOME": "[]{}$*?", "IVR_RECORDINGS": "{}$"}
 """Asterisk finds its files by glob(3), and its dialplan replaces ${…} and $[…]."""
-_LIMITS = {"IVR_HOME": 200, "IVR_RECORDINGS": 200}
+_LIMITS = {"IVR_HOME": 210, "IVR_RECORDINGS": 210}
 """Bytes; docs/decisions/settings-at-the-door.md tells what was tried."""
 _SOCKET_LIMIT = 107  # bytes of sockaddr_un.sun_path, without the closing NUL
 _BLOCK = 4096

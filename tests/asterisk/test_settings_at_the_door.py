@@ -21,9 +21,12 @@ def refused(hotline: Hotline, *command: str) -> str:
         command or [str(Path(sys.executable).with_name("ivr")), "up", "--detach"],
         env=hotline.environment, cwd=hotline.folder, capture_output=True, text=True, timeout=90, check=False,
     )  # fmt: skip
-    assert done.returncode == 1, done.stderr
-    assert not hotline.processes()
-    assert sorted(hotline.folder.rglob("*")) == before, "nothing was begun and nothing is left"
+    try:
+        assert done.returncode == 1, done.stderr
+        assert not hotline.processes()
+        assert sorted(hotline.folder.rglob("*")) == before, "nothing was begun and nothing is left"
+    finally:
+        hotline.down()
     return done.stderr
 
 
@@ -81,8 +84,10 @@ def test_every_fault_of_the_configuration_is_shown_in_the_readers_language(
     queues.write_text(text + "".join(f"mistake_{number}: 1\n" for number in range(12)), encoding="utf-8")
     for words in (["up", "--detach"], ["up"]):
         done = hotline.run(*words)
+        left = hotline.processes()
+        hotline.down()
         assert done.returncode == 1
-        assert not hotline.processes()
+        assert not left
         told = [line for line in done.stderr.splitlines() if "mistake_" in line]
         assert len(told) == 12, done.stderr
         assert all(bool(re.search(r"[\u4e00-\u9fff]", line)) is (language == "zh") for line in told)

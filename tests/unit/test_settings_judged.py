@@ -306,6 +306,18 @@ def test_a_folder_where_another_ones_files_are_made_or_deleted_is_refused(
     assert [fault.setting for fault in faults(monkeypatch, **settings)] == [name]
 
 
+@pytest.mark.parametrize("name", ["HOME", "RECORDINGS"])
+def test_a_path_is_as_long_as_asterisk_can_use_and_no_longer(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "/srv/" + "深" * 68  # 3 bytes each
+    assert len(path.encode()) == 209
+    assert faults(monkeypatch, **{name: path + "x"}) == ()
+    [fault] = faults(monkeypatch, **{name: path + "xx"})
+    assert fault.setting == f"IVR_{name}"
+    assert "211 bytes" in fault.sentence
+
+
 def test_recordings_may_lie_in_the_state_folder_beside_what_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     assert faults(monkeypatch, RECORDINGS="var/recordings", ASTERISK_ROOT="var/root") == ()
     assert faults(monkeypatch, HOME="queues/../var") == ()
