@@ -71,7 +71,7 @@ class EngineProcess:
         self._failures = 0
         self._not_before = 0.0
         self._proved = False
-        """Whether it has ever run for a while: then it is started again for ever."""
+        """Whether one has ever answered: then it is started again for ever."""
         self._asterisk_answered_at = float("-inf")
 
     def vouches_for_asterisk(self, now: float) -> bool:
@@ -125,9 +125,9 @@ class EngineProcess:
     def _look_at_running(self, process: subprocess.Popen[bytes], now: float) -> None:
         if self._killed:  # it waits for a disk, and ends when that answers
             return
-        if now - self._started > STEADY_S / 6:
+        if self._asking.answered:
             self._proved = True
-            if self._asking.answered:
+            if now - self._started > STEADY_S / 6:
                 self._hang = None  # this one was told, and has told it
         if not self._pid_noted:
             self._note_pid()
