@@ -73,7 +73,7 @@ class EngineProcess:
         self._failures = 0
         self._not_before = 0.0
         self._proved = False
-        """Whether it has ever answered: then it is started again for ever."""
+        """Whether one has ever answered: then it is started again for ever."""
         self._asterisk_answered_at = float("-inf")
 
     def vouches_for_asterisk(self, now: float) -> bool:
@@ -127,9 +127,10 @@ class EngineProcess:
     def _look_at_running(self, process: subprocess.Popen[bytes], now: float) -> None:
         if self._killed:  # it waits for a disk, and ends when that answers
             return
-        self._proved = self._proved or self._asking.answered
-        if self._asking.answered and now - self._started > STEADY_S / 6:
-            self._hang = None  # this one was told, and has told it
+        if self._asking.answered:
+            self._proved = True
+            if now - self._started > STEADY_S / 6:
+                self._hang = None  # this one was told, and has told it
         if not self._pid_noted:
             self._note_pid()
         silent_s = self._asking.look(now)

@@ -18,6 +18,7 @@ import pytest
 from ivr import processes, questions
 from ivr.asterisk.instance import Instance
 from ivr.calls.alarms import Alarms
+from ivr.errors import HotlineError
 from ivr.homes import LOOKS, HomeWatch
 from ivr.liveness import ASTERISK_AWAY, ENGINE_HUNG, RAN_WELL_S, Hang, Liveness
 from ivr.questions import Asking, Outcome, Question
@@ -217,6 +218,33 @@ def test_the_alarm_is_handed_on_until_an_engine_has_run_and_answered(
     os.kill(second, 9)
     assert ended(process, clock, second)
     assert "--after-hang" not in arguments_of(pid_of(process))
+
+
+def test_an_engine_that_cannot_run_ends_the_start_however_long_it_took_to_say_so(
+    engine: tuple[EngineProcess, Clock], outcome: list[Outcome]
+) -> None:
+    process, clock = engine
+    look_for(process, clock, 60)  # a busy machine
+    assert process._process is not None
+    process._process.kill()
+    process._process.wait()
+    process._process.returncode = 2  # as ivr.serve ends when starting again makes no sense
+    with pytest.raises(HotlineError):
+        process.look()
+
+
+def test_an_engine_that_has_answered_once_is_started_again_for_ever(
+    engine: tuple[EngineProcess, Clock], outcome: list[Outcome]
+) -> None:
+    process, clock = engine
+    outcome[0] = Outcome.ANSWERED
+    look_for(process, clock, 1)
+    first = pid_of(process)
+    assert process._process is not None
+    process._process.kill()
+    process._process.wait()
+    process._process.returncode = 2
+    assert ended(process, clock, first)
 
 
 def test_the_engine_s_pid_is_noted_once_the_disk_has_room(
