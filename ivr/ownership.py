@@ -7,10 +7,11 @@ import contextlib
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from ivr.settings import Settings
 from ivr.store.causes import StoreAway
-from ivr.store.lease import Claim
+from ivr.store.lease import Claim, LeaseWaits
 from ivr.store.store import Store
 from ivr.tickets.numbers import take
 
@@ -25,8 +26,10 @@ def claim_of(settings: Settings, instance: str) -> Claim:
         settings: where things are.
         instance: the id of this hotline.
     """
-    url = make_url(settings.database)
-    file = url.database if url.get_backend_name() == "sqlite" else None
+    file = None
+    with contextlib.suppress(ArgumentError):  # the store tells what is wrong with it
+        url = make_url(settings.database)
+        file = url.database if url.get_backend_name() == "sqlite" else None
     return Claim(instance, settings.home, Path(file) if file and file != ":memory:" else None)
 
 
@@ -45,7 +48,7 @@ async def _look(settings: Settings) -> None:
         return
     store = Store(settings.database, "", take, read_only=True, claim=claim)
     try:
-        with contextlib.suppress(TimeoutError, StoreAway):
+        with contextlib.suppress(TimeoutError, StoreAway, LeaseWaits):  # then it is found out later
             async with asyncio.timeout(LOOK_S):
                 await store.see_whether_free()
     finally:

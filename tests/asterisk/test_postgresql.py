@@ -83,14 +83,15 @@ def database(postgresql: Server) -> str:
     return postgresql.url("hotline")
 
 
+@pytest.mark.timeout(400)
 def test_a_frozen_server_is_seen_by_everybody_but_the_callers(
     tmp_path: Path, postgresql: Server, database: str
 ) -> None:
     with running(tmp_path, quick=True, IVR_DATABASE_URL=database) as hotline:
         hotline.man("01", "1001")
         with postgresql.frozen():
-            wait_for(lambda: "does not answer" in hotline.parts()["database"]["reason"], why="it is shown")
-            assert hotline.run("status").returncode == 1
+            wait_for(lambda: hotline.engine("status")["database"]["state"] == "down", 40, "it is shown")
+            assert hotline.parts()["database"]["reason"].startswith("it does not answer")
             for words in (("calls", "list"), ("tickets", "list", "--json")):
                 done = hotline.run(*words)
                 assert done.returncode == 1
@@ -101,10 +102,11 @@ def test_a_frozen_server_is_seen_by_everybody_but_the_callers(
         assert hotline.ticket_of("15400000001")["outcome"] == "answered"
         hotline.wait_live()
         wait_for(lambda: "database_away" not in _alarms(hotline), 60, "the alarm is over")
-        story = hotline.run("tickets", "list", "--json").stdout
-        assert story.count("15400000001"[-4:]) == 1
+        assert hotline.run("tickets", "list").returncode == 0
+        assert len(hotline.tickets()) == 1
 
 
+@pytest.mark.timeout(400)
 def test_a_second_hotline_on_the_database_is_refused_and_disturbs_nobody(
     tmp_path: Path, postgresql: Server, database: str
 ) -> None:
@@ -132,6 +134,7 @@ def test_a_second_hotline_on_the_database_is_refused_and_disturbs_nobody(
         assert first.ticket_of("15400000002")["outcome"] == "answered"
 
 
+@pytest.mark.timeout(400)
 def test_a_standby_that_lacks_the_last_calls_gets_them_again_with_their_numbers(
     tmp_path: Path, postgresql: Server, database: str
 ) -> None:

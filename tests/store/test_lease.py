@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from ivr.errors import HotlineError
 from ivr.ownership import claim_of, refuse_if_taken
 from ivr.settings import Settings
 from ivr.store import lease
@@ -249,3 +250,22 @@ async def test_a_database_that_is_away_stops_no_start(tmp_path: Path) -> None:
     for url in (f"postgresql+asyncpg://ivr@/x?host={tmp_path}", f"sqlite+aiosqlite:///{tmp_path}/none"):
         await asyncio.to_thread(refuse_if_taken, Settings(home=tmp_path, database_url=url))
     assert not (tmp_path / "none").exists()
+
+
+def test_a_url_that_is_none_is_told_as_such_and_not_as_a_crash(tmp_path: Path) -> None:
+    with pytest.raises(HotlineError, match="IVR_DATABASE_URL"):
+        refuse_if_taken(Settings(home=tmp_path, database_url="postgresql+asyncpg//nonsense"))
+
+
+async def test_a_lock_that_cannot_be_made_stops_no_start(tmp_path: Path, url: str) -> None:
+    (tmp_path / "home" / "engine.lock").mkdir(parents=True)
+    store = Store(url, REGION, take, claim=_claim(url, tmp_path / "home"))
+    await store.open()
+    with pytest.raises(LeaseWaits, match=r"engine\.lock") as waits:
+        await store.hold()
+    assert waits.value.retry
+    await asyncio.to_thread(refuse_if_taken, Settings(home=tmp_path / "home", database_url=url))
+    (tmp_path / "home" / "engine.lock").rmdir()
+    await store.hold()
+    await store.let_go()
+    await store.close()

@@ -126,7 +126,8 @@ async def test_a_restart_knows_who_is_still_to_be_called_back_and_who_was_called
     in_vain: list[tuple[Kind, dict[str, Any]]] = [
         (Kind.CALLBACK_TRIED, {}),
         (Kind.CALLBACK_UNREACHED, {}),
-    ] * 2 + [(Kind.CALLBACK_FAILED, {})]
+    ] * 2
+    in_vain.append((Kind.CALLBACK_FAILED, {}))
     async with running(tmp_path / "home") as engine:
         for call_id, told in (("a1-1.1", rows), ("a1-2.2", [*rows, *in_vain])):
             for kind, data in told:
