@@ -45,7 +45,7 @@ def _port_range(value: object) -> object:
     if isinstance(value, str):
         first, dash, last = value.partition("-")
         if not dash:
-            raise ValueError("write two ports with a dash, for example 10000-11399")
+            raise ValueError("write two ports with a dash, for example 10000-11599")
         return (first.strip(), last.strip())
     return value
 
@@ -90,7 +90,7 @@ class Settings(BaseSettings):
     agi_port: Port = 4573
     http_port: Port = 8088
     audiosocket_port: Port = 9092
-    rtp_ports: PortRange = (10000, 11399)
+    rtp_ports: PortRange = (10000, 11599)
     vosk_model: str = ""
     ami_host: str = ""
     ami_user: str = "ivr12345"
