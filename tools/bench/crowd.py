@@ -232,7 +232,7 @@ def _count(hotline: Hotline, found: Found) -> None:
         refused = sum(found.refused.values())
         return found.tickets + refused == found.calls and found.records == refused
 
-    until(all_there, 30.0)
+    until(all_there, 90.0)
 
 
 def _database(hotline: Hotline) -> sqlite3.Connection:
