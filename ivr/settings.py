@@ -65,8 +65,8 @@ def _port_range(value: object) -> object:
         first, dash, last = value.partition("-")
         if not dash:
             raise Unusable(
-                "write two ports with a dash, for example 10000-11399",
-                "请写以短横线相连的两个端口，如 10000-11399",
+                "write two ports with a dash, for example 10000-11599",
+                "请写以短横线相连的两个端口，如 10000-11599",
             )
         return (first.strip(), last.strip())
     return value
@@ -117,7 +117,7 @@ class Settings(BaseSettings):
     agi_port: Port = 4573
     http_port: Port = 8088
     audiosocket_port: Port = 9092
-    rtp_ports: PortRange = (10000, 11399)
+    rtp_ports: PortRange = (10000, 11599)
     vosk_model: str = ""
     ami_host: str = ""
     ami_user: str = "ivr12345"

@@ -19,6 +19,7 @@ ESSENTIAL_MODULES = (
     "chan_pjsip",
     "res_pjsip_registrar",
     "func_cut",
+    "func_groupcount",
     "func_timeout",
     "func_dialplan",
     "func_strings",

@@ -43,7 +43,7 @@ class Capacity:
         callbacks: citizens called back; each takes a seat as well.
         police: calls that 110 hands over; they are never refused.
         told: callers above the limit who hear why, at the same time.
-        passing: callers above the limit who are just being refused.
+        passing: callers above the limit who are just being refused: a moment each, seconds on a machine out of breath.
     """
 
     pairs: int
@@ -118,5 +118,5 @@ def _with(callers: int, pairs: int, seats: int) -> Capacity:
         callbacks=ceil(busy / 4),
         police=min(pairs // 20, _MOST_POLICE),
         told=max(1, pairs * 3 // 32),
-        passing=max(1, pairs // 32),
+        passing=max(1, pairs // 8),
     )

@@ -162,6 +162,8 @@ class Refusals:
         rows = [
             (reason, trunk, n) for reason, trunks in self.by_trunk().items() for trunk, n in trunks.items()
         ]
+        if not rows:  # midnight has just passed
+            return "calls were refused a moment ago.", "刚才有来电未能接入。"
         english = ", ".join(f"{n} {reason} ({trunk})" for reason, trunk, n in rows)
         chinese = "、".join(f"{_chinese(reason)} {n} 通({trunk})" for reason, trunk, n in rows)
         return (

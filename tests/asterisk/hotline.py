@@ -46,7 +46,7 @@ def free_tcp_port() -> int:
 
 
 def rtp_range(width: int = 800) -> str:
-    """Return a block of ports for RTP, room for some 280 callers, away from the ports the kernel gives out."""
+    """Return a block of ports for RTP, room for some 250 callers, away from the ports the kernel gives out."""
     first = random.randrange(10000, 32000 - width, 2)
     return f"{first}-{first + width}"
 

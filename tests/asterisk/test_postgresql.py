@@ -90,7 +90,7 @@ def test_a_frozen_server_is_seen_by_everybody_but_the_callers(
     with running(tmp_path, quick=True, IVR_DATABASE_URL=database) as hotline:
         hotline.man("01", "1001")
         with postgresql.frozen():
-            wait_for(lambda: hotline.engine("status")["database"]["state"] == "down", 40, "it is shown")
+            wait_for(lambda: hotline.engine("status")["database"]["state"] == "down", why="it is shown")
             assert hotline.parts()["database"]["reason"].startswith("it does not answer")
             for words in (("calls", "list"), ("tickets", "list", "--json")):
                 done = hotline.run(*words)

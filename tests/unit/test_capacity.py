@@ -37,7 +37,7 @@ def test_more_ports_never_let_fewer_callers_in(pairs: int, seats: int) -> None:
     assert capacity(pairs + 40, seats).callers >= capacity(pairs, seats).callers
 
 
-@pytest.mark.parametrize(("pairs", "callers"), [(1, 1), (10, 2), (20, 5), (200, 120), (500, 370), (700, 537)])
+@pytest.mark.parametrize(("pairs", "callers"), [(1, 1), (10, 2), (20, 4), (200, 101), (500, 325), (800, 547)])
 def test_a_range_lets_so_many_callers_in_at_24_seats(pairs: int, callers: int) -> None:
     assert capacity(pairs, 24).callers == callers
 
@@ -63,6 +63,6 @@ def test_a_process_with_few_file_handles_holds_few_callers() -> None:
 
 
 def test_it_is_full_before_it_is_full() -> None:
-    held = capacity(700, 24)
-    assert overloaded(429, held) == []
-    assert [fault.alarm for fault in overloaded(430, held)] == [OVERLOADED]
+    held = capacity(800, 24)
+    assert overloaded(437, held) == []
+    assert [fault.alarm for fault in overloaded(438, held)] == [OVERLOADED]

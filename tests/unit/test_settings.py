@@ -27,7 +27,7 @@ def test_the_defaults_are_those_of_the_contract(tmp_path: Path) -> None:
     assert settings.asterisk == ""
     assert settings.asterisk_root == Path("~/.cache/ivr12345/asterisk").expanduser()
     assert settings.bind == "127.0.0.1"
-    assert settings.rtp_ports == (10000, 11399)
+    assert settings.rtp_ports == (10000, 11599)
     assert settings.ports() == {
         "IVR_SIP_PORT": 5060,
         "IVR_AMI_PORT": 5038,

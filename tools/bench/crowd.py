@@ -87,7 +87,7 @@ def _rows(found: Found, name: str) -> Iterator[Row]:
     yield told("… median", f"{1000 * median(found.stars_s):.1f} ms")
     yield Row(
         f"calls that are a ticket or a refused call, {name}",
-        f"{found.tickets} tickets + {refused} refused",
+        f"{found.tickets} tickets + {refused} refused ({found.records} recorded)",
         f"{found.calls} calls",
         f"{found.tickets + refused - found.calls:+d}",
         "equal",
@@ -232,7 +232,7 @@ def _count(hotline: Hotline, found: Found) -> None:
         refused = sum(found.refused.values())
         return found.tickets + refused == found.calls and found.records == refused
 
-    until(all_there, 30.0)
+    until(all_there, 90.0)
 
 
 def _database(hotline: Hotline) -> sqlite3.Connection:
