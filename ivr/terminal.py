@@ -12,7 +12,7 @@ import unicodedata
 def shown(text: str) -> str:
     r"""Return ``text`` with every control or direction sign written out, as ``\x1b``.
 
-    Letters of every language, tabs apart, stay as they are; the format signs that join letters (U+200C, U+200D) too.
+    Letters of every language stay as they are, so do tabs and the signs that join letters (U+200C, U+200D).
     """
     if text.isprintable():
         return text
@@ -20,4 +20,4 @@ def shown(text: str) -> str:
 
 
 def _harmless(sign: str) -> bool:
-    return sign in "\u200c\u200d" or unicodedata.category(sign) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
+    return sign in "\t\u200c\u200d" or unicodedata.category(sign) not in ("Cc", "Cf", "Cs", "Zl", "Zp")

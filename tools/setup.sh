@@ -52,6 +52,13 @@ fi
 if [ "$kind" = dev ]; then
     command -v sipp >/dev/null || apt_install sip-tester || say "SIPp will be unpacked when it is first needed"
     command -v baresip >/dev/null || apt_install baresip-core || say "baresip will be unpacked when it is first needed"
+    command -v nft >/dev/null || [ -x /usr/sbin/nft ] || apt_install nftables || say "no nft here: the test of the firewall will fail; install nftables"
+    # unpacked, not installed: an installed fail2ban would begin to ban on this machine
+    fail2ban=${HOME:-/root}/.cache/ivr12345/fail2ban
+    command -v fail2ban-regex >/dev/null || [ -d "$fail2ban" ] || (
+        fetched=$(mktemp -d) && cd "$fetched" && apt-get -qq download fail2ban >/dev/null 2>&1 \
+            && dpkg-deb -x fail2ban_*.deb "$fail2ban" && rm -rf "$fetched"
+    ) || say "no fail2ban here: the test of its filter will fail; install fail2ban"
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || apt_install postgresql-common postgresql \
         || say "no PostgreSQL here: its tests will say that they were skipped"
 fi

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from ivr.commands.common import (
+    echo,
     json_option,
     plain_errors,
     print_json,
@@ -69,7 +70,7 @@ def list_prompts(as_json: bool) -> None:
         return
     print_table(("prompt", "recording", "max_s", "text"), [list(row.values()) for row in rows])
     for fault in book.check():
-        click.echo(fault, err=True)
+        echo(fault, err=True)
 
 
 @prompts.command("import")

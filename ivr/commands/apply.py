@@ -34,6 +34,7 @@ from ivr.asterisk.instance import Instance
 from ivr.commands import announcements
 from ivr.commands.codes import tell_moved_codes
 from ivr.commands.common import (
+    echo,
     json_option,
     language,
     plain_errors,
@@ -134,7 +135,7 @@ class Steps:
         """Print a step with the seconds since the beginning."""
         took_s = time.monotonic() - self._began
         text = chinese if language() == "zh" else english
-        click.echo(f"{took_s:5.1f} s  {text}", err=self._quiet)
+        echo(f"{took_s:5.1f} s  {text}", err=self._quiet)
 
 
 def _live(settings: Settings) -> bool:

@@ -7,6 +7,7 @@ import contextlib
 import functools
 import json
 import os
+import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from datetime import date, datetime
@@ -18,6 +19,7 @@ import click
 from ivr.errors import HotlineError
 from ivr.pointers import unwritable
 from ivr.settings import Settings, load, load_to_look
+from ivr.terminal import shown
 
 if TYPE_CHECKING:  # a command that only asks the engine should not wait for SQLAlchemy to load
     from ivr.hotline.book import HotlineBook
@@ -44,14 +46,27 @@ def language() -> str:
     return "zh" if chosen.lower().startswith("zh") else "en"
 
 
+def echo(text: str, *, err: bool = False) -> None:
+    """Print lines for people; what came from outside moves no cursor and sets no title."""
+    click.echo("\n".join(shown(line) for line in text.split("\n")), err=err)
+
+
+_NOT_FOR_TERMINALS = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def _escaped(document: str) -> str:
+    """Return the same JSON with the signs that a terminal would obey written as their code."""
+    return _NOT_FOR_TERMINALS.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
+
+
 def say(english: str, chinese: str) -> None:
     """Print a sentence in the person's language."""
-    click.echo(chinese if language() == "zh" else english)
+    echo(chinese if language() == "zh" else english)
 
 
 def refused(english: str, chinese: str) -> SystemExit:
     """Print one sentence on stderr and return the exit to raise."""
-    click.echo(chinese if language() == "zh" else english, err=True)
+    echo(chinese if language() == "zh" else english, err=True)
     return SystemExit(1)
 
 
@@ -90,7 +105,7 @@ def told_if_unwritable() -> Iterator[None]:
 
 def print_json(document: Any) -> None:
     """Print one JSON document and nothing else."""
-    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    click.echo(_escaped(json.dumps(document, ensure_ascii=False, indent=2)))
 
 
 async def print_json_pieces(pieces: AsyncIterator[Sequence[Any]]) -> None:
@@ -100,7 +115,7 @@ async def print_json_pieces(pieces: AsyncIterator[Sequence[Any]]) -> None:
     before = "["
     async for piece in pieces:
         for row in piece:
-            text = orjson.dumps(row, option=orjson.OPT_INDENT_2).decode()
+            text = _escaped(orjson.dumps(row, option=orjson.OPT_INDENT_2).decode())
             click.echo(before + ("\n" + text).replace("\n", "\n  "), nl=False)
             before = ","
     click.echo("[]" if before == "[" else "\n]")
@@ -111,19 +126,20 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    cells = [["" if cell is None else shown(str(cell)) for cell in row] for row in rows]
     if len(cells) > _DRAWN_ROWS:
         widths = [max(map(cell_len, column)) for column in zip(columns, *cells, strict=True)]
         lines = [
             "  ".join(cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True))
             for row in (columns, *cells)
         ]
-        click.echo("\n".join(lines))
+        echo("\n".join(lines))
         return
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in cells:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))  # a name in square brackets is no markup
     Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200).print(table)
 
 

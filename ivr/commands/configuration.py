@@ -11,6 +11,7 @@ import click
 
 from ivr.commands.codes import tell_moved_codes
 from ivr.commands.common import (
+    echo,
     json_option,
     language,
     plain_errors,
@@ -62,7 +63,7 @@ def check(folder: Path | None, html: Path | None, as_json: bool) -> None:
     for fault in reading.faults:
         refused = fault.severity is Severity.FAULT
         prefix = "" if refused else "建议 " if language() == "zh" else "advice: "
-        click.echo(prefix + fault.sentence(language()), err=refused)
+        echo(prefix + fault.sentence(language()), err=refused)
     if book is None:
         raise SystemExit(1)
     say(

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from ivr.commands.common import (
+    echo,
     json_option,
     plain_errors,
     print_json,
@@ -212,12 +213,12 @@ def show_ticket(number: str, as_json: bool) -> None:
 def _print_story(row: dict[str, Any]) -> None:
     for name, value in row.items():
         if name not in ("events", "legs", "transcript", "recordings") and value not in (None, []):
-            click.echo(f"{name:15} {value}")
+            echo(f"{name:15} {value}")
     for event in row["events"]:
         rest = " ".join(
             f"{k}={v}" for k, v in event.items() if k not in ("seq", "at", "kind", "turns", "text")
         )
-        click.echo(f"  {event['at'][11:23]}  {event['kind']:18} {rest}")
+        echo(f"  {event['at'][11:23]}  {event['kind']:18} {rest}")
 
 
 def _print_words(transcript: dict[str, Any]) -> None:
@@ -228,7 +229,7 @@ def _print_words(transcript: dict[str, Any]) -> None:
         )
     names = {"caller": "市民", "operator": "话务员"}
     for turn in transcript["turns"]:
-        click.echo(f"  {turn['start']:7.2f} s  {names.get(turn['speaker'], turn['speaker'])}: {turn['text']}")
+        echo(f"  {turn['start']:7.2f} s  {names.get(turn['speaker'], turn['speaker'])}: {turn['text']}")
 
 
 def _moment(text: str) -> float:

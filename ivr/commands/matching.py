@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ivr.commands.common import json_option, plain_errors, print_json, say, settings_and_book
+from ivr.commands.common import echo, json_option, plain_errors, print_json, say, settings_and_book
 from ivr.hotline.book import EMERGENCY_NUMBERS, HotlineBook, digits
 from ivr.hotline.matching import NOTHING, Match, Matcher
 
@@ -57,6 +57,6 @@ def _tell(found: Match, book: HotlineBook) -> None:
         meant = ", ".join(found.candidates)
         say(f"{meant}; ask: {found.question}", found.question or "")
         for candidate in found.candidates:
-            click.echo(f"  {candidate} {names.get(candidate, '')}".rstrip())
+            echo(f"  {candidate} {names.get(candidate, '')}".rstrip())
     else:
         say("no line.", "没有匹配的部门线。")

@@ -12,6 +12,7 @@ import psutil
 
 from ivr import last_words
 from ivr.commands.common import (
+    echo,
     json_option,
     language,
     plain_errors,
@@ -73,7 +74,7 @@ def tell_what_was_left(settings: Settings) -> None:
     if not settings.external_asterisk and not is_decided(settings):
         english = f"{settings.config} has a fault and was not taken up: the version that ran before runs; see `ivr check`."
         chinese = f"{settings.config} 有错误,未采用:仍按之前的版本运行;请用 ivr check 查看。"
-        click.echo(chinese if language() == "zh" else english, err=True)
+        echo(chinese if language() == "zh" else english, err=True)
 
 
 def _foreground(settings: Settings) -> None:
@@ -81,10 +82,8 @@ def _foreground(settings: Settings) -> None:
     from ivr.logs import start_logging
 
     start_logging(settings.logs, "supervisor")
-    click.echo(
-        f"12345: SIP {settings.bind}:{settings.sip_port}, state in {settings.home}, Ctrl-C ends", err=True
-    )
-    supervisor.Supervisor(settings, lambda line: click.echo(line, err=True)).run()
+    echo(f"12345: SIP {settings.bind}:{settings.sip_port}, state in {settings.home}, Ctrl-C ends", err=True)
+    supervisor.Supervisor(settings, lambda line: echo(line, err=True)).run()
 
 
 def _wait_live(settings: Settings, process: subprocess.Popen[bytes]) -> None:
@@ -199,7 +198,7 @@ def setup() -> None:
     settings, book = settings_and_book()
     open_keys(settings.home, deployment.sip_users(book), [person.number for person in book.operators])
     if not settings.external_asterisk:
-        found = deployment.find_asterisk(settings, lambda line: click.echo(line, err=True))
+        found = deployment.find_asterisk(settings, lambda line: echo(line, err=True))
         say(f"Asterisk {found.version} is ready.", f"Asterisk {found.version} 已就绪。")
 
 
@@ -234,7 +233,7 @@ def include(etc: Path | None) -> None:
     lines = lines_for(deployment.render_pieces(settings, book, keys))
     if etc is None:
         for name, text in lines.items():
-            click.echo(f"; {name}\n{text}")
+            echo(f"; {name}\n{text}")
         return
     changed = install(etc, lines)
     say(

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ivr.commands.common import json_option, plain_errors, print_json, say
+from ivr.commands.common import echo, json_option, plain_errors, print_json, say
 from ivr.settings import load
 
 
@@ -29,7 +29,7 @@ def transcribe(file: Path, as_json: bool) -> None:
             "以下文字来自演示模型(合成语音、小词表),不代表真实识别率:",
         )
     for turn in answer["turns"]:
-        click.echo(f"{turn['start']:8.2f} s  {turn['speaker']}: {turn['text']}")
+        echo(f"{turn['start']:8.2f} s  {turn['speaker']}: {turn['text']}")
 
 
 async def _transcribe(file: Path) -> dict[str, Any]:
