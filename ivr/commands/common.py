@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import json
+import math
 import os
 import re
 import sys
@@ -33,6 +34,17 @@ _DRAWN_ROWS = 1000
 """A longer table is only lined up: drawing it takes more than a millisecond a row."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document. 输出 JSON。")
+
+
+class Number(click.FloatRange):
+    """A number within limits; ``nan`` lies within any, and would be reckoned with for ever."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number, or refuse it."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number. 不是数字。", param, ctx)
+        return number
 
 
 def language() -> str:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from ivr.commands.common import (
+    Number,
     day_of,
     json_option,
     plain_errors,
@@ -51,14 +52,14 @@ if TYPE_CHECKING:
 
 _OPTIONS = (
     click.option(
-        "--calls-per-day", type=click.FloatRange(0, 200_000), required=True, help="Calls a day. 每天来电数。"
+        "--calls-per-day", type=Number(0, 200_000), required=True, help="Calls a day. 每天来电数。"
     ),
     click.option(
-        "--aht", type=click.FloatRange(1, 7200), required=True,
+        "--aht", type=Number(1, 7200), required=True,
         help="Mean seconds a call keeps a person: talk and wrap-up. 平均处理时长(通话+话后),秒。",
     ),
     click.option(
-        "--patience", type=click.FloatRange(1, 7200), required=True,
+        "--patience", type=Number(1, 7200), required=True,
         help="Mean seconds before a waiting caller hangs up. 平均耐心,秒。",
     ),
     click.option("--roster", type=click.Path(path_type=Path), help="A roster.yaml. 排班文件。"),

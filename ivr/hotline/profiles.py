@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,16 +30,23 @@ class Profile:
     folder: Path
 
     def files(self) -> dict[str, bytes]:
-        """Return the profile's own files as they will stand in the configuration folder."""
-        names = [name for name in FILES if (self.folder / name).is_file()]
-        return {name: (self.folder / name).read_bytes().replace(_INSIDE, _OUTSIDE) for name in names}
+        """Return the profile's own files as they will stand in the configuration folder.
+
+        Raises:
+            ConfigurationError: one of them is no ordinary file of the folder.
+        """
+        own, faults = take(self.folder, [name for name in FILES if _is_there(self.folder / name)])
+        if faults:
+            raise ConfigurationError(faults)
+        return {name: raw.replace(_INSIDE, _OUTSIDE) for name, raw in own.files.items()}
 
     def is_used_by(self, config: Path) -> bool:
         """Tell whether the configuration has every file of the profile unchanged."""
-        return all(
-            (config / name).is_file() and (config / name).read_bytes() == raw
-            for name, raw in self.files().items()
-        )
+        try:
+            own = self.files()
+        except ConfigurationError:
+            return False
+        return take(config, tuple(own))[0].files == own
 
 
 def available(places: Iterable[Path]) -> dict[str, Profile]:
@@ -48,7 +54,7 @@ def available(places: Iterable[Path]) -> dict[str, Profile]:
     found: dict[str, Profile] = {}
     for place in places:
         for folder in sorted(place.iterdir()) if place.is_dir() else ():
-            if any((folder / name).is_file() for name in FILES):
+            if folder.is_dir() and any(_is_there(folder / name) for name in FILES):
                 found.setdefault(folder.name, Profile(folder.name, folder))
     return dict(sorted(found.items()))
 
@@ -104,11 +110,14 @@ def _keep(config: Path, stamp: str) -> Path:
         number += 1
         kept = config / "kept" / f"{stamp}-{number}"
     kept.mkdir(parents=True)
-    for name in FILES:
-        if (config / name).is_file():
-            shutil.copy2(config / name, kept / name)
-            (kept / name).chmod(0o600)
+    present = [name for name in FILES if _is_there(config / name)]
+    for name, raw in take(config, present)[0].files.items():
+        (kept / name).write_bytes(raw)
     return kept
+
+
+def _is_there(path: Path) -> bool:
+    return path.exists() or path.is_symlink()
 
 
 def _put_back(kept: Path, config: Path) -> None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import stat
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ivr.hotline import ordinary
 from ivr.hotline.faults import Fault
+from ivr.hotline.ordinary import NotOrdinary
 from ivr.hotline.yaml_nodes import MAX_BYTES
 
 _TRIES = 20
@@ -106,24 +107,11 @@ def _look(folder: Path, names: Sequence[str]) -> dict[str, _Look | Fault]:
 
 
 def _read(path: Path) -> _Look | Fault:
-    if not stat.S_ISREG(path.stat().st_mode):
-        return _odd(path)
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(handle, "rb") as file:
-        mode = os.fstat(handle)
-        if not stat.S_ISREG(mode.st_mode):
-            return _odd(path)
-        raw = file.read(MAX_BYTES + 1)
-    return _Look(raw, (mode.st_dev, mode.st_ino, mode.st_size, mode.st_mtime_ns))
-
-
-def _odd(path: Path) -> Fault:
-    return Fault(
-        str(path),
-        1,
-        "this is a folder, a pipe or a device; put an ordinary file here.",
-        "这是目录、管道或设备;请换成普通文件。",
-    )
+    try:
+        raw, what = ordinary.read(path, path.parent, MAX_BYTES + 1)
+    except NotOrdinary as error:
+        return Fault(str(path), 1, error.sentence, error.zh)
+    return _Look(raw, (what.st_dev, what.st_ino, what.st_size, what.st_mtime_ns))
 
 
 def _unreadable(path: Path, error: OSError) -> Fault:

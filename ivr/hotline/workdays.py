@@ -29,6 +29,18 @@ class CalendarMissing(HotlineError):
         self.year = year
 
 
+class DeadlineTooFar(HotlineError):
+    """A deadline ends after the last day that a calendar can hold."""
+
+    code = "deadline_too_far"
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"the deadline ends after the year {date.max.year}, the last that a calendar here has; give an earlier day.",
+            f"时限超出 {date.max.year} 年,日历到此为止;请给出更早的日期。",
+        )
+
+
 @dataclass(frozen=True)
 class YearOfDays:
     """One published year: days off, and weekend days that are worked instead (调休)."""
@@ -67,11 +79,14 @@ class Calendar:
 
         Raises:
             CalendarMissing: the way leads into a year that is not published.
+            DeadlineTooFar: the way leads beyond the year 9999.
             ValueError: ``count`` is negative.
         """
         if count < 0:
             raise ValueError("a deadline cannot lie before its beginning")
         while count:
+            if day == date.max:
+                raise DeadlineTooFar
             day += timedelta(days=1)
             count -= self.is_workday(day)
         return day

@@ -20,6 +20,7 @@ from typing import Any
 import yaml
 
 from ivr.errors import HotlineError
+from ivr.hotline.ordinary import NotOrdinary, real
 from ivr.speech import spoken
 
 log = logging.getLogger(__name__)
@@ -272,13 +273,20 @@ class PromptBook:
             try:
                 if not _NAME.match(path.stem):
                     raise _unplayable(path, "a name may hold only A-Z a-z 0-9 _ and -")
+                real(path, path.parent)
                 seconds = wav_seconds(path)
+            except (OSError, NotOrdinary) as error:
+                why = error.sentence if isinstance(error, NotOrdinary) else error.strerror or str(error)
+                self._refuse(_unplayable(path, why.rstrip(".")))
             except PromptMissing as fault:
-                log.warning("prompt not used: %s", fault.sentence)
-                self.faults.append(fault.sentence)
-                continue
-            self._paths[path.stem] = path
-            self._seconds[path.stem] = seconds
+                self._refuse(fault)
+            else:
+                self._paths[path.stem] = path
+                self._seconds[path.stem] = seconds
+
+    def _refuse(self, fault: PromptMissing) -> None:
+        log.warning("prompt not used: %s", fault.sentence)
+        self.faults.append(fault.sentence)
 
     def recording(self, name: str) -> Path:
         """Return one recording by name: a prompt, fragment, piece or word.

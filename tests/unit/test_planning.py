@@ -292,3 +292,13 @@ def test_a_day_that_cannot_be_is_wrong_usage_and_no_crash(command: tuple[str, ..
     said = run(*command, "--date", day)
     assert (said.exit_code, said.stdout) == (2, "")
     assert "ISO 8601" in said.stderr
+
+
+@pytest.mark.parametrize("option", ["--calls-per-day", "--aht", "--patience"])
+@pytest.mark.parametrize("command", ["staffing", "simulate"])
+def test_a_number_that_is_none_is_refused_and_not_reckoned_with_for_ever(command: str, option: str) -> None:
+    words = ["--calls-per-day", "500", "--aht", "200", "--patience", "90", "--on-duty", "6/6/6"]
+    words[words.index(option) + 1] = "nan"
+    done = CliRunner().invoke(main, [command, *words])
+    assert done.exit_code == 2
+    assert option in done.output and "not a number" in done.output

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from ivr.cli import main
 from ivr.hotline.book import QueueSpec
 from ivr.hotline.files import load
-from ivr.hotline.workdays import Calendar, CalendarMissing, OpeningHours
+from ivr.hotline.workdays import Calendar, CalendarMissing, DeadlineTooFar, OpeningHours, YearOfDays
 from tests.unit.configuration_kit import SHIPPED
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -122,3 +122,13 @@ def test_the_command_refuses_what_nobody_can_know() -> None:
     assert "2027" in output
     assert _due("--workdays", "1", "--from", "tomorrow")[0] == 2
     assert _due("--workdays", "-1", "--from", "2026-12-10")[0] == 2
+
+
+def test_a_deadline_beyond_the_last_day_there_is_is_refused_in_a_sentence() -> None:
+    known = Calendar({9999: YearOfDays()})
+    assert known.add_workdays(date(9999, 12, 30), 1) == date(9999, 12, 31)
+    with pytest.raises(DeadlineTooFar, match="after the year 9999"):
+        known.add_workdays(date(9999, 12, 31), 1)
+    with pytest.raises(DeadlineTooFar):
+        known.add_workdays(date(9999, 12, 30), 1000)
+    assert known.add_workdays(date(9999, 12, 31), 0) == date(9999, 12, 31)
