@@ -119,6 +119,7 @@ def caller_of(hotline: Hotline, number: str) -> TonePhone:
     return caller
 
 
+@pytest.mark.timeout(600)  # looking for a sentence in half a minute of sound takes a busy machine long
 def test_a_caller_hears_their_place_once_and_again_only_when_it_is_better(place: tuple[Hotline, int]) -> None:
     hotline, _ = place
     with (
@@ -128,10 +129,11 @@ def test_a_caller_hears_their_place_once_and_again_only_when_it_is_better(place:
         wait_for(lambda: times_heard(second.sound(6), "P012"), 60, "the next announcement has come")
         early = second.sound()
         first.hang_up()
+        left_at = time.monotonic()
         wait_for(lambda: times_heard(second.sound(6), "P021"), 60, "now the next one")
-        whole = second.sound()
+        late = second.sound(time.monotonic() - left_at)
     assert [times_heard(early, prompt) for prompt in ("S020", "n_2", "S021", "P021")] == [1, 1, 1, 0]
-    assert [times_heard(whole, prompt) for prompt in ("S020", "P021")] == [1, 1]
+    assert [times_heard(late, prompt) for prompt in ("S020", "P021")] == [0, 1], "now the next one"
 
 
 def padded(folder: Path, name: str, before_s: float, after_s: float = 0.0) -> Path:

@@ -123,11 +123,8 @@ async def test_a_restart_knows_who_is_still_to_be_called_back_and_who_was_called
         (Kind.CALLBACK_CLAIMED, {"caller": {"hash": "h1"}, "by": "missed", "queue": "q_general"}),
         (Kind.HUNG_UP, {}),
     ]
-    in_vain: list[tuple[Kind, dict[str, Any]]] = [
-        (Kind.CALLBACK_TRIED, {}),
-        (Kind.CALLBACK_UNREACHED, {}),
-    ] * 2
-    in_vain.append((Kind.CALLBACK_FAILED, {}))
+    twice = (Kind.CALLBACK_TRIED, Kind.CALLBACK_UNREACHED) * 2
+    in_vain: list[tuple[Kind, dict[str, Any]]] = [(kind, {}) for kind in (*twice, Kind.CALLBACK_FAILED)]
     async with running(tmp_path / "home") as engine:
         for call_id, told in (("a1-1.1", rows), ("a1-2.2", [*rows, *in_vain])):
             for kind, data in told:
