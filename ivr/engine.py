@@ -277,13 +277,15 @@ class Engine:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            if isinstance(error, LeaseHeld):
+            status = 1
+            if isinstance(error, LeaseHeld):  # the reason alone; whose memory is old starts anew
+                status = 1 if error.retry else 2
                 log.error("%s", error.sentence)
                 sys.stderr.write(last_words.spoken(error))
-                os._exit(1 if error.retry else 2)
-            log.error("a part of the engine ended; the engine starts again", exc_info=error)
+            else:
+                log.error("a part of the engine ended; the engine starts again", exc_info=error)
             self.liveness.ends()
-            os._exit(1)  # the supervisor starts a whole engine; half of one would lie about itself
+            os._exit(status)  # the supervisor starts a whole engine; half of one would lie about itself
 
     async def _restore(self) -> None:
         """Take up what was remembered; then who sits where, and recordings that are not settled."""

@@ -162,6 +162,8 @@ class Store:
     async def close(self) -> None:
         """Let go of every connection."""
         await self._patience.close()
+        if self._claim is not None:
+            self._claim.release()
 
     @property
     def silent_s(self) -> float:

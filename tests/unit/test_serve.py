@@ -18,6 +18,7 @@ from ivr.answers import Answers
 from ivr.engine import Engine
 from ivr.errors import HotlineError
 from ivr.settings import Settings
+from ivr.store.lease import LeaseHeld, LeaseLost
 from tests.unit.kit import small_book
 
 
@@ -83,3 +84,23 @@ async def test_a_list_of_seats_is_refused_not_empty_while_the_database_was_not_r
         with pytest.raises(HotlineError, match="the database is away") as refused:
             await look({})
         assert refused.value.retry
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(LeaseHeld("it is another's", "已被占用"), 2), (LeaseLost("it was lost", "已失去"), 1)],
+)
+async def test_an_engine_on_a_database_that_is_not_its_own_ends_and_says_why(
+    error: HotlineError, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended: list[int] = []
+    monkeypatch.setattr("ivr.engine.os._exit", ended.append)
+
+    async def part() -> None:
+        raise error
+
+    task = asyncio.ensure_future(part())
+    await asyncio.wait({task})
+    Engine._ended(cast(Engine, SimpleNamespace(_tasks={task})), task)
+    assert ended == [status]
+    assert capsys.readouterr().err == error.sentence + "\n"
