@@ -1,5 +1,5 @@
 # Two commands: `make run` answers calls, `make test` proves it.
-.PHONY: run setup setup-dev test lint explore bench demo check-types clean
+.PHONY: run setup setup-dev test quick lint explore bench demo check-types clean
 
 VENV := .venv/bin
 
@@ -14,6 +14,10 @@ setup-dev:
 
 test: lint
 	$(VENV)/python -m pytest -n 3 --dist loadfile
+
+# For who changes the code: an answer within a minute, at the first fault; examples made up by Hypothesis are for `make test`.
+quick: lint
+	$(VENV)/python -m pytest -n 2 --dist loadfile -x -q --durations 0 --durations-min 5 -m "not slow and not hypothesis" tests/unit tests/wire
 
 lint: setup-dev
 	$(VENV)/ruff format --check --quiet .

@@ -38,14 +38,14 @@ def real(path: Path, folder: Path) -> Path:
         OSError: it is not there, or a link leads back to itself.
     """
     found = Path(os.path.realpath(path, strict=True))
+    if not stat.S_ISREG(found.stat().st_mode):
+        raise _odd()
     if not any(found.is_relative_to(place.resolve()) for place in around(folder)):
         link = path if path.is_symlink() else path.parent
         raise NotOrdinary(
             f"this is a link out of this folder ({link.name} -> {os.path.realpath(link)}); put the file itself here.",
             f"这是指向本目录之外的符号链接({link.name} -> {os.path.realpath(link)});请直接放入文件。",
         )
-    if not stat.S_ISREG(found.stat().st_mode):
-        raise _odd()
     return found
 
 

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import vosk
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "ivr" / "speech" / "models" / "demonstration"
 SPEECH = ROOT / "tests" / "data" / "speech"

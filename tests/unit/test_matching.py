@@ -23,6 +23,8 @@ from tests.load.bench_matching import with_names
 from tests.unit.matching_kit import CARRIERS, book_of_82, book_with, utterances
 from tools import pinyin_table
 
+pytestmark = pytest.mark.slow
+
 KINDS = ("line", "ambiguous", "emergency", "referral", "none")
 FLOORS = {  # a little under what is reached; recall of emergencies in the development part must be whole
     "development": {"line": 0.97, "ambiguous": 0.95, "emergency": 1.0, "referral": 0.95, "none": 0.96},

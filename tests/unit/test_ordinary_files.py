@@ -64,7 +64,7 @@ def test_what_is_no_file_is_named_and_nobody_waits_for_it(config: Path, name: st
     put(config / name, kind)
     done = ivr(config, "check")
     assert done.exit_code == 1
-    assert SAYS["out" if kind == "device" else kind] in done.output
+    assert SAYS[kind] in done.output
 
 
 @pytest.mark.parametrize("kind", ["out", "pipe", "device", "folder"])
@@ -75,7 +75,7 @@ def test_a_profile_cannot_bring_in_what_lies_outside_either(config: Path, kind: 
     assert listed.exit_code == 0 and "stranger" in listed.output
     used = ivr(config, "profile", "use", "stranger")
     assert used.exit_code == 1
-    assert SAYS["out" if kind == "device" else kind] in used.output
+    assert SAYS[kind] in used.output
     assert (config / "lines.yaml").read_bytes() == before
     for folder, _, names in os.walk(config):
         for name in names:
@@ -88,7 +88,7 @@ def test_a_prompt_that_is_no_file_of_the_folder_is_not_played(config: Path, kind
     put(config / "prompts/P001.wav", kind)
     book = PromptBook(config / "prompts")
     [fault] = book.check()
-    assert "P001.wav" in fault and SAYS["out" if kind == "device" else kind] in fault
+    assert "P001.wav" in fault and SAYS[kind] in fault
     assert book.recording("P001") != config / "prompts/P001.wav", "the shipped one is played"
 
 

@@ -23,6 +23,8 @@ from ivr.reports.staffing import Demand, DutyPlan, forecast
 from ivr.tickets.numbers import is_valid
 from tests.unit.kit import small_book
 
+pytestmark = pytest.mark.slow
+
 SHIPPED = load(Path(__file__).parents[2] / "queues")
 
 

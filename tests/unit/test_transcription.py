@@ -35,6 +35,8 @@ from ivr.speech.transcriber import (
     TranscriptionFailed,
 )
 
+pytestmark = pytest.mark.slow
+
 SECOND = bytes(16000)
 MODEL = models.DEMONSTRATION
 SPEAKERS = ("caller", "operator")
