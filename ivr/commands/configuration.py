@@ -86,7 +86,7 @@ def _tell_room(room: Room) -> None:
     if room.english:
         prefix = "" if not room.fits_seats else "建议 " if language() == "zh" else "advice: "
         sentence = room.chinese if language() == "zh" else room.english
-        click.echo(prefix + sentence, err=not room.fits_seats)
+        echo(prefix + sentence, err=not room.fits_seats)
     if not room.fits_seats:
         raise SystemExit(1)
 

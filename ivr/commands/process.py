@@ -56,7 +56,7 @@ def up(detach: bool) -> None:
 def tell_advice(advice: SettingFault) -> None:
     """Print what is unwise about a setting that does not keep the hotline from starting."""
     english, chinese = f"advice: {advice.sentence}", f"建议：{advice.sentence_zh}"
-    click.echo(chinese if language() == "zh" else english, err=True)
+    echo(chinese if language() == "zh" else english, err=True)
 
 
 def _runs_already() -> bool:

@@ -244,7 +244,10 @@ def test_an_engine_that_has_answered_once_is_started_again_for_ever(
     process._process.kill()
     process._process.wait()
     process._process.returncode = 2
-    assert ended(process, clock, first)
+    process.look()
+    clock.now += engine_upkeep.REFUSED_RETRY_S
+    process.look()
+    assert pid_of(process) != first
 
 
 def test_the_engine_s_pid_is_noted_once_the_disk_has_room(

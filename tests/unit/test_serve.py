@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import pytest
 
-from ivr import serve
+from ivr import last_words, serve
 from ivr.answers import Answers
 from ivr.engine import Engine
 from ivr.errors import HotlineError
@@ -101,6 +101,8 @@ async def test_an_engine_on_a_database_that_is_not_its_own_ends_and_says_why(
 
     task = asyncio.ensure_future(part())
     await asyncio.wait({task})
-    Engine._ended(cast(Engine, SimpleNamespace(_tasks={task})), task)
+    Engine._ended(
+        cast(Engine, SimpleNamespace(_tasks={task}, liveness=SimpleNamespace(ends=lambda: None))), task
+    )
     assert ended == [status]
-    assert capsys.readouterr().err == error.sentence + "\n"
+    assert last_words.heard(capsys.readouterr().err) == (error.sentence, error.zh)
