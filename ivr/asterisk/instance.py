@@ -183,7 +183,7 @@ class Instance:
             ) from error
         return done.stdout.decode("utf-8", "replace")
 
-    def wait_booted(self, timeout_s: float = 20.0) -> None:
+    def wait_booted(self, timeout_s: float = 60.0) -> None:
         """Wait until the process has fully booted.
 
         Raises:

@@ -27,7 +27,7 @@ from ivr.commands.parts import UNKNOWN_CAPACITY, alarms_of, all_live, capacity_o
 from ivr.settings import Settings, SettingsError, load_to_look
 from ivr.settings_faults import SettingFault
 
-_START_LIMIT_S = 60.0
+_START_LIMIT_S = 120.0
 
 
 @click.command()

@@ -106,7 +106,7 @@ class Hotline:
         self.phones = Phones(self.sip_port, folder / "phones")
 
     # -- the command ---------------------------------------------------------------------------
-    def run(self, *words: str, timeout_s: float = 90.0) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, timeout_s: float = 180.0) -> subprocess.CompletedProcess[str]:
         """Run ``ivr`` with these words."""
         return subprocess.run(
             [str(IVR), *words],
