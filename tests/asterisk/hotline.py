@@ -230,6 +230,13 @@ class Hotline:
 
         return self.stored(work)
 
+    def journal(self, stream: str = "") -> list[dict[str, Any]]:
+        """Return what was journalled so far, of one stream or of all; a line being written is left out."""
+        lines = b"".join(path.read_bytes() for path in sorted((self.home / "journal").iterdir())).split(b"\n")
+        whole = [json.loads(line) for line in lines if line.strip().endswith(b"}")]
+        events = [line for line in whole if "stream" in line]  # other lines keep ticket numbers
+        return [event for event in events if stream in ("", event["stream"])]
+
     def engine(self, what: str, **values: Any) -> Any:
         """Ask the running engine, as the command does."""
         run = Path(self.environment["IVR_HOME"]) / "run"

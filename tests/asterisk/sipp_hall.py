@@ -225,9 +225,7 @@ class SippHall:
 
     def events(self, call_id: str) -> list[dict[str, Any]]:
         """Return the data of what was journalled of a call so far."""
-        lines = b"".join(path.read_bytes() for path in sorted((self.hotline.home / "journal").iterdir()))
-        events = [json.loads(line) for line in lines.split(b"\n") if line.strip().endswith(b"}")]
-        return [event["data"] for event in events if event["stream"] == call_id]
+        return [event["data"] for event in self.hotline.journal(call_id)]
 
     def number(self) -> str:
         """Return a caller's number nobody had before."""

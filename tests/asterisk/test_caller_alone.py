@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -37,10 +36,7 @@ def scene_of(place: Callbacks, kind: str) -> Scene:
 
 def journal(place: Callbacks, call_id: str) -> list[Any]:
     """Return the data of what was journalled of a call so far."""
-    folder = place.hall.hotline.home / "journal"
-    lines = b"".join(path.read_bytes() for path in sorted(folder.iterdir())).split(b"\n")
-    events = [json.loads(line) for line in lines if line.strip().endswith(b"}")]
-    return [event["data"] for event in events if event["stream"] == call_id]
+    return [event["data"] for event in place.hall.hotline.journal(call_id)]
 
 
 @pytest.mark.parametrize("state", ["awaited", "handed_off"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
@@ -70,9 +69,7 @@ def state_of(place: Hall, seat: str) -> str:
 
 def noted(place: Hall, stream: str) -> list[dict[str, Any]]:
     """Return what was noted about a seat."""
-    lines = b"".join(path.read_bytes() for path in sorted((place.hotline.home / "journal").iterdir()))
-    events = [json.loads(line) for line in lines.split(b"\n") if line.strip()]
-    return [e["data"] for e in events if e["stream"] == stream and e["kind"] == "noted"]
+    return [event["data"] for event in place.hotline.journal(stream) if event["kind"] == "noted"]
 
 
 def test_somebody_who_may_lead_but_does_not_lead_now_hears_no_call(place: Hall) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
@@ -252,8 +251,7 @@ def test_the_star_key_reaches_help_in_greeting_queue_and_talk_even_with_a_dead_e
 
 def journalled(place: Hall, mask: str, kind: str) -> bool:
     """Tell whether something is in the journal of the newest call of a number."""
-    lines = b"".join(path.read_bytes() for path in sorted((place.hotline.home / "journal").iterdir()))
-    events = [json.loads(line) for line in lines.split(b"\n") if line.strip()]
+    events = place.hotline.journal()
     calls = [e["stream"] for e in events if (e["data"].get("caller") or {}).get("mask") == mask]
     return bool(calls) and any(e["stream"] == calls[-1] and e["kind"] == kind for e in events)
 

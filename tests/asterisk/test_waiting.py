@@ -106,7 +106,7 @@ def wish(hotline: Hotline, number: str) -> None:
 
         def noted() -> bool:
             caller.press("1")
-            return until(lambda: hotline.call_state(number) == "callback")
+            return until(lambda: hotline.call_state(number) == "callback", 1.5)
 
         wait_for(noted, why=lambda: f"the wish is noted {hotline.logs()}")
 

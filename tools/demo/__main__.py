@@ -103,7 +103,9 @@ def _events(home: Path) -> list[dict[str, Any]]:
         line for path in sorted((home / "journal").glob("*.jsonl")) for line in path.read_bytes().splitlines()
     ]
     return [
-        event for line in lines if (event := json.loads(line)) and not event["stream"].startswith("seat:")
+        event
+        for line in lines
+        if "stream" in (event := json.loads(line)) and not event["stream"].startswith("seat:")
     ]
 
 
