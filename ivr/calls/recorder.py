@@ -236,7 +236,9 @@ class Recorder:
         self._remember(await self._numbers_from(place.position))
         if self._stored != place.position:
             log.info(
-                "the database stands at %s; the journal is read from %s on", self._stored, place.position
+                "the database stands at %s; the journal is read from %s on",
+                _named(self._stored),
+                _named(place.position),
             )
         return place.position
 
@@ -317,6 +319,11 @@ class Recorder:
             for row in rows:
                 record.apply(Event(stream, row["at"], Kind(row["kind"]), row["data"]))
             self._records[stream] = record
+
+
+def _named(position: str | None) -> str:
+    """Return a position for the log, where a bare segment's number would be masked as somebody's telephone."""
+    return "its beginning" if position is None else "segment-{} byte {}".format(*position.split(":"))
 
 
 def _place(position: str) -> tuple[int, int]:

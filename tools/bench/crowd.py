@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import sqlite3
 import threading
 import time
@@ -67,7 +68,7 @@ def run(folder: Path, *, quick: bool) -> Part:
         f"each. The shipped range has {wide.ports} ports and lets {wide.limit} callers in, the small one {small.ports} and "
         f"{small.limit}. The star key is pressed while they come: on the shipped range by callers who just came, on the "
         "small one, where those would be refused, by callers who were there before. SIPp plays callers and seats on the "
-        "same machine. Ports are those the kernel has bound."
+        "same machine; the music that callers hear goes to a socket that nobody reads. Ports are those the kernel has bound."
     )
     return Part("crowd", rows, (remark,))
 
@@ -106,17 +107,23 @@ def _pass(folder: Path, width: int, callers: int, waiting_pressers: int) -> Foun
     ports = wide_rtp(width)
     with (
         contextlib.closing(police),
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf,
         running(
             folder, quick=True, prepare=lambda hotline: _configure(hotline, police), IVR_RTP_PORTS=ports
         ) as hotline,
     ):
+        deaf.bind(
+            ("127.0.0.1", 0)
+        )  # takes the callers' music: nobody is woken for it, as no phone is on this machine
         police.server = ("127.0.0.1", hotline.sip_port)
         capacity = _capacity(hotline)
         found = Found(capacity["rtp_ports"], capacity["limit"])
         _man(hotline, paused=waiting_pressers > 0)  # or those who wait would be the first to be answered
         pressers = [_caller(hotline, n) for n in range(waiting_pressers)]
         until(lambda: hotline.waiting() == len(pressers), 30.0)
-        crowd = hotline.phones.caller(number="15400001111", after_ms=90_000, calls=callers, rate=RATE)
+        crowd = hotline.phones.caller(
+            number="15400001111", after_ms=90_000, calls=callers, rate=RATE, ear=deaf.getsockname()[1]
+        )
         with _watching(hotline, found):
             _press(hotline, police, pressers, found, time.monotonic() + callers / RATE)
             _let_everybody_talk(hotline, found)
