@@ -337,7 +337,7 @@ class Answers:
         if not self._engine.seating.known:
             raise HotlineError(
                 f"who sits where is not known yet: {self._engine.recorder.reason}",
-                f"尚未读到座席登录情况:{self._engine.recorder.reason_zh}",
+                f"尚未读到座席登录情况：{self._engine.recorder.reason_zh}",
                 retry=True,
             )
 

@@ -84,7 +84,7 @@ def ask(folder: Path, what: str, timeout_s: float = 15.0, **values: Any) -> Any:
     except TimeoutError as error:
         raise EngineSilent(
             f"the engine did not answer within {timeout_s:.0f} s; see `ivr status`.",
-            f"引擎在 {timeout_s:.0f} 秒内没有响应;请查看 ivr status。",
+            f"引擎在 {timeout_s:.0f} 秒内没有响应；请查看 ivr status。",
         ) from error
     except (OSError, ValueError) as error:
         raise EngineAway(

@@ -52,7 +52,7 @@ class DatabaseWatch:
                 f"the journal keeps only the last {hours:.1f} hours instead of 24: make room, or a database that is "
                 "restored from an older backup lacks what is older."
             )
-            chinese = f"流水仅保留最近 {hours:.1f} 小时(应为 24 小时):请清理磁盘,否则恢复更早的备份后将缺少之前的内容。"
+            chinese = f"流水仅保留最近 {hours:.1f} 小时（应为 24 小时）：请清理磁盘，否则恢复更早的备份后将缺少之前的内容。"
             faults.append(Fault(JOURNAL_SHORT, "", english, chinese))
         return faults
 
@@ -65,8 +65,8 @@ def _lost(lost: Lost, about: str) -> tuple[str, str]:
         f"it was set back further than the journal reaches. Restore a newer backup if there is one, then {done}."
     )
     chinese = (
-        f"数据库缺少{f' {since} 之后、' if since else ''}{until or '现在'} 之前的内容:其回退超出了流水的保留范围。"
-        f"如有更新的备份请恢复,然后执行 {done}。"
+        f"数据库缺少{f' {since} 之后、' if since else ''}{until or '现在'} 之前的内容：其回退超出了流水的保留范围。"
+        f"如有更新的备份请恢复，然后执行 {done}。"
     )
     return english, chinese
 

@@ -68,8 +68,8 @@ class Hang:
             "engine",
             f"the engine did not answer for {self.silent_s:.0f} s, was ended at {clock} and started again; "
             "log/engine.out has where it stood, log/supervisor.log when.",
-            f"引擎连续 {self.silent_s:.0f} 秒没有响应,已于 {clock} 结束并重新启动;"
-            "停在何处见 log/engine.out,时间见 log/supervisor.log。",
+            f"引擎连续 {self.silent_s:.0f} 秒没有响应，已于 {clock} 结束并重新启动；"
+            "停在何处见 log/engine.out，时间见 log/supervisor.log。",
         )
 
 
@@ -141,7 +141,7 @@ class Liveness:
             self.judge(now, ran_s=now - began)
             why, zh = self._watch.look(now)
             if why:
-                raise HomeGone(f"{why}: the engine ends.", f"{zh}:引擎退出。")
+                raise HomeGone(f"{why}: the engine ends.", f"{zh}：引擎退出。")
             await asyncio.sleep(_LOOK_S)
 
     def ends(self) -> None:
@@ -180,6 +180,6 @@ def _away(reason: str, reason_zh: str) -> Fault:
         ASTERISK_AWAY,
         "asterisk",
         f"Asterisk has not answered for half a minute ({reason}): calls may not come in; see `ivr status`.",
-        f"Asterisk 已有半分钟没有响应({reason_zh}):来电可能无法接入;请查看 ivr status。",
+        f"Asterisk 已有半分钟没有响应（{reason_zh}）：来电可能无法接入；请查看 ivr status。",
         gone_s=BACK_AFTER_S,
     )

@@ -262,7 +262,7 @@ def _read(kind: type[Settings], values: dict[str, Any]) -> Settings:
                 SettingFault(
                     TOML_FILE,
                     f"is not TOML: {error}. Mend that line.",
-                    f"不是有效的 TOML:{error}。请修改该行。",
+                    f"不是有效的 TOML：{error}。请修改该行。",
                 )
             ]
         ) from error

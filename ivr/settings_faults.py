@@ -24,7 +24,7 @@ _WHAT_TO_WRITE: Mapping[str, tuple[str, str]] = {
     "finite_number": ("write an ordinary number", "请写普通的数"),
     "greater_than_equal": ("write {ge} or more", "应不小于 {ge}"),
     "less_than_equal": ("write {le} or less", "应不大于 {le}"),
-    "tuple_": ("write two ports with a dash, for example 10000-11599", "请写以短横线相连的两个端口，如 10000-10999"),
+    "tuple_": ("write two ports with a dash, for example 10000-11599", "请写以短横线相连的两个端口，例如 10000-11599"),
     "path_": ("write a path", "请写路径"),
 }  # fmt: skip
 """What mends an error, by what pydantic's name of it begins with."""

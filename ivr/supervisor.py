@@ -121,7 +121,7 @@ class Supervisor:
     def _end_without_home(self, home: HomeWatch) -> None:
         why, zh = home.look(time.monotonic())
         if why:
-            raise HomeGone(f"{why}: everything that ran there is ended.", f"{zh}:已停止其中运行的全部程序。")
+            raise HomeGone(f"{why}: everything that ran there is ended.", f"{zh}：已停止其中运行的全部程序。")
 
     def _is_taken_over(self, lock: HomeLock) -> bool:
         why, _ = lock.look(time.monotonic())

@@ -103,7 +103,7 @@ def overloaded(callers: int, held: Capacity) -> list[Fault]:
     if callers < OVERLOADED_SHARE * held.callers:
         return []
     english = f"{callers} callers of the {held.callers} that are admitted: more people are needed, or more RTP ports."
-    chinese = f"当前来电 {callers} 通,最多接入 {held.callers} 通:请增加话务员,或扩大 RTP 端口范围。"
+    chinese = f"当前来电 {callers} 通，最多接入 {held.callers} 通：请增加话务员，或扩大 RTP 端口范围。"
     return [Fault(OVERLOADED, "", english, chinese, gone_s=_OVER_S)]
 
 

@@ -165,10 +165,10 @@ class Refusals:
         if not rows:  # midnight has just passed
             return "calls were refused a moment ago.", "刚才有来电未能接入。"
         english = ", ".join(f"{n} {reason} ({trunk})" for reason, trunk, n in rows)
-        chinese = "、".join(f"{_chinese(reason)} {n} 通({trunk})" for reason, trunk, n in rows)
+        chinese = "、".join(f"{_chinese(reason)} {n} 通（{trunk}）" for reason, trunk, n in rows)
         return (
             f"calls are refused; today {english}: `ivr calls list --refused` lists them, to call back.",
-            f"有来电未能接入;今日{chinese}:可用 ivr calls list --refused 查看并回拨。",
+            f"有来电未能接入；今日{chinese}：可用 ivr calls list --refused 查看并回拨。",
         )
 
     # -- over a restart --------------------------------------------------------------------------

@@ -89,7 +89,7 @@ def calls() -> None:
 @calls.command("list")
 @click.option("--refused", "only_refused", is_flag=True, help="Calls that were not let in. 未能接入的来电。")
 @click.option(
-    "--full", is_flag=True, help="Of refused calls the whole number (journalled). 显示完整号码(留痕)。"
+    "--full", is_flag=True, help="Of refused calls the whole number (journalled). 显示完整号码（留痕）。"
 )
 @json_option
 @plain_errors

@@ -49,12 +49,12 @@ def room_for(settings: Settings, book: HotlineBook) -> Room:
         return Room(held.callers, files, fits, "", "")
     if by_ports.callers > held.callers:
         english = f"a process may open {files} files (ulimit -n), which is room for {held.callers} callers"
-        chinese = f"每个进程最多打开 {files} 个文件(ulimit -n),只够 {held.callers} 通来电"
+        chinese = f"每个进程最多打开 {files} 个文件（ulimit -n），只够 {held.callers} 通来电"
         mend = (
             f"allow 20000 (LimitNOFILE=, limits.conf): {seats} seats and {WANTED_WAITING} waiting need that."
         )
         mend_zh = (
-            f"请放宽到 20000(LimitNOFILE= 或 limits.conf),才够 {seats} 个座席和 {WANTED_WAITING} 人等待。"
+            f"请放宽到 20000（LimitNOFILE= 或 limits.conf），才够 {seats} 个座席和 {WANTED_WAITING} 人等待。"
         )
     else:
         ports = 2 * pairs_for(wanted, seats)
@@ -63,7 +63,7 @@ def room_for(settings: Settings, book: HotlineBook) -> Room:
         mend = f"{seats} seats and {WANTED_WAITING} waiting need {ports} ports."
         mend_zh = f"{seats} 个座席和 {WANTED_WAITING} 人等待需要 {ports} 个端口。"
     if not fits:
-        english, chinese = english + f", fewer than the {seats} seats", chinese + f",少于 {seats} 个座席"
+        english, chinese = english + f", fewer than the {seats} seats", chinese + f"，少于 {seats} 个座席"
     return Room(held.callers, files, fits, f"{english}: {mend}", f"{chinese};{mend_zh}")
 
 

@@ -95,7 +95,7 @@ class Matcher:
             return NOTHING
         first = min(meant, key=lambda hit: names_urgent.rank(hit.name.targets[0], hit.name.text))
         word = first.name.text
-        ask = f"请问是有紧急情况({word})吗?"
+        ask = f"请问是有紧急情况（{word}）吗?"
         return Match("ambiguous", None, None, first.name.targets, ask, first.score)
 
     def _said_numbers(self, said: str) -> Iterator[Hit]:

@@ -44,7 +44,7 @@ def real(path: Path, folder: Path) -> Path:
         link = path if path.is_symlink() else path.parent
         raise NotOrdinary(
             f"this is a link out of this folder ({link.name} -> {os.path.realpath(link)}); put the file itself here.",
-            f"这是指向本目录之外的符号链接({link.name} -> {os.path.realpath(link)});请直接放入文件。",
+            f"这是指向本目录之外的符号链接（{link.name} -> {os.path.realpath(link)}）；请直接放入文件。",
         )
     return found
 
@@ -62,5 +62,5 @@ def read(path: Path, folder: Path, limit: int) -> tuple[bytes, os.stat_result]:
 def _odd() -> NotOrdinary:
     return NotOrdinary(
         "this is a folder, a pipe or a device; put an ordinary file here.",
-        "这是目录、管道或设备;请换成普通文件。",
+        "这是目录、管道或设备；请换成普通文件。",
     )

@@ -37,7 +37,7 @@ class DeadlineTooFar(HotlineError):
     def __init__(self) -> None:
         super().__init__(
             f"the deadline ends after the year {date.max.year}, the last that a calendar here has; give an earlier day.",
-            f"时限超出 {date.max.year} 年,日历到此为止;请给出更早的日期。",
+            f"时限超出 {date.max.year} 年，日历到此为止；请给出更早的日期。",
         )
 
 

@@ -39,6 +39,6 @@ def shipped() -> str:
         raise FfmpegMissing(
             "ffmpeg is needed for this and is not there: run `make setup` again, or apt-get install ffmpeg "
             "(or bring the recording as wav, 8000 Hz, 16 bit, mono).",
-            "此操作需要 ffmpeg:请重新执行 make setup,或执行 apt-get install ffmpeg"
-            "(也可直接提供 8000 Hz、16 位、单声道 wav 文件)。",
+            "此操作需要 ffmpeg：请重新执行 make setup，或执行 apt-get install ffmpeg"
+            "（也可直接提供 8000 Hz、16 位、单声道 wav 文件）。",
         ) from error

@@ -24,34 +24,34 @@ class _Advice(NamedTuple):
     chinese: str
 
 
-_SILENT = _Advice("the database does not answer: nothing comes from it", "数据库没有响应:没有任何应答")
+_SILENT = _Advice("the database does not answer: nothing comes from it", "数据库没有响应：没有任何应答")
 _DAMAGED = _Advice(
     "the database does not answer: it is damaged ({cause}); stop the hotline, keep the folder `journal`, "
     "mend or restore the database as the administrator's guide tells, and start again",
-    "数据库没有响应:数据库已损坏({cause});请停止热线,保留 journal 目录,按管理员手册修复或恢复数据库后再启动",
+    "数据库没有响应：数据库已损坏（{cause}）；请停止热线，保留 journal 目录，按管理员手册修复或恢复数据库后再启动",
 )
 _FULL = _Advice(
     "the database does not answer: its disk is full ({cause}); make room",
-    "数据库没有响应:其磁盘已满({cause});请清理空间",
+    "数据库没有响应：其磁盘已满（{cause}）；请清理空间",
 )
 _READ_ONLY = _Advice(
     "the database does not answer: it may only be read ({cause}); let it be written again, or name the server that may",
-    "数据库没有响应:数据库只读({cause});请恢复写入权限,或改连可写的服务器",
+    "数据库没有响应：数据库只读（{cause}）；请恢复写入权限，或改连可写的服务器",
 )
 _CROWDED = _Advice(
     "the database does not answer: it has no connection left for us ({cause}); end others or raise max_connections",
-    "数据库没有响应:没有空闲连接({cause});请断开其他程序,或调大 max_connections",
+    "数据库没有响应：没有空闲连接（{cause}）；请断开其他程序，或调大 max_connections",
 )
 _STRANGER = _Advice(
     "the database does not answer: it does not let us in ({cause}); mend user and password in IVR_DATABASE_URL",
-    "数据库没有响应:拒绝登录({cause});请修改 IVR_DATABASE_URL 中的用户和密码",
+    "数据库没有响应：拒绝登录（{cause}）；请修改 IVR_DATABASE_URL 中的用户和密码",
 )
 _EMPTY = _Advice(
     "the database does not answer: its tables are missing ({cause}); restore it, "
     "or begin an empty one with `ivr down` and `ivr up`",
-    "数据库没有响应:缺少数据表({cause});请恢复备份,或用 ivr down、ivr up 从空库开始",
+    "数据库没有响应：缺少数据表（{cause}）；请恢复备份，或用 ivr down、ivr up 从空库开始",
 )
-_OTHER = _Advice("the database does not answer: {cause}", "数据库没有响应:{cause}")
+_OTHER = _Advice("the database does not answer: {cause}", "数据库没有响应：{cause}")
 
 _SQLITE = {
     sqlite3.SQLITE_CORRUPT: _DAMAGED,
@@ -82,7 +82,7 @@ def away(error: BaseException) -> StoreAway:
     cause = lines[0].removeprefix("<class 'asyncpg.exceptions.").strip()
     return StoreAway(
         f"{advice.english.format(cause=cause)}; calls go on and are written down as soon as it does.",
-        f"{advice.chinese.format(cause=cause)};通话不受影响,恢复后自动补记。",
+        f"{advice.chinese.format(cause=cause)}；通话不受影响，恢复后自动补记。",
     )
 
 

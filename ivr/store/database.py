@@ -75,7 +75,7 @@ def open_engine(url: str, *, read_only: bool = False) -> AsyncEngine:
         raise DatabaseUrlWrong(  # what the library says may hold a piece of the password
             "IVR_DATABASE_URL cannot be used; write for example "
             "postgresql+asyncpg://user:password@host/database, or leave it empty for SQLite.",
-            "IVR_DATABASE_URL 无法使用;例如写 postgresql+asyncpg://用户:密码@主机/库名,留空则用 SQLite。",
+            "IVR_DATABASE_URL 无法使用；例如写 postgresql+asyncpg://用户:密码@主机/库名，留空则用 SQLite。",
         ) from error
     if engine.dialect.name == "sqlite":
         _tune_sqlite(engine, read_only=read_only)

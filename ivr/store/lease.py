@@ -79,7 +79,7 @@ class FileLock:
             cause = error.strerror or str(error)
             raise LeaseWaits(
                 f"{self._path} cannot be locked ({cause}); it is tried again.",
-                f"无法锁定 {self._path}({cause});将自动重试。",
+                f"无法锁定 {self._path}（{cause}）；将自动重试。",
             ) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -181,7 +181,7 @@ class Claim:
         if await connection.scalar(query) != self.token:
             raise LeaseWaits(
                 "the database is not ours at this moment: it is asked whether another engine has it.",
-                "数据库此刻不属于本引擎:正在确认是否已被另一引擎接管。",
+                "数据库此刻不属于本引擎：正在确认是否已被另一引擎接管。",
             )
 
     async def look(self, connection: AsyncConnection) -> None:
@@ -223,16 +223,16 @@ class Claim:
         return (LeaseHeld if self.term is None else LeaseLost)(
             f"this database belongs to another hotline that runs: {english}. Stop that one first{again}, "
             "or set IVR_DATABASE_URL to a database of its own.",
-            f"该数据库正由另一热线使用:{chinese}。请先停止那一个"
-            + (f"(若其已崩溃,{LEASE_S:.0f} 秒后即可启动)" if again else "")
-            + ",或用 IVR_DATABASE_URL 另设数据库。",
+            f"该数据库正由另一热线使用：{chinese}。请先停止那一个"
+            + (f"（若其已崩溃，{LEASE_S:.0f} 秒后即可启动）" if again else "")
+            + "，或用 IVR_DATABASE_URL 另设数据库。",
         )
 
     def _lost(self, row: dict[str, Any]) -> LeaseLost:
         english, chinese = _who(row)
         return LeaseLost(
             f"this engine did not answer for a while and another took its database over: {english}; it ends.",
-            f"本引擎曾停顿,数据库已被另一引擎接管:{chinese};本引擎即将退出。",
+            f"本引擎曾停顿，数据库已被另一引擎接管：{chinese}；本引擎即将退出。",
         )
 
 
@@ -256,5 +256,5 @@ def _who(row: dict[str, Any] | None) -> tuple[str, str]:
     place = f"{row['home']} on {row['host']}"
     return (
         f"{place} (process {row['pid']}, since {since})",
-        f"{row['host']} 上的 {row['home']}(进程 {row['pid']},自 {since} 起)",
+        f"{row['host']} 上的 {row['home']}（进程 {row['pid']}，自 {since} 起）",
     )

@@ -40,7 +40,7 @@ def end_all(settings: Settings, instance: Instance | None, patience_s: float = P
         raise NotEnded(
             f"a hotline runs for {settings.home}, but its processes cannot be seen from here "
             "(another container or user): end it there.",
-            f"{settings.home} 的热线正在运行,但从这里看不到其进程(其他容器或用户):请在那里停止。",
+            f"{settings.home} 的热线正在运行，但从这里看不到其进程（其他容器或用户）：请在那里停止。",
         )
     running = _Running(settings, instance)
     if supervisor is not None:
@@ -52,7 +52,7 @@ def end_all(settings: Settings, instance: Instance | None, patience_s: float = P
         raise NotEnded(
             f"not everything could be ended: {named} still runs, perhaps waiting for a disk; "
             "look at it, then `ivr down` again.",
-            f"未能全部停止:{named} 仍在运行,可能在等待磁盘;请检查后再次运行 ivr down。",
+            f"未能全部停止：{named} 仍在运行，可能在等待磁盘；请检查后再次运行 ivr down。",
         )
     return supervisor is not None or running.seen
 

@@ -86,7 +86,7 @@ class EngineProcess:
         if stranger is not None and not processes.end(stranger):
             raise HotlineError(
                 f"the engine that was left running (pid {stranger.pid}) cannot be ended: end it by hand.",
-                f"遗留的引擎(进程 {stranger.pid})无法结束:请手动结束。",
+                f"遗留的引擎（进程 {stranger.pid}）无法结束：请手动结束。",
             )
 
     def start(self) -> None:

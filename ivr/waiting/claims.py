@@ -228,11 +228,11 @@ def _full(most: int, *, promised: bool) -> tuple[str, str]:
         return (
             f"{most} promised callbacks are open and no more are promised: log more operators in. Messages that "
             "are left meanwhile say in their tickets that somebody must call back.",
-            f"已承诺的回拨有 {most} 个未完成,暂不再承诺新的回拨:请增派话务员登录。"
+            f"已承诺的回拨有 {most} 个未完成，暂不再承诺新的回拨：请增派话务员登录。"
             "其间的留言会在工单中注明需人工回拨。",
         )
     return (
         f"{most} missed calls wait to be called back and no more are taken: further ones are abandoned tickets "
         "that say somebody must call back.",
-        f"待回拨的漏接来电已有 {most} 个,暂不再登记:此后的漏接来电记为放弃工单,并注明需人工回拨。",
+        f"待回拨的漏接来电已有 {most} 个，暂不再登记：此后的漏接来电记为放弃工单，并注明需人工回拨。",
     )

@@ -42,7 +42,7 @@ class Board:
         return {alarm.alarm for alarm in self.alarms.active}
 
 
-AWAY = HotlineError("the database does not answer: gone.", "数据库没有响应:gone。")
+AWAY = HotlineError("the database does not answer: gone.", "数据库没有响应：gone。")
 
 
 def test_a_database_that_is_away_for_half_a_minute_is_an_alarm_until_it_answers() -> None:
