@@ -141,6 +141,32 @@ def test_the_guide_has_every_setting_and_no_other(guide: str) -> None:
     }
 
 
+def _alarms() -> set[str]:
+    """Return the kinds of alarms that the program raises, whether named by a constant or by a word."""
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in (PROJECT / "ivr").rglob("*.py"))
+    constants: dict[str, str] = {}
+    for names, values in re.findall(r"^([A-Z_, ]+) = ((?:\"\w+\"(?:, )?)+)$", sources, re.MULTILINE):
+        constants |= dict(zip(names.split(", "), re.findall(r"\w+", values), strict=False))
+    raised = re.findall(r"\b(?:Fault|raise_)\(\s*([A-Z_]+),", sources)
+    words = re.findall(r"\b_?alarm\(\s*\"(\w+)\",", sources)
+    return {constants[name] for name in raised} | set(words)
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_the_guide_says_what_to_do_about_every_alarm(guide: str) -> None:
+    text = (PROJECT / guide).read_text(encoding="utf-8")
+    table = re.search(r"^## (?:Alarms|告警)\n(.*?)^## ", text, re.MULTILINE | re.DOTALL)
+    assert table is not None
+    assert {"voicemail", "database_away", "overloaded"} < _alarms()
+    told = {
+        name
+        for row in table[1].splitlines()
+        if row.startswith("| `")
+        for name in _SPAN.findall(row.split("|")[1])
+    }
+    assert told == _alarms()
+
+
 def test_the_unit_file_names_settings_that_exist() -> None:
     text = (PROJECT / "docs/ivr12345.service").read_text(encoding="utf-8")
     assert set(re.findall(r"\bIVR_[A-Z_]+\b", text)) <= {
