@@ -208,7 +208,7 @@ class Store:
             raise CursorMoved(
                 f"the database stands at {position} of the journal and not at {batch.before}; "
                 "what it lacks is told to it again.",
-                f"数据库记到日志的 {position}，而不是 {batch.before}；所缺内容将自动补写。",
+                f"数据库记到流水的 {position}，而不是 {batch.before}；所缺内容将自动补写。",
             )
         if position is None:
             await connection.execute(sa.insert(t.cursors).values(name=batch.cursor, position=batch.after))

@@ -123,7 +123,7 @@ class HomeLock:
         except AlreadyRunning:
             return (
                 f"{self._path} was replaced, and another supervisor holds it",
-                f"{self._path} 已被替换，并由另一个监管进程持有",
+                f"{self._path} 已被替换，并由另一个看护进程持有",
             )
         except OSError as error:
             log.error("the lock %s was deleted and cannot be made again yet: %s", self._path, error)
