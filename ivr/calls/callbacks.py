@@ -28,8 +28,6 @@ GIVEN_UP_AFTER_S = 4 * 3600.0
 """A callback that no seat took for so long becomes a ticket for a person."""
 GRACE_S = 5.0
 """Asterisk lists a channel a moment after it was asked for it."""
-MISSED_FROM_S = 5.0
-"""Who waited at least so long before they gave up is called back."""
 MISSED = "missed"
 """Who claimed, where nobody did: the caller gave up waiting, and nothing was promised."""
 COMES_WITHIN_S = 15.0
