@@ -24,6 +24,7 @@ from ivr.commands.common import (
     told_if_unwritable,
 )
 from ivr.commands.parts import UNKNOWN_CAPACITY, alarms_of, all_live, capacity_of, laid_out, parts_of
+from ivr.errors import HotlineError
 from ivr.settings import Settings, SettingsError, load_to_look
 from ivr.settings_faults import SettingFault
 
@@ -68,13 +69,20 @@ def _runs_already() -> bool:
 
 
 def tell_what_was_left(settings: Settings) -> None:
-    """Say so when a folder with a fault was passed over for the version that ran before."""
-    from ivr.applying.starting import is_decided
+    """Say so when the version that ran before runs and not what stands in the folder, and why."""
+    from ivr.applying.starting import is_decided, is_running
 
-    if not settings.external_asterisk and not is_decided(settings):
-        english = f"{settings.config} has a fault and was not taken up: the version that ran before runs; see `ivr check`."
-        chinese = f"{settings.config} 有错误,未采用:仍按之前的版本运行;请用 ivr check 查看。"
-        echo(chinese if language() == "zh" else english, err=True)
+    if settings.external_asterisk or is_decided(settings):
+        return
+    try:
+        if is_running(settings):
+            return
+        english = "was changed and not taken up: the version that ran before runs; `ivr apply` takes it up."
+        chinese = "已修改,尚未采用:仍按之前的版本运行;请用 ivr apply 使其生效。"
+    except HotlineError:
+        english = "has a fault and was not taken up: the version that ran before runs; see `ivr check`."
+        chinese = "有错误,未采用:仍按之前的版本运行;请用 ivr check 查看。"
+    echo(f"{settings.config} {chinese if language() == 'zh' else english}", err=True)
 
 
 def _foreground(settings: Settings) -> None:
