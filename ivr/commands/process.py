@@ -48,10 +48,13 @@ def up(detach: bool) -> None:
         return
     from ivr import supervisor  # loads everything: only where nothing was wrong
 
+    kept = not settings.external_asterisk and laid_out(settings).pid() is not None
     process = supervisor.spawn(settings)
     _wait_live(settings, process)
     say("all parts are live; calls are answered.", "全部就绪,可以接听来电。")
     tell_what_was_left(settings)
+    if kept:
+        _tell_old_asterisk(settings)
 
 
 def tell_advice(advice: SettingFault) -> None:
@@ -83,6 +86,21 @@ def tell_what_was_left(settings: Settings) -> None:
         english = "has a fault and was not taken up: the version that ran before runs; see `ivr check`."
         chinese = "有错误,未采用:仍按之前的版本运行;请用 ivr check 查看。"
     echo(f"{settings.config} {chinese if language() == 'zh' else english}", err=True)
+
+
+def _tell_old_asterisk(settings: Settings) -> None:
+    """Say so when Asterisk went on with what other settings or another version gave it: it lacks what is new."""
+    from ivr import deployment
+    from ivr.applying.taking import keys_for
+
+    book = deployment.running_book(settings)
+    instance = deployment.instance_of(settings, deployment.find_asterisk(settings, lambda _: None))
+    if not deployment.is_current(settings, book, keys_for(settings, book), instance):
+        english = "Asterisk was kept, with what other settings or another version of the program gave it"
+        say(
+            f"{english}: at an hour with few calls `ivr down`, then `ivr up`.",
+            "Asterisk 未重启,仍按其他设置或其他版本的程序运行:请在来电少时先 ivr down,再 ivr up。",
+        )
 
 
 def _foreground(settings: Settings) -> None:
