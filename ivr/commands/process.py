@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ from ivr.settings import Settings, SettingsError, load_to_look
 from ivr.settings_faults import SettingFault
 
 _START_LIMIT_S = 120.0
+_OF_A_KIND = 3
+"""Alarms of one kind that ``ivr status`` prints; ``ivr alarms`` lists all."""
 
 
 @click.command()
@@ -187,6 +190,18 @@ def _tell_capacity(told: dict[str, Any]) -> None:
     )
 
 
+def _tell_alarms(alarms: list[dict[str, Any]]) -> None:
+    """Print alarms; a night's hundred messages must not bury that the disk is full."""
+    told: Counter[str] = Counter()
+    for alarm in alarms:
+        told[alarm["alarm"]] += 1
+        if told[alarm["alarm"]] <= _OF_A_KIND:
+            say(f"alarm: {alarm['sentence']}", f"告警:{alarm['sentence_zh']}")
+    for kind, count in told.items():
+        if (more := count - _OF_A_KIND) > 0:
+            say(f"alarm: {more} more of {kind}: `ivr alarms`", f"告警:另有 {more} 条 {kind}:见 ivr alarms")
+
+
 @click.command()
 @json_option
 @plain_errors
@@ -205,8 +220,7 @@ def status(as_json: bool) -> None:
             [(n, p["state"], p["pid"], p["reason"]) for n, p in parts.items()],
         )
         _tell_capacity(told)
-        for alarm in alarms:
-            say(f"alarm: {alarm['sentence']}", f"告警:{alarm['sentence_zh']}")
+        _tell_alarms(alarms)
     if not all_live(parts):
         raise SystemExit(1)
 
