@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -258,8 +259,7 @@ def stage(
         digest = render(
             TEMPLATES, candidate, context(settings, book, keys, folders), pieces_only=instance is None
         )
-        digest += instance.installation.version if instance else ""
-        name = hashlib.sha256(digest.encode()).hexdigest()[:16]
+        name = _name(digest, instance)
         target = rendered(settings, name)
         if not ((target / _PROVED).exists() and _same_files(candidate, target)):
             if instance is not None:
@@ -295,6 +295,18 @@ def render_pieces(settings: Settings, book: HotlineBook, keys: Keys) -> Path:
     """Render what a city's own Asterisk includes; return the folder."""
     prepare(settings, book, keys, None, lambda _: None)
     return etc(settings) / "ivr12345"
+
+
+def is_current(settings: Settings, book: HotlineBook, keys: Keys, instance: Instance) -> bool:
+    """Tell whether our Asterisk runs what this version of the program makes of these settings."""
+    with tempfile.TemporaryDirectory() as folder:
+        digest = render(TEMPLATES, Path(folder), context(settings, book, keys, _folders(instance)))
+    return named_by(etc(settings)) == _name(digest, instance)
+
+
+def _name(digest: str, instance: Instance | None) -> str:
+    digest += instance.installation.version if instance else ""
+    return hashlib.sha256(digest.encode()).hexdigest()[:16]
 
 
 def _same_files(one: Path, other: Path) -> bool:

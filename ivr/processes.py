@@ -211,6 +211,17 @@ def holder(file: Path) -> Process | None:
     return next((of(pid) for pid in _pids() if _has_open(pid, file, locked=True)), None)
 
 
+def has_open_in(pid: int, folder: Path) -> bool:
+    """Tell whether a process has a file of a folder open."""
+    with contextlib.suppress(OSError):
+        here = folder.stat()
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                if os.path.samestat(entry.readlink().parent.stat(), here):
+                    return True
+    return False
+
+
 def _has_open(pid: int, file: Path, *, locked: bool = False) -> bool:
     with contextlib.suppress(OSError):
         here, folder = file.stat(), file.parent.stat()

@@ -70,6 +70,16 @@ def is_decided(settings: Settings) -> bool:
     return bool(decided) and decided[-1].seen == seen(settings.config)
 
 
+def is_running(settings: Settings) -> bool:
+    """Tell whether what stands in the folder is the version that runs.
+
+    Raises:
+        HotlineError: the folder has a fault.
+    """
+    running = versions_of(settings).running()
+    return running is not None and running.fingerprint == fingerprint(read(settings.config).files)
+
+
 def _adopt(
     settings: Settings, instance: Instance | None, running: Version | None, progress: Callable[[str], None]
 ) -> HotlineBook:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,13 @@ from ivr.commands.common import (
     told_if_unwritable,
 )
 from ivr.commands.parts import UNKNOWN_CAPACITY, alarms_of, all_live, capacity_of, laid_out, parts_of
+from ivr.errors import HotlineError
 from ivr.settings import Settings, SettingsError, load_to_look
 from ivr.settings_faults import SettingFault
 
 _START_LIMIT_S = 120.0
+_OF_A_KIND = 3
+"""Alarms of one kind that ``ivr status`` prints; ``ivr alarms`` lists all."""
 
 
 @click.command()
@@ -47,10 +51,13 @@ def up(detach: bool) -> None:
         return
     from ivr import supervisor  # loads everything: only where nothing was wrong
 
+    kept = not settings.external_asterisk and laid_out(settings).pid() is not None
     process = supervisor.spawn(settings)
     _wait_live(settings, process)
     say("all parts are live; calls are answered.", "全部就绪,可以接听来电。")
     tell_what_was_left(settings)
+    if kept:
+        _tell_old_asterisk(settings)
 
 
 def tell_advice(advice: SettingFault) -> None:
@@ -68,13 +75,35 @@ def _runs_already() -> bool:
 
 
 def tell_what_was_left(settings: Settings) -> None:
-    """Say so when a folder with a fault was passed over for the version that ran before."""
-    from ivr.applying.starting import is_decided
+    """Say so when the version that ran before runs and not what stands in the folder, and why."""
+    from ivr.applying.starting import is_decided, is_running
 
-    if not settings.external_asterisk and not is_decided(settings):
-        english = f"{settings.config} has a fault and was not taken up: the version that ran before runs; see `ivr check`."
-        chinese = f"{settings.config} 有错误,未采用:仍按之前的版本运行;请用 ivr check 查看。"
-        echo(chinese if language() == "zh" else english, err=True)
+    if settings.external_asterisk or is_decided(settings):
+        return
+    try:
+        if is_running(settings):
+            return
+        english = "was changed and not taken up: the version that ran before runs; `ivr apply` takes it up."
+        chinese = "已修改,尚未采用:仍按之前的版本运行;请用 ivr apply 使其生效。"
+    except HotlineError:
+        english = "has a fault and was not taken up: the version that ran before runs; see `ivr check`."
+        chinese = "有错误,未采用:仍按之前的版本运行;请用 ivr check 查看。"
+    echo(f"{settings.config} {chinese if language() == 'zh' else english}", err=True)
+
+
+def _tell_old_asterisk(settings: Settings) -> None:
+    """Say so when Asterisk went on with what other settings or another version gave it: it lacks what is new."""
+    from ivr import deployment
+    from ivr.applying.taking import keys_for
+
+    book = deployment.running_book(settings)
+    instance = deployment.instance_of(settings, deployment.find_asterisk(settings, lambda _: None))
+    if not deployment.is_current(settings, book, keys_for(settings, book), instance):
+        english = "Asterisk was kept, with what other settings or another version of the program gave it"
+        say(
+            f"{english}: at an hour with few calls `ivr down`, then `ivr up`.",
+            "Asterisk 未重启,仍按其他设置或其他版本的程序运行:请在来电少时先 ivr down,再 ivr up。",
+        )
 
 
 def _foreground(settings: Settings) -> None:
@@ -161,6 +190,18 @@ def _tell_capacity(told: dict[str, Any]) -> None:
     )
 
 
+def _tell_alarms(alarms: list[dict[str, Any]]) -> None:
+    """Print alarms; a night's hundred messages must not bury that the disk is full."""
+    told: Counter[str] = Counter()
+    for alarm in alarms:
+        told[alarm["alarm"]] += 1
+        if told[alarm["alarm"]] <= _OF_A_KIND:
+            say(f"alarm: {alarm['sentence']}", f"告警:{alarm['sentence_zh']}")
+    for kind, count in told.items():
+        if (more := count - _OF_A_KIND) > 0:
+            say(f"alarm: {more} more of {kind}: `ivr alarms`", f"告警:另有 {more} 条 {kind}:见 ivr alarms")
+
+
 @click.command()
 @json_option
 @plain_errors
@@ -179,8 +220,7 @@ def status(as_json: bool) -> None:
             [(n, p["state"], p["pid"], p["reason"]) for n, p in parts.items()],
         )
         _tell_capacity(told)
-        for alarm in alarms:
-            say(f"alarm: {alarm['sentence']}", f"告警:{alarm['sentence_zh']}")
+        _tell_alarms(alarms)
     if not all_live(parts):
         raise SystemExit(1)
 

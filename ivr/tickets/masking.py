@@ -8,9 +8,10 @@ _MOBILE = re.compile(r"^(?:(?:00)?86)?(1[3-9]\d)(\d{4})(\d{4})$")
 
 _IN_TEXT = re.compile(
     r"(?<![\d.])(?:\+|00)?(?:86-?)?1[3-9]\d-?\d{4}-?\d{4}(?!\d)"  # a mobile, whatever stands around it
-    r"|(?:(?<![\w.-])|(?<=%[0-9A-F]{2}))\+?(?:0\d{2,3}-\d{7,8}|\d{7,}+)(?![.-]?\w| bytes)"
+    r"|(?!\d{7}\b(?:(?<=pid .{7})|(?<=process .{7})|(?<=worker .{7})))"  # Linux counts processes up to 4194304
+    r"(?:(?<![\w.-])|(?<=%[0-9A-F]{2}))\+?(?:0\d{2,3}-\d{7,8}|\d{7,}+)(?![.-]?\w| bytes)"
 )
-"""Telephone numbers in text; no days, no call ids such as ``i3f2-1795296848.12``, no names with digits."""
+"""Telephone numbers in text; no days, no pids, no call ids such as ``i3f2-1795296848.12``, no names with digits."""
 
 
 def mask_numbers(text: str) -> str:

@@ -46,7 +46,15 @@ class Limits:
 
 def find(settings: Settings) -> processes.Process | None:
     """Return the engine of this home, whoever started it."""
-    return processes.find(settings.home, ROLE, MODULE, settings.pids / "engine.pid")
+    return processes.find(settings.home, ROLE, MODULE, settings.pids / "engine.pid") or _unmarked(settings)
+
+
+def _unmarked(settings: Settings) -> processes.Process | None:
+    """Return one that a version of ours before the marks started; that it writes this home's journal is the proof."""
+    pid = processes.noted_pid(settings.pids / "engine.pid")
+    if pid is None or processes.is_marked(pid) or MODULE not in processes.arguments(pid):
+        return None
+    return processes.of(pid) if processes.has_open_in(pid, settings.journal) else None
 
 
 class EngineProcess:

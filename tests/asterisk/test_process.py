@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import socket
 from pathlib import Path
 
 import pytest
 
-from tests.asterisk.hotline import PROJECT, Hotline, running, wait_for
+from ivr import processes
+from tests.asterisk.hotline import PROJECT, Hotline, rtp_range, running, wait_for
 
 pytestmark = pytest.mark.asterisk
 
@@ -38,6 +41,24 @@ def test_status_is_right_before_while_and_after(tmp_path: Path) -> None:
         hotline.up()
     finally:
         hotline.down()
+
+
+def test_whoever_starts_anew_is_told_that_asterisk_goes_on_with_other_settings(tmp_path: Path) -> None:
+    with running(tmp_path, quick=True) as hotline:
+
+        def up_after_a_kill() -> str:
+            pid = int((hotline.home / "run/supervisor.pid").read_text())
+            os.kill(pid, signal.SIGKILL)
+            wait_for(lambda: processes.of(pid) is None, why="the supervisor is dead")
+            done = hotline.run("up", "--detach")
+            assert done.returncode == 0, done.stderr
+            return done.stdout
+
+        asterisk = hotline.pid("asterisk")
+        assert "other settings" not in up_after_a_kill()
+        hotline.environment["IVR_RTP_PORTS"] = rtp_range(600)
+        assert "other settings" in up_after_a_kill()
+        assert hotline.pid("asterisk") == asterisk, "people talk on it"
 
 
 @pytest.mark.parametrize(

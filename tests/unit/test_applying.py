@@ -601,6 +601,26 @@ def test_whoever_starts_with_a_broken_folder_is_told_so(
     assert f"{home.config} has a fault and was not taken up" in capsys.readouterr().err
 
 
+def test_whoever_starts_while_calls_go_on_is_told_of_a_fault_only_where_there_is_one(
+    home: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An Asterisk that was kept runs what it ran; the folder is not even looked into."""
+    from ivr.commands.process import tell_what_was_left
+
+    monkeypatch.setenv("IVR_LANGUAGE", "en")
+    start(home)
+    ours = home.model_copy(update={"asterisk": None})
+    file = home.config / "queues.yaml"
+    text = file.read_text()
+    file.write_text("# touched\n" + text)
+    tell_what_was_left(ours)
+    assert "was changed and not taken up" in capsys.readouterr().err
+    file.unlink()
+    file.write_text(text)  # another time of change, the same version
+    tell_what_was_left(ours)
+    assert capsys.readouterr().err == ""
+
+
 def test_what_was_undone_does_not_come_back_at_a_start(home: Settings) -> None:
     start(home)
     edit(home, "话务员01", "张三")

@@ -93,6 +93,7 @@ def test_a_number_in_a_line_of_a_log_cannot_be_rung(text: str, shown: str) -> No
     [
         "call i3f2-1795296848.12: the recording of 2026-11-27 17:20:38 is in 20261127-173845",
         "call 1795296848.12: PJSIP/seat01-00000012 is gone, recordings/2026/11/27/i3f2-1795296848.12.wav",
+        "the engine (pid 4194303) has not answered; speech worker 1234567 died; (process 1234567, since",
         "line 12345 and port 5060, 10000-10999, 127.0.0.1:5060, operator 1001, more than 1048576 bytes",
         "",
     ],

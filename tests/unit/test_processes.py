@@ -106,6 +106,24 @@ def test_an_engine_is_found_though_its_pid_file_could_not_be_written_or_names_an
         assert found.pid == engine.pid
 
 
+def test_an_engine_that_a_version_before_the_marks_left_is_ended_too_and_not_by_a_copy(
+    settings: Settings, start: Start, tmp_path: Path
+) -> None:
+    settings.journal.mkdir()
+    journal = str(settings.journal / "1.jsonl")
+    old = start(
+        "ivr.serve", journal, code="import sys; file = open(sys.argv[2], 'w'); print(flush=True); input()"
+    )
+    assert old.stdout is not None
+    old.stdout.readline()  # its journal is open
+    processes.note(settings.pids / "engine.pid", str(old.pid))
+    copy = copy_of(settings, tmp_path / "copy")
+    assert ending.end_all(copy, None) is False
+    assert old.poll() is None
+    assert ending.end_all(settings, None) is True
+    assert old.wait(10) is not None
+
+
 def test_what_the_engine_started_is_not_the_engine_and_is_ended_with_it(
     settings: Settings, engine: subprocess.Popen[bytes], start: Start
 ) -> None:
