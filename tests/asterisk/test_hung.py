@@ -205,12 +205,22 @@ def test_by_another_path_it_is_the_same_hotline(own_hotline: Hotline, tmp_path: 
     assert gone(engine)
 
 
+def delete(home: Path) -> None:
+    """Delete a folder that somebody still writes into."""
+
+    def deleted() -> bool:
+        shutil.rmtree(home, ignore_errors=True)
+        return not home.exists()
+
+    wait_for(deleted, why="the home is deleted")
+
+
 def test_what_ran_in_a_home_that_was_deleted_ends(tmp_path: Path) -> None:
     hotline = Hotline(tmp_path, quick=True)
     process = short_limits(hotline)
     try:
         assert hotline.processes()
-        shutil.rmtree(hotline.home)
+        delete(hotline.home)
         assert process.wait(60) == 1
         wait_for(lambda: not hotline.processes(), why=lambda: f"still there: {hotline.processes()}")
         assert f"{hotline.home} was deleted" in (tmp_path / "supervisor.err").read_text()
@@ -226,7 +236,7 @@ def test_an_engine_alone_in_a_home_that_was_deleted_ends_with_its_asterisk(tmp_p
         os.kill(pid, signal.SIGKILL)
         wait_for(lambda: gone(pid), why="the supervisor is dead")
         assert len(hotline.processes()) >= 2
-        shutil.rmtree(hotline.home)
+        delete(hotline.home)
         wait_for(lambda: not hotline.processes(), 60, lambda: f"still there: {hotline.processes()}")
     finally:
         hotline.down()
