@@ -297,7 +297,9 @@ def test_five_hundred_calls_with_the_engine_killed_twice_leave_exactly_five_hund
         wait_for(
             lambda: len(rows := hotline.tickets()) >= 500 and all(row["outcome"] for row in rows),
             120,
-            lambda: f"{_unfinished(hotline.tickets())}\n{hotline.logs()}",
+            lambda: (
+                f"{_unfinished(hotline.tickets())}\n{hotline.cli('core show channels concise')}\n{hotline.logs()}"
+            ),
         )
         hotline.engine("reconcile")  # once more, and it adds nothing
         listed = json.loads(hotline.run("tickets", "list", "--json").stdout)
