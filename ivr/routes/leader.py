@@ -18,7 +18,6 @@ from ivr.calls.states import CallState
 from ivr.errors import HotlineError
 from ivr.hotline.book import HotlineBook
 from ivr.routes.guard import PromptPath
-from ivr.transfers import told
 from ivr.transfers.floor import Taking
 from ivr.transfers.wishes import Wishes
 
@@ -75,7 +74,7 @@ class LeaderRoute:
             await self._refuse(session, NOT_THE_LEADER)
             return
         call = self._call_of(wanted) if wanted != seat.id else None
-        spied = told.channel_of(call, "operator") or told.channel_of(call, "caller")
+        spied = call and (call.channel_of("operator") or call.channel_of("caller"))
         if call is None or not spied:
             await self._refuse(session, NOBODY_THERE)
             return

@@ -147,6 +147,7 @@ class Desk:
             self._moves.drop(third)
         if transfer.state is S.ENDED:
             self._moves.drop(transfer.third)
+            self._send_home(event, call)
             self._floor.transfers.pop(event.stream, None)
         if transfer.state in (S.ENDED, S.IDLE):
             self._floor.empty(event.stream)
@@ -257,6 +258,12 @@ class Desk:
         self._moves.drop(former)
 
     # -- inside --------------------------------------------------------------------------------
+    def _send_home(self, event: Event, call: CallRecord | None) -> None:
+        """The caller has hung up: an operator on the way to the room comes too late to be sent home by the dialplan."""
+        for leg in call.legs if call else ():
+            if leg.role == "operator" and leg.left_at == event.at:
+                self._moves.drop(leg.channel)
+
     def _entered(self, transfer: Transfer, before: TransferState, event: Event) -> None:
         """Do what a new state wants."""
         call_id, state = transfer.call_id, transfer.state

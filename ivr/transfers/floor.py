@@ -60,11 +60,15 @@ class Floor:
 
     def caller(self, call_id: str) -> str:
         """Return the caller's channel, empty when they have gone."""
-        return told.channel_of(self.calls.calls.get(call_id), "caller")
+        return self._channel_of(call_id, "caller")
 
     def operator(self, call_id: str) -> str:
         """Return the operator's channel, empty when they have gone."""
-        return told.channel_of(self.calls.calls.get(call_id), "operator")
+        return self._channel_of(call_id, "operator")
+
+    def _channel_of(self, call_id: str, role: str) -> str:
+        call = self.calls.calls.get(call_id)
+        return call.channel_of(role) if call else ""
 
     def operated_by(self, channel: str) -> str:
         """Return the three-way call whose operator has that channel, empty where none has."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ivr.calls.record import CallRecord
 from ivr.hotline.book import EMERGENCY_NUMBERS, HotlineBook
 from ivr.transfers.targets import TransferRefused
 from ivr.transfers.transfer import Transfer
@@ -45,14 +44,6 @@ def announcement(book: HotlineBook, transfer: Transfer) -> tuple[str, dict[str, 
         department = next((line.department for line in book.lines if line.id == rest), "")
         return "P031", {"line_name": rest, "dept": department}
     return None
-
-
-def channel_of(call: CallRecord | None, role: str) -> str:
-    """Return the channel of the party who plays a role now, empty when there is none."""
-    for leg in reversed(call.legs if call else []):
-        if leg.role == role and leg.left_at is None:
-            return leg.channel
-    return ""
 
 
 def call_of(channel_id: str) -> str:

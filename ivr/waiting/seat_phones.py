@@ -124,19 +124,19 @@ class SeatPhones:
     async def _heard(self, call: CallRecord) -> str:
         """Return how many packets have come from the phone; empty where Asterisk cannot tell."""
         try:
-            headers = {"Channel": _channel_of(call), "Variable": "CHANNEL(rtcp,rxcount)"}
+            headers = {"Channel": call.channel_of("operator"), "Variable": "CHANNEL(rtcp,rxcount)"}
             return (await self._link.action("Getvar", headers)).get("Value")
         except AmiRefused:
             return ""
 
     async def _end(self, call: CallRecord) -> None:
         log.warning("call %s: the phone of seat %s is gone", call.call_id, call.seat)
-        where, channel = self.room(call.call_id), _channel_of(call)
+        where, channel = self.room(call.call_id), call.channel_of("operator")
         seat: dict[str, Any] = {"seat": call.seat, "operator": call.operator}
         self._tell(call, Kind.NOTED, what="the seat's phone is gone", **seat)
         if where == ALONE:  # app_queue tells the end of such a talk only when the caller goes
             self._tell(call, Kind.OPERATOR_LEFT, channel=channel, reason=PHONE_GONE, **seat)
-        caller = _channel_of(call, "caller")
+        caller = call.channel_of("caller")
         with contextlib.suppress(AmiRefused):  # it has ended by itself
             if where == TOGETHER:
                 gone = {"Channel": caller, "Variable": "IVR_PHONE_GONE", "Value": "1"}
@@ -145,9 +145,3 @@ class SeatPhones:
 
     def _tell(self, call: CallRecord, kind: Kind, **data: Any) -> None:
         self._calls.record(Event(call.call_id, self._clock(), kind, data))
-
-
-def _channel_of(call: CallRecord, role: str = "operator") -> str:
-    """Return the channel of a party who is there now."""
-    legs = [leg.channel for leg in call.legs if leg.role == role and leg.left_at is None]
-    return legs[-1] if legs else ""

@@ -628,6 +628,25 @@ def test_a_caller_who_hangs_up_in_a_room_is_not_handed_off_because_the_others_ar
     assert call.outcome == "answered"
 
 
+@pytest.mark.parametrize("state", ["INVITING", "ASKING", "CONSULTING", "THREE_WAY", "CALLING_HELP"])
+def test_an_operator_who_is_still_on_the_way_to_the_room_when_the_caller_hangs_up_is_sent_home(state: str) -> None:
+    hall = Hall()
+    if state == "CALLING_HELP":
+        hall.wishes.start(CALL, "119", "seat 01")
+    else:
+        hall.to(TransferState[state])
+    hall.caller_leaves()
+    assert ("drop", OPERATOR) in hall.room.told
+
+
+def test_an_operator_who_has_left_before_is_not_hung_up_in_their_next_call() -> None:
+    hall = Hall()
+    hall.to(TransferState.HANDED_OFF)
+    hall.pass_(1.0)
+    hall.caller_leaves()
+    assert ("drop", OPERATOR) not in hall.room.told
+
+
 @pytest.mark.parametrize("operator_stays", [True, False])
 def test_a_telephone_that_answers_and_says_nothing_gives_way_to_the_next(operator_stays: bool) -> None:
     hall = Hall(centre=("sip:1@127.0.0.1:5200", "sip:2@127.0.0.1:5201"))
