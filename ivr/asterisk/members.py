@@ -54,12 +54,28 @@ class QueueStatus(NamedTuple):
     states: Mapping[str, int]
 
 
+class QueueCounts(NamedTuple):
+    """How a queue stands: seats that could take a caller now, and callers who wait."""
+
+    queue: str
+    free: int
+    callers: int
+
+
 NOT_IN_USE, IN_USE, BUSY, UNAVAILABLE, RINGING = 1, 2, 3, 5, 6
 """Device states of app_queue's members (enum ast_device_state)."""
 
 
 _CLOCK_WAS_SET_S = 2.0
 """Whole seconds are compared, and Asterisk was asked a moment ago."""
+
+
+async def counts(link: Link) -> list[QueueCounts]:
+    """Ask Asterisk for the counts of its queues: unlike :func:`status` it costs the same in a crowd."""
+    return [
+        QueueCounts(item.get("Queue"), int(item.get("Available") or 0), int(item.get("Callers") or 0))
+        for item in await link.list_action("QueueSummary", {})
+    ]
 
 
 async def status(link: Link, citizens: Mapping[str, str] | None = None) -> QueueStatus:

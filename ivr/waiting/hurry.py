@@ -11,11 +11,13 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from ivr.asterisk import members
 from ivr.asterisk.manager import AmiRefused, Link, LinkState
 from ivr.calls.book import CallBook
 from ivr.calls.events import Event, Kind, is_call
+from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState
 from ivr.errors import HotlineError
 
@@ -26,9 +28,19 @@ _LOOK_EVERY_S = 0.7
 """The queue itself looks for a free seat once a second."""
 _WATCH_S = 12.0
 """Longer than any announcement."""
+LISTED = 50
+"""So many callers are listed by Asterisk. It holds the queue while it writes its list, and every caller in it waits for
+that: of a crowd only the counts are asked, and who is at the head is known from the calls themselves."""
 
 
-def at_the_head(status: members.QueueStatus) -> Iterable[members.Caller]:
+class Head(NamedTuple):
+    """Somebody at the head of a queue: the call, the channel that hears the announcement."""
+
+    call_id: str
+    channel: str
+
+
+def at_the_head(status: members.QueueStatus) -> Iterable[Head]:
     """Return the callers that a free seat could take now, queue by queue."""
     for queue in status.queues:
         free = sum(
@@ -38,7 +50,18 @@ def at_the_head(status: members.QueueStatus) -> Iterable[members.Caller]:
             for member in status.members
         )
         waiting = sorted((one for one in status.callers if one.queue == queue), key=lambda one: one.position)
-        yield from waiting[:free]
+        yield from (Head(one.call_id, one.channel) for one in waiting[:free])
+
+
+def ahead_of_a_crowd(counts: Iterable[members.QueueCounts], calls: Iterable[CallRecord]) -> Iterable[Head]:
+    """Return whom free seats will most likely take, by what the calls tell; to be wrong cuts one announcement short."""
+    waiting = [call for call in calls if call.state is CallState.WAITING]
+    for queue in counts:
+        here = [call for call in waiting if call.queue == queue.queue]
+        here.sort(key=lambda call: (-call.priority, call.queued_at or 0.0))
+        for call in here[: queue.free]:
+            if channel := call.channel_of("caller"):
+                yield Head(call.call_id, channel)
 
 
 class Hurry:
@@ -70,19 +93,28 @@ class Hurry:
             while self._clock() < self._until:
                 await asyncio.sleep(_LOOK_EVERY_S)
                 with contextlib.suppress(HotlineError):
-                    await self._look()
+                    await self.look()
             self._wake.clear()
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
+        """Cut announcements short where a seat is free."""
         waits = any(
             call.state in (CallState.WAITING, CallState.CALLBACK) for call in self._calls.calls.values()
         )
         if not waits or self._link.state is not LinkState.LIVE:
             return
-        for caller in at_the_head(await members.status(self._link, self._calls.called_back)):
-            call = self._calls.calls.get(caller.call_id)
+        for head in await self._heads():
+            call = self._calls.calls.get(head.call_id)
             if call is None or call.state not in (CallState.WAITING, CallState.CALLBACK):
                 continue
             with contextlib.suppress(AmiRefused):
-                key = {"Channel": caller.channel, "Digit": _KEY, "Receive": "true", "Async": "false"}
+                key = {"Channel": head.channel, "Digit": _KEY, "Receive": "true", "Async": "false"}
                 await self._link.action("PlayDTMF", key)
+
+    async def _heads(self) -> list[Head]:
+        counts = [one for one in await members.counts(self._link) if one.free and one.callers]
+        if not counts:
+            return []
+        if sum(one.callers for one in counts) > LISTED:
+            return list(ahead_of_a_crowd(counts, self._calls.calls.values()))
+        return list(at_the_head(await members.status(self._link, self._calls.called_back)))
