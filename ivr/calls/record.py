@@ -73,7 +73,9 @@ class CallRecord:
 
     def channel_of(self, role: str) -> str:
         """Return the channel of whoever plays a role now, empty when nobody does."""
-        return next((leg.channel for leg in reversed(self.legs) if leg.role == role and leg.left_at is None), "")
+        return next(
+            (leg.channel for leg in reversed(self.legs) if leg.role == role and leg.left_at is None), ""
+        )
 
     @property
     def waited_s(self) -> float | None:

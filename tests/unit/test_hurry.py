@@ -54,7 +54,10 @@ def crowd(count: int) -> CallBook:
     """So many callers who wait, the newest of them with a priority."""
     calls = CallBook(lambda _: None)
     for n in range(count):
-        call_id, data = f"c{n}", {"priority": 5 * (n == count - 1), "channel": f"PJSIP/trunk-{n}", "queue": "q"}
+        call_id, data = (
+            f"c{n}",
+            {"priority": 5 * (n == count - 1), "channel": f"PJSIP/trunk-{n}", "queue": "q"},
+        )
         for kind in (Kind.CALL_STARTED, Kind.PLACED, Kind.QUEUED):
             calls.record(Event(call_id, T0 + n, kind, data))
     return calls

@@ -629,7 +629,9 @@ def test_a_caller_who_hangs_up_in_a_room_is_not_handed_off_because_the_others_ar
 
 
 @pytest.mark.parametrize("state", ["INVITING", "ASKING", "CONSULTING", "THREE_WAY", "CALLING_HELP"])
-def test_an_operator_who_is_still_on_the_way_to_the_room_when_the_caller_hangs_up_is_sent_home(state: str) -> None:
+def test_an_operator_who_is_still_on_the_way_to_the_room_when_the_caller_hangs_up_is_sent_home(
+    state: str,
+) -> None:
     hall = Hall()
     if state == "CALLING_HELP":
         hall.wishes.start(CALL, "119", "seat 01")
