@@ -14,6 +14,7 @@ import yaml
 
 from tests.asterisk.hotline import PROJECT, Hotline, quick_city, rtp_range, running, wait_for
 from tools.phones.patience import PATIENCE_S
+from tools.phones.stream import PCMA, Codec
 from tools.phones.tone_phone import TonePhone, until
 
 C, O, T = 400.0, 900.0, 1600.0  # noqa: E741 - the three parties' tones, in Hz
@@ -152,11 +153,11 @@ class Hall:
         self.operators: dict[str, TonePhone] = {}
         self._next = 0
 
-    def man(self, count: int, first: int = 1) -> None:
+    def man(self, count: int, first: int = 1, codec: Codec = PCMA) -> None:
         """Put operators on seats."""
         passwords = json.loads((self.hotline.home / "secrets.json").read_text())["sip"]
         for n in range(first, first + count):
-            phone = TonePhone(0, O, self.server, name=f"seat {n:02d}")
+            phone = TonePhone(0, O, self.server, name=f"seat {n:02d}", codec=codec)
             user = f"seat{n:02d}"
             self.hotline.phones.register({user: passwords[user]}, {user: phone.port})
             self.hotline.engine("login", seat=f"{n:02d}", operator=f"10{n:02d}")
@@ -215,8 +216,12 @@ def hall(
     thirds: int,
     open_hotline: Callable[..., Opened] = running,
     prepare: Callable[[Path], None] = lambda _: None,
+    codec: Codec = PCMA,
 ) -> Iterator[Hall]:
-    """Run a hotline for three-way calls and leave nothing behind; ``prepare`` may edit its configuration."""
+    """Run a hotline for three-way calls and leave nothing behind; ``prepare`` may edit its configuration.
+
+    ``codec`` is what the seats' phones speak.
+    """
     nobody = ("127.0.0.1", 0)
     parties = [TonePhone(0, T, nobody, name=f"third {n}") for n in range(thirds)]
     helping = [TonePhone(0, T, nobody, name=f"help {n}") for n in range(4)]
@@ -237,7 +242,7 @@ def hall(
     with open_hotline(folder, IVR_CONFIG=str(config), IVR_RTP_PORTS=rtp_range(1200)) as hotline:
         place = Hall(hotline, parties, helping)
         try:
-            place.man(seats)
+            place.man(seats, codec=codec)
             yield place
         finally:
             place.close()

@@ -1,12 +1,11 @@
 """A SIP phone that sings: it sends one tone, and measures which tones it hears.
 
 SIPp tells whether a call went as written; this phone tells who hears whom.  One dialog at a time,
-UDP, PCMA, keys by SIP INFO.  For tests and benchmarks on loopback only.
+UDP, PCMA or PCMU, keys by SIP INFO.  For tests and benchmarks on loopback only.
 """
 
 from __future__ import annotations
 
-import audioop
 import hashlib
 import itertools
 import math
@@ -22,22 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.phones.patience import PATIENCE_S
+from tools.phones.stream import FRAME, PCMA, RATE_HZ, Codec, Stream, decoded
 
-RATE_HZ = 8000
-FRAME = 160
 LOUD = 0.02
 """Of full scale: what counts as heard; a tone is sent at 0.25."""
-_SILENCE = b"\xd5" * FRAME
 _ids = itertools.count(int(time.time()) % 100000 * 1000)
-
-
-def tone_frames(hertz: float) -> list[bytes]:
-    """Return one second of a tone as PCMA frames of 20 ms."""
-    if not hertz:
-        return [_SILENCE]
-    samples = [int(8192 * math.sin(2 * math.pi * hertz * n / RATE_HZ)) for n in range(RATE_HZ)]
-    coded = audioop.lin2alaw(struct.pack(f"<{RATE_HZ}h", *samples), 2)
-    return [coded[n : n + FRAME] for n in range(0, RATE_HZ, FRAME)]
 
 
 def level(samples: bytes, hertz: float) -> float:
@@ -73,6 +61,9 @@ class _Dialog:
     up: bool = False
     login: tuple[str, str] | None = None
     headers: str = ""
+    version: int = 1
+    direction: str = "sendrecv"
+    agreed: int = 0
 
 
 def _header(message: str, name: str) -> str:
@@ -96,9 +87,10 @@ class TonePhone:
         ring_s: seconds it rings before it answers.
         keys: pressed this many seconds after the answer: (seconds, digits).
         name: for messages of failed tests.
+        codec: the one it speaks.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a phone has many buttons
         self,
         port: int,
         hertz: float,
@@ -108,10 +100,13 @@ class TonePhone:
         ring_s: float = 0.0,
         keys: tuple[float, str] | None = None,
         name: str = "",
+        codec: Codec = PCMA,
     ) -> None:
         self.port, self.hertz, self.server = port, hertz, server
         self.behaviour, self.ring_s, self.auto_keys = behaviour, ring_s, keys
         self.name = name
+        self._codec = codec
+        self._stream = Stream(codec)
         self.invites: list[tuple[float, str]] = []
         """Each INVITE that reached us: (monotonic seconds, message)."""
         self.answered_at = 0.0
@@ -148,7 +143,7 @@ class TonePhone:
         )  # fmt: skip
         dialog.login, dialog.headers = login, headers
         self._dialog, self.status, self.answered_at, self.ended_at = dialog, 0, 0.0, 0.0
-        self._request(dialog, "INVITE", self._sdp(), "application/sdp", headers)
+        self._request(dialog, "INVITE", self._sdp(dialog), "application/sdp", headers)
 
     def hang_up(self) -> None:
         """End the call, or refuse the one that rings."""
@@ -175,11 +170,37 @@ class TonePhone:
             self._request(dialog, "INFO", f"Signal={digit}\r\nDuration=100\r\n", "application/dtmf-relay")
             time.sleep(gap_s)
 
+    def begin_anew(self, hertz: float) -> None:
+        """Send another stream from now on, with a lower sequence number and another tone, so that it is told apart."""
+        with self._lock:
+            self.hertz = hertz
+            self._stream.begin_anew()
+
+    def hold(self) -> None:
+        """Put the call on hold: nothing is sent until it is resumed."""
+        self._offer("sendonly")
+
+    def resume(self, hertz: float) -> None:
+        """Take the call up again, as many phones do: with media that begin anew."""
+        self.begin_anew(hertz)
+        self._offer("sendrecv")
+
+    def _offer(self, direction: str) -> None:
+        with self._lock:
+            dialog = self._dialog
+            assert dialog is not None and dialog.up, f"{self.name}: no call to hold or resume"
+            dialog.direction = direction
+            dialog.version += 1
+            dialog.sequence += 1
+            self._request(dialog, "INVITE", self._sdp(dialog), "application/sdp")
+        assert until(lambda: dialog.agreed == dialog.sequence), f"{self.name}: {direction} was not agreed to"
+
     def say(self, sound: Path) -> None:
         """Speak a recording (8 kHz 16-bit mono wav) from now on, instead of the tone."""
         with wave.open(str(sound)) as opened:
-            coded = audioop.lin2alaw(opened.readframes(opened.getnframes()), 2)
-        self._speech.extend(coded[n : n + FRAME].ljust(FRAME, b"\xd5") for n in range(0, len(coded), FRAME))
+            coded = self._codec.code(opened.readframes(opened.getnframes()), 2)
+        silence = self._codec.silence[:1]
+        self._speech.extend(coded[n : n + FRAME].ljust(FRAME, silence) for n in range(0, len(coded), FRAME))
 
     @property
     def speaking(self) -> bool:
@@ -259,6 +280,8 @@ class TonePhone:
         dialog.remote_header = _header(message, "To")
         if status >= 300:
             self._request(dialog, "ACK")
+            if dialog.up:
+                return  # what we offered in the talk was refused, not the talk
             if status == 401 and dialog.login is not None:
                 self._log_in(dialog, _header(message, "WWW-Authenticate"))
             else:
@@ -266,7 +289,7 @@ class TonePhone:
             return
         contact = re.search(r"<([^>]+)>", _header(message, "Contact"))
         dialog.target = contact.group(1) if contact else dialog.target
-        dialog.media = _media(message)
+        dialog.media, dialog.agreed = _media(message), dialog.sequence
         self._request(dialog, "ACK")
         if not dialog.up:
             self.answered_at, dialog.up = time.monotonic(), True  # whoever sees it up sees since when
@@ -288,7 +311,7 @@ class TonePhone:
         dialog.remote_header = dialog.remote_header.split(";tag=")[0]
         dialog.sequence += 1
         headers = "\n".join(filter(None, (dialog.headers, header)))
-        self._request(dialog, "INVITE", self._sdp(), "application/sdp", headers)
+        self._request(dialog, "INVITE", self._sdp(dialog), "application/sdp", headers)
 
     def _asked(self, message: str, source: tuple[str, int]) -> None:
         method, call_id = message.split(" ", 1)[0], _header(message, "Call-ID")
@@ -302,7 +325,7 @@ class TonePhone:
             dialog.media = _media(message) or dialog.media
             if not dialog.up and method == "INVITE":
                 return  # sent again
-            self._reply(dialog, message, "200 OK", self._sdp() if _media(message) else "")
+            self._reply(dialog, message, "200 OK", self._sdp(dialog) if _media(message) else "")
         elif dialog is not None and ours and method in ("BYE", "CANCEL"):
             self._reply(dialog, message, "200 OK")
             if method == "CANCEL":
@@ -338,7 +361,7 @@ class TonePhone:
             if dialog is None or dialog.up or dialog.outgoing:
                 return
             self.answered_at, dialog.up = time.monotonic(), True  # whoever sees it up sees since when
-            self._reply(dialog, dialog.invite, "200 OK", self._sdp())
+            self._reply(dialog, dialog.invite, "200 OK", self._sdp(dialog))
         self._press_later()
 
     def _press_later(self) -> None:
@@ -387,12 +410,12 @@ class TonePhone:
         if not self._closed:
             self._sip.sendto(text.encode(), to)
 
-    def _sdp(self) -> str:
-        port = self._rtp.getsockname()[1]
+    def _sdp(self, dialog: _Dialog) -> str:
+        port, codec = self._rtp.getsockname()[1], self._codec
         return (
-            f"v=0\r\no=tone 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
-            f"m=audio {port} RTP/AVP 8 101\r\na=rtpmap:8 PCMA/8000\r\n"
-            "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=sendrecv\r\n"
+            f"v=0\r\no=tone 1 {dialog.version} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+            f"m=audio {port} RTP/AVP {codec.payload} 101\r\na=rtpmap:{codec.payload} {codec.name}/8000\r\n"
+            f"a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na={dialog.direction}\r\n"
         )
 
     # -- RTP -----------------------------------------------------------------------------------
@@ -402,23 +425,26 @@ class TonePhone:
                 packet = self._rtp.recv(2048)
             except (TimeoutError, OSError):
                 continue
-            if len(packet) > 12 and packet[1] & 0x7F == 8:
-                self._heard.append((time.monotonic(), audioop.alaw2lin(packet[12:], 2)))
+            if samples := decoded(packet):
+                self._heard.append((time.monotonic(), samples))
 
     def _sing(self) -> None:
-        frames = tone_frames(self.hertz)
+        tone, frames = self.hertz, self._codec.tone(self.hertz)
         number, moment = 0, time.monotonic()
         while not self._closed:
             moment = max(moment + 0.02, time.monotonic() - 0.2)
             time.sleep(max(0.0, moment - time.monotonic()))
             dialog = self._dialog
-            if dialog is None or not dialog.up or dialog.media is None:
+            if dialog is None or not dialog.up or dialog.media is None or dialog.direction == "sendonly":
                 continue
             number += 1
-            head = struct.pack("!BBHII", 0x80, 8, number & 0xFFFF, number * FRAME & 0xFFFFFFFF, self.port)
-            try:
+            with self._lock:
+                if tone != self.hertz:
+                    tone, frames = self.hertz, self._codec.tone(self.hertz)
                 said = self._speech.popleft() if self._speech else frames[number % len(frames)]
-                self._rtp.sendto(head + said, dialog.media)
+                packet = self._stream.packet(said)
+            try:
+                self._rtp.sendto(packet, dialog.media)
             except OSError:
                 continue
 
