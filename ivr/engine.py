@@ -45,6 +45,7 @@ from ivr.keys import Keys
 from ivr.listening import Listener
 from ivr.liveness import Hang, Liveness
 from ivr.logs import lines_to
+from ivr.media import MediaWatch
 from ivr.memory import Memory
 from ivr.people import People
 from ivr.routes.callback import CallbackRoute
@@ -250,6 +251,7 @@ class Engine:
             self.memory.watch(),
             self.liveness.run(),
             DatabaseWatch(self.memory, self.people.alarms).run(),
+            MediaWatch(self.settings, self.people.alarms).run(),
             *self.strangers.work(),
         ):
             self._spawn(work)

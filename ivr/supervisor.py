@@ -15,10 +15,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ivr import control, deployment, last_words
+from ivr import control, deployment, last_words, media, processes
 from ivr.applying.starting import bring_in, take_up
 from ivr.applying.taking import keys_for
+from ivr.asterisk.installation import Installation
 from ivr.asterisk.instance import Instance, port_owner
+from ivr.asterisk.media_proof import Media
 from ivr.errors import HotlineError
 from ivr.homes import HomeGone, HomeWatch
 from ivr.judging.door import admitted
@@ -49,6 +51,7 @@ class Supervisor:
     Args:
         settings: where things are.
         progress: told of steps that take time.
+        warn: told, in English and in Chinese, of what a person must know.
         limits: how long the engine may be silent.
         hung_s: seconds of silence after which Asterisk is ended.
     """
@@ -58,11 +61,13 @@ class Supervisor:
         settings: Settings,
         progress: Callable[[str], None],
         *,
+        warn: Callable[[str, str], None] | None = None,
         limits: Limits | None = None,
         hung_s: float = HUNG_S,
     ) -> None:
         self._settings = settings
         self._progress = progress
+        self._warn = warn or (lambda english, _: progress(english))
         self._hung_s = hung_s
         self._stopping = False
         self._not_before = 0.0
@@ -142,6 +147,7 @@ class Supervisor:
             book = take_up(settings, None, self._progress)
             deployment.render_pieces(settings, book, keys_for(settings, book))
             check_free(ports)
+            self._look_at_media()
             return
         instance = deployment.instance_of(settings, deployment.find_asterisk(settings, self._progress))
         if found is None:
@@ -149,6 +155,7 @@ class Supervisor:
             if settings.sip_tcp:
                 ports.append(("IVR_SIP_PORT", "tcp", settings.sip_port))
         check_free(ports)
+        self._look_at_media(instance.installation, found)
         if found is not None:
             bring_in(settings)
         book = deployment.running_book(settings) if found else take_up(settings, instance, self._progress)
@@ -167,6 +174,18 @@ class Supervisor:
         deployment.prepare(settings, book, keys_for(settings, book), instance, self._progress)
         self._progress(f"starting Asterisk {instance.installation.version}")
         asterisk.boot()
+
+    def _look_at_media(self, ours: Installation | None = None, kept: processes.Process | None = None) -> None:
+        """Say so if Asterisk drops voices; a copy of ours that is not mended yet is mended before it starts."""
+        settings = self._settings
+        verdict = (
+            media.examine_ours(settings, ours, self._progress, media.START_S)
+            if ours is not None
+            else media.examine_city(settings, self._progress, media.START_S)
+        )
+        told = media.note(settings, verdict, kept)
+        if told is not None and (told.dropped or told.verdict.media is not Media.CARRIED):
+            self._warn(*media.sentence(settings, told))
 
     def _look_calmly(self) -> None:
         """Look after both; a full disk or a fork that fails is waited out, people are talking."""

@@ -22,6 +22,8 @@ from pathlib import Path
 from ivr.errors import HotlineError
 
 OLDEST = 20
+UNPACKED = "unpacked"
+"""In place of a program's path: ours, whatever is installed."""
 SUITE = "forky"  # Debian 12 and 13 carry no asterisk package
 _SKIPPED_PACKAGES = re.compile(
     r"^(perl-modules|perl-base|dirmngr|gnupg|gpg|pinentry|debconf|login|passwd|adduser|tzdata"
@@ -31,6 +33,7 @@ _TOP_FOLDERS = frozenset(
     {"bin", "sbin", "lib", "lib32", "lib64", "libx32", "etc", "usr", "var", "run", "opt", "srv", "lost+found"}
 )
 """What Debian's packages bring at the top of a root (with a file system's own)."""
+_PROGRAM = "usr/sbin/asterisk"
 _PROBE_S = 20
 _SKIPPED_FILES = ("doc", "man", "locale", "lintian")
 _APT_CONF = """\
@@ -72,7 +75,7 @@ def find(program: str, root: Path, progress: Progress, *, unpack: bool = True) -
     """Find the Asterisk to run.
 
     Args:
-        program: the path the administrator named, or empty to look for one.
+        program: the path the administrator named, ``unpacked`` for ours, or empty to look for one.
         root: where an unpacked Asterisk lives, shared by all instances.
         progress: told one line per step that takes time.
         unpack: whether to fetch Debian's when there is none.
@@ -80,9 +83,9 @@ def find(program: str, root: Path, progress: Progress, *, unpack: bool = True) -
     Raises:
         InstallationError: with what to install or set.
     """
-    if program:
+    if program and program != UNPACKED:
         return _named(program)
-    installed = shutil.which("asterisk")
+    installed = None if program else shutil.which("asterisk")
     if installed:
         found = _probe((installed,), Path("/"))
         if found and major(found.version) >= OLDEST:
@@ -113,9 +116,31 @@ def unpacked(root: Path) -> Installation | None:
     return _probe(command, root) if command else None
 
 
-def needs_unpacking(root: Path) -> bool:
-    """Tell whether there is neither an installed Asterisk nor one in ``root``."""
-    return shutil.which("asterisk") is None and _debian(root).present() is None
+def needs_unpacking(root: Path, program: str = "") -> bool:
+    """Tell whether there is neither an installed Asterisk that counts nor one in ``root``."""
+    return (program == UNPACKED or shutil.which("asterisk") is None) and _debian(root).present() is None
+
+
+def words_of(arguments: list[str]) -> tuple[str, ...]:
+    """Return the words of a process's command line by which Asterisk is run, none where it is none."""
+    last = 3 if arguments and Path(arguments[0]).name.startswith("ld-linux") else 0
+    if last < len(arguments) and Path(arguments[last]).name == "asterisk":
+        return tuple(arguments[: last + 1])
+    return ()
+
+
+def run_by(words: tuple[str, ...]) -> Installation | None:
+    """Return the Asterisk that these words run, None where it cannot be run from here."""
+    program = Path(words[-1] if words else "")
+    if not program.is_absolute() or not program.is_file():
+        return None
+    roots = dict.fromkeys((program.parents[min(2, len(program.parents) - 1)], Path("/")))
+    return next((found for root in roots if (found := _probe(words, root))), None)
+
+
+def program_in(root: Path) -> Path:
+    """Return where the program of an Asterisk unpacked in ``root`` lies."""
+    return root / _PROGRAM
 
 
 def strangers_in(root: Path) -> list[str]:
@@ -139,7 +164,7 @@ def check_named(program: str) -> None:
 
 
 def _debian(root: Path) -> Programs:
-    return Programs(root, ("asterisk",), "usr/sbin/asterisk")
+    return Programs(root, ("asterisk",), _PROGRAM)
 
 
 def _named(program: str) -> Installation:

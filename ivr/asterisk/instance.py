@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -262,17 +263,29 @@ def _held(pid: int) -> set[tuple[str, int]]:
 
 def port_owner(port: int, kind: str = "tcp") -> str | None:
     """Name the program that holds a port, for example ``sipp (pid 123)``; None when it is free."""
-    for connection in psutil.net_connections(kind="inet"):
-        local = connection.laddr
-        if not local or local.port != port or _kind(connection) != kind:
-            continue
-        if connection.status not in ("LISTEN", "NONE"):
-            continue
-        if connection.pid is None:
+    for holder in _holders(port, kind):
+        if holder is None:
             return "another user's program"
         try:
-            name = psutil.Process(connection.pid).name()
+            name = psutil.Process(holder).name()
         except psutil.Error:
             name = "a program"
-        return f"{name} (pid {connection.pid})"
+        return f"{name} (pid {holder})"
     return None
+
+
+def port_pid(port: int, kind: str = "tcp") -> int | None:
+    """Return the pid of the program that holds a port, None where there is none or it is another user's."""
+    return next(_holders(port, kind), None)
+
+
+def _holders(port: int, kind: str) -> Iterator[int | None]:
+    for connection in psutil.net_connections(kind="inet"):
+        local = connection.laddr
+        if (
+            local
+            and local.port == port
+            and _kind(connection) == kind
+            and connection.status in ("LISTEN", "NONE")
+        ):
+            yield connection.pid

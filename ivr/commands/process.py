@@ -58,6 +58,7 @@ def up(detach: bool) -> None:
     tell_what_was_left(settings)
     if kept:
         _tell_old_asterisk(settings)
+    _tell_dropped_media(settings)
 
 
 def tell_advice(advice: SettingFault) -> None:
@@ -106,13 +107,25 @@ def _tell_old_asterisk(settings: Settings) -> None:
         )
 
 
+def _tell_dropped_media(settings: Settings) -> None:
+    """Say so when the Asterisk that was started or kept drops voices."""
+    from ivr import media
+
+    if (told := media.noted(settings)) is not None and told.dropped:
+        _warn(*media.sentence(settings, told))
+
+
 def _foreground(settings: Settings) -> None:
     from ivr import supervisor
     from ivr.logs import start_logging
 
     start_logging(settings.logs, "supervisor")
     echo(f"12345: SIP {settings.bind}:{settings.sip_port}, state in {settings.home}, Ctrl-C ends", err=True)
-    supervisor.Supervisor(settings, lambda line: echo(line, err=True)).run()
+    supervisor.Supervisor(settings, lambda line: echo(line, err=True), warn=_warn).run()
+
+
+def _warn(english: str, chinese: str) -> None:
+    echo(chinese if language() == "zh" else english, err=True)
 
 
 def _wait_live(settings: Settings, process: subprocess.Popen[bytes]) -> None:
@@ -230,16 +243,24 @@ def status(as_json: bool) -> None:
 @told_if_unwritable()
 def setup() -> None:
     """Fetch or find Asterisk and make the secrets, without starting. 只做准备,不启动。"""
-    from ivr import deployment
+    from ivr import deployment, media
     from ivr.judging.door import admitted
     from ivr.keys import open_keys
+
+    def progress(line: str) -> None:
+        echo(line, err=True)
 
     admitted(tell_advice, starting=False)
     settings, book = settings_and_book()
     open_keys(settings.home, deployment.sip_users(book), [person.number for person in book.operators])
-    if not settings.external_asterisk:
-        found = deployment.find_asterisk(settings, lambda line: echo(line, err=True))
+    if settings.external_asterisk:
+        verdict = media.examine_city(settings, progress, media.SETUP_S)
+    else:
+        found = deployment.find_asterisk(settings, progress)
+        verdict = media.examine_ours(settings, found, progress, media.SETUP_S)
         say(f"Asterisk {found.version} is ready.", f"Asterisk {found.version} 已就绪。")
+    if verdict is not None:
+        say(*media.sentence(settings, media.Told(verdict)))
 
 
 @click.group()

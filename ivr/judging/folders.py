@@ -157,10 +157,10 @@ def config(settings: Settings) -> Iterator[SettingFault]:
 
 def asterisk_root(settings: Settings) -> Iterator[SettingFault]:
     """Judge the folder into which an Asterisk is unpacked, where one has to be."""
-    from ivr.asterisk.installation import needs_unpacking, strangers_in
+    from ivr.asterisk.installation import UNPACKED, needs_unpacking, strangers_in
 
     root = settings.asterisk_root
-    if settings.asterisk or not needs_unpacking(root):
+    if settings.asterisk not in ("", UNPACKED) or not needs_unpacking(root, settings.asterisk):
         return
     try:
         strangers = strangers_in(root)
@@ -218,6 +218,7 @@ def _real(path: Path) -> Path:
 
 
 _OURS = (
-    "asterisk", "asterisk-proof", "journal", "log", "run", "run-proof", "running", "spool", "utterances", "versions",
+    "asterisk", "asterisk-media", "asterisk-proof", "journal", "log", "run", "run-media", "run-proof", "running", "spool",
+    "utterances", "versions",
 )  # fmt: skip
 """Folders in the home that are ours alone."""

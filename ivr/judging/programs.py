@@ -24,9 +24,10 @@ def language(settings: Settings) -> Iterator[SettingFault]:
 
 def asterisk(settings: Settings) -> Iterator[SettingFault]:
     """Judge whether the program that was named is an Asterisk; one that is looked for is the start's business."""
-    if not settings.asterisk or settings.external_asterisk:
+    from ivr.asterisk.installation import UNPACKED, InstallationError, check_named
+
+    if settings.asterisk in ("", UNPACKED) or settings.external_asterisk:
         return
-    from ivr.asterisk.installation import InstallationError, check_named
 
     try:
         check_named(settings.asterisk)

@@ -16,6 +16,8 @@ from ivr.upkeep.lock import is_held, supervisor_of
 PATIENCE_S = 30.0
 """Seconds without any progress before a harder step."""
 _STEP_S = 0.5
+_THROWAWAY = ("asterisk-proof", "asterisk-media")
+"""Instances in which something was being proved when whoever started them was killed."""
 
 
 class NotEnded(HotlineError):
@@ -71,7 +73,8 @@ class _Running:
         """Return it, the engine first, which has most to save; what a supervisor started is remembered."""
         found = [engine.find(self._settings), self._instance.process() if self._instance else None]
         if self._settings.home.is_dir():
-            found += processes.left_of(processes.identity(self._settings.home), engine.ROLE, asterisk.ROLE)
+            owner = processes.identity(self._settings.home)
+            found += processes.left_of(owner, engine.ROLE, asterisk.ROLE, *_THROWAWAY)
         if supervisor is not None:
             self._started.update(processes.children(supervisor))
         found += [process for process in self._started if process.alive]
