@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 import shutil
+import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ SETUP_S = 60.0
 START_S = 8.0
 """The same at a start, which it must not hold up."""
 _LOOK_S = 3.0
+_LOOK_AGAIN_S = 30.0
+"""Seconds between looks for a city's Asterisk that is not seen: each goes through all ports."""
 _NOTE = "media.json"
 _STORE = "media.json"
 _PAGE = "docs/decisions/media-that-begin-anew.md"
@@ -203,12 +206,16 @@ class MediaWatch:
         self._settings = settings
         self._board = board
         self._city: processes.Process | None = None
+        self._not_before = 0.0
         self._told: Told | None = None
 
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
-            await self.look()
+            try:
+                await self.look()
+            except (OSError, psutil.Error) as error:  # what cannot be seen must not end the engine
+                log.warning("whether media that begin anew are heard is not known: %s", error)
             await asyncio.sleep(_LOOK_S)
 
     async def look(self) -> None:
@@ -225,8 +232,9 @@ class MediaWatch:
         self._board.judge(faults, {ASTERISK_PATCHED})
 
     def _look_at_city(self) -> None:
-        if self._city is not None and self._city.alive:
+        if (self._city is not None and self._city.alive) or time.monotonic() < self._not_before:
             return
+        self._not_before = time.monotonic() + _LOOK_AGAIN_S
         seen = _city_process(self._settings)
         self._city = seen[0] if seen else None
         if (
