@@ -133,8 +133,9 @@ def test_the_alarm_is_up_until_a_mended_asterisk_runs(tmp_path: Path) -> None:
             lambda: "could not be mended" in alarms(hotline).get("asterisk_patched", ""), why=hotline.logs
         )
 
-        old.complete()  # the next start can mend it; the Asterisk that runs is kept, with its callers
+        old.complete()  # now it can be mended; the Asterisk that runs is kept, with its callers
         before = hotline.pid("asterisk")
+        assert "(our copy, mended)" in hotline.run("setup").stdout
         os.kill(supervisor := int((hotline.home / "run/supervisor.pid").read_text()), signal.SIGKILL)
         wait_for(lambda: not psutil.pid_exists(supervisor))
         started = hotline.run("up", "--detach")
@@ -155,8 +156,7 @@ def test_a_city_s_own_asterisk_is_found_out_without_a_call_on_it(
     before = old.program.read_bytes()
     monkeypatch.setenv("IVR_ASTERISK", "unpacked")
     monkeypatch.setenv("IVR_ASTERISK_ROOT", str(old.root))
-    (tmp_path / "hotline").mkdir()
-    with attached_to_a_city(tmp_path / "hotline") as (hotline, _, city):
+    with attached_to_a_city(tmp_path) as (hotline, _, city):
         wait_for(lambda: "asterisk_patched" in alarms(hotline), why=hotline.logs)
         assert "install one without Debian's patch 2016_opus_plc" in alarms(hotline)["asterisk_patched"]
         assert "0 calls processed" in city.command("core show calls")
