@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from ivr.asterisk.cpu_use import CpuUse, cores
+from ivr.asterisk.instance import Instance
 from ivr.asterisk.manager import Link, LinkState
-from ivr.asterisk.ports_in_use import admitted, udp_ports_in_use
+from ivr.asterisk.ports_in_use import admitted, let_in, udp_ports_in_use
 from ivr.asterisk.refused_files import RefusedFiles
 from ivr.calls.alarms import Alarm, Alarms, Fault
 from ivr.calls.book import CallBook
@@ -25,6 +27,7 @@ from ivr.calls.capacity import OVERLOADED, overloaded
 from ivr.calls.events import Kind, refused_stream
 from ivr.calls.recorder import local_day
 from ivr.calls.refusals import CALLS_REFUSED, Refusal, Refusals
+from ivr.calls.strain import Strain
 from ivr.errors import HotlineError
 from ivr.hotline.book import HotlineBook
 from ivr.memory import Memory
@@ -36,6 +39,8 @@ log = logging.getLogger(__name__)
 READ_S = 1.0
 """Seconds between two looks at Asterisk's records; a look costs two ``stat``."""
 LOOK_S = 3.0
+STRAINED_FOR_S = 10
+"""Seconds that a limit of the machine holds without being told again: a dead engine leaves the ports' alone."""
 _KNOWN = 5_000
 """Newest refused calls of a day that are looked up after a start; far more than a kill can leave half done."""
 
@@ -79,6 +84,9 @@ class Admission:
         self._place = settings.home / "refused.json"
         self._files = RefusedFiles(logs, {})
         self._zone = ZoneInfo(book().timezone)
+        instance = Instance.laid_out(settings.asterisk_home, settings.run, settings.pids)
+        self._cpu = CpuUse(instance.process if not settings.external_asterisk else lambda: None)
+        self._strain = Strain(cores())
         self.refusals = Refusals(
             sources.calls.record, sources.identify, lambda at: local_day(at, self._zone), clock
         )
@@ -93,6 +101,7 @@ class Admission:
         while True:
             try:
                 await self.read()
+                await self.breathe()
                 if loop.time() - looked_at >= LOOK_S:
                     looked_at = loop.time()
                     await self.look()
@@ -145,6 +154,21 @@ class Admission:
         except OSError as error:  # a full disk: a restart reads more than it need
             log.error("how far refused calls were read cannot be kept: %s", error.strerror or error)
 
+    async def breathe(self) -> None:
+        """See whether the machine carries its callers, and tell the dialplan how many may come where it hardly does."""
+        used = self._cpu.look()
+        if used is None or self._link.state is not LinkState.LIVE or not self._strain.may_matter(used):
+            return
+        before = self._strain.limit
+        limit = self._strain.judge(used, await admitted(self._link))
+        if limit is not None:
+            await let_in(self._link, limit, int(self._clock()) + STRAINED_FOR_S)
+        elif before is not None:
+            await let_in(self._link, before, 0)
+        if (limit is None) != (before is None):
+            state = "the machine has room again" if limit is None else f"{limit} callers are let in"
+            log.warning("Asterisk keeps %.1f of %d cores busy: %s", used, self._strain.cores, state)
+
     async def look(self) -> None:
         """Raise and clear the alarms of this moment."""
         faults: list[Fault] = self.refusals.faults()
@@ -152,7 +176,7 @@ class Admission:
         if self._link.state is LinkState.LIVE:
             judged.add(OVERLOADED)
             limit = room(self._settings, self._book())
-            faults += overloaded(await admitted(self._link), limit)
+            faults += overloaded(await admitted(self._link), limit, self._strain.limit)
         self._sources.alarms.judge(faults, judged)
 
     # -- what is told ----------------------------------------------------------------------------
@@ -163,11 +187,13 @@ class Admission:
         if self._link.state is LinkState.LIVE:
             with contextlib.suppress(HotlineError):
                 callers = await admitted(self._link)
+        held, strained = room(self._settings, self._book()).callers, self._strain.limit
         elsewhere = self._settings.external_asterisk and self._settings.ami_host not in ("", "127.0.0.1")
         return {
             "capacity": {
                 "callers": callers,
-                "limit": room(self._settings, self._book()).callers,
+                "limit": min(held, held if strained is None else strained),
+                "limited_by": "ports" if strained is None or strained >= held else "machine",
                 "rtp_ports_used": None if elsewhere else udp_ports_in_use(first, last),
                 "rtp_ports": last - first + 1,
             },

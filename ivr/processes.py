@@ -250,6 +250,12 @@ def _stat(pid: int) -> list[str] | None:
         return None
 
 
+def cpu_seconds(pid: int) -> float | None:
+    """Return the seconds of processors that a process has used, None when there is no such process."""
+    fields = _stat(pid)
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") if fields else None
+
+
 def _split(pid: int, name: str) -> list[bytes]:
     """Return the words of ``cmdline`` or ``environ``; none when it has ended or is another user's."""
     try:

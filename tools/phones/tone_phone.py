@@ -96,9 +96,10 @@ class TonePhone:
         ring_s: seconds it rings before it answers.
         keys: pressed this many seconds after the answer: (seconds, digits).
         name: for messages of failed tests.
+        deaf: hears nothing and says nothing: in a crowd nobody is woken for each packet of music.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a telephone has many sides
         self,
         port: int,
         hertz: float,
@@ -108,6 +109,7 @@ class TonePhone:
         ring_s: float = 0.0,
         keys: tuple[float, str] | None = None,
         name: str = "",
+        deaf: bool = False,
     ) -> None:
         self.port, self.hertz, self.server = port, hertz, server
         self.behaviour, self.ring_s, self.auto_keys = behaviour, ring_s, keys
@@ -130,9 +132,8 @@ class TonePhone:
         self._dialog: _Dialog | None = None
         self._lock = threading.RLock()
         self._closed = False
-        self._threads = [
-            threading.Thread(target=work, daemon=True) for work in (self._serve, self._listen, self._sing)
-        ]
+        tasks = (self._serve,) if deaf else (self._serve, self._listen, self._sing)
+        self._threads = [threading.Thread(target=work, daemon=True) for work in tasks]
         for thread in self._threads:
             thread.start()
 
