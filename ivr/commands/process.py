@@ -56,6 +56,7 @@ def up(detach: bool) -> None:
     _wait_live(settings, process)
     say("all parts are live; calls are answered.", "全部就绪,可以接听来电。")
     tell_what_was_left(settings)
+    _warn_of_narrow_room(settings)
     if kept:
         _tell_old_asterisk(settings)
 
@@ -91,6 +92,13 @@ def tell_what_was_left(settings: Settings) -> None:
     echo(f"{settings.config} {chinese if language() == 'zh' else english}", err=True)
 
 
+def _warn_of_narrow_room(settings: Settings) -> None:
+    from ivr import deployment
+    from ivr.commands.room import warn_if_seats_ring_in_vain
+
+    warn_if_seats_ring_in_vain(settings, deployment.running_book(settings))
+
+
 def _tell_old_asterisk(settings: Settings) -> None:
     """Say so when Asterisk went on with what other settings or another version gave it: it lacks what is new."""
     from ivr import deployment
@@ -112,7 +120,9 @@ def _foreground(settings: Settings) -> None:
 
     start_logging(settings.logs, "supervisor")
     echo(f"12345: SIP {settings.bind}:{settings.sip_port}, state in {settings.home}, Ctrl-C ends", err=True)
-    supervisor.Supervisor(settings, lambda line: echo(line, err=True)).run()
+    supervisor.Supervisor(
+        settings, lambda line: echo(line, err=True), chosen=lambda: _warn_of_narrow_room(settings)
+    ).run()
 
 
 def _wait_live(settings: Settings, process: subprocess.Popen[bytes]) -> None:

@@ -7,12 +7,14 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from ivr import processes
-from tests.asterisk.hotline import PROJECT, Hotline, rtp_range, running, wait_for
+from tests.asterisk.hotline import IVR, PROJECT, Hotline, rtp_range, running, wait_for
+from tools.phones.patience import PATIENCE_S
 
 pytestmark = pytest.mark.asterisk
 
@@ -59,6 +61,39 @@ def test_whoever_starts_anew_is_told_that_asterisk_goes_on_with_other_settings(t
         hotline.environment["IVR_RTP_PORTS"] = rtp_range(600)
         assert "other settings" in up_after_a_kill()
         assert hotline.pid("asterisk") == asterisk, "people talk on it"
+
+
+def test_whoever_starts_or_applies_with_too_few_ports_for_the_seats_is_warned_and_it_runs(
+    tmp_path: Path,
+) -> None:
+    warning = "warning: IVR_RTP_PORTS"
+    hotline = Hotline(tmp_path, quick=True, IVR_RTP_PORTS=rtp_range(39))
+    try:
+        done = hotline.run("up", "--detach")
+        assert done.returncode == 0, done.stderr
+        assert warning in done.stderr
+        assert "fewer than the 24 seats" in done.stderr
+        seats = tmp_path / "queues/queues.yaml"
+        seats.write_text(
+            seats.read_text(encoding="utf-8") + "  - {id: q_new, name: 新队列, strategy: random}\n"
+        )
+        for words in (["apply"], ["apply", "--undo"], ["apply", "--json"]):
+            done = hotline.run(*words)
+            assert done.returncode == 0, done.stderr
+            assert warning in done.stderr, words
+        assert json.loads(done.stdout)["changed"], "what a program reads is as before"
+        hotline.run("down")
+        started = subprocess.Popen(
+            [str(IVR), "up"], env=hotline.environment, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+        )
+        try:
+            assert started.stderr is not None
+            assert any(warning in line for line in started.stderr), "in the foreground too"
+        finally:
+            started.terminate()
+            started.wait(PATIENCE_S)
+    finally:
+        hotline.down()
 
 
 @pytest.mark.parametrize(
