@@ -190,13 +190,19 @@ def down() -> None:
 def _tell_capacity(told: dict[str, Any]) -> None:
     if (held := told["capacity"]) is None:
         return
-    callers = "?" if held["callers"] is None else held["callers"]
+    callers, limit = held["callers"], held["limit"]
     used = "?" if held["rtp_ports_used"] is None else held["rtp_ports_used"]
     refused_today = sum(told["refused"].values())
+    counted = "?" if callers is None else callers
+    let_in, let_in_zh = f"{counted} of {limit}", f"{counted}/{limit}"
+    if callers is not None and callers > limit:  # a change has lowered the limit while they were in
+        let_in = (
+            f"{callers}, {callers - limit} above the limit of {limit} (who is in stays, nobody new is let in)"
+        )
+        let_in_zh = f"{callers}，超出上限 {limit} 共 {callers - limit} 通（已接入的不受影响，暂不接入新来电）"
     say(
-        f"callers: {callers} of {held['limit']}; RTP ports: {used} of {held['rtp_ports']}; "
-        f"refused today: {refused_today}",
-        f"来电：{callers}/{held['limit']}；RTP 端口：{used}/{held['rtp_ports']}；今日拒接：{refused_today}",
+        f"callers: {let_in}; RTP ports: {used} of {held['rtp_ports']}; refused today: {refused_today}",
+        f"来电：{let_in_zh}；RTP 端口：{used}/{held['rtp_ports']}；今日拒接：{refused_today}",
     )
 
 
