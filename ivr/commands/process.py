@@ -152,12 +152,10 @@ def _wait_live(settings: Settings, process: subprocess.Popen[bytes]) -> None:
             break
         time.sleep(0.05)
     parts = parts or parts_of(settings)
-    waiting = "; ".join(
-        f"{name}: {part['reason'] or part['state']}"
-        for name, part in parts.items()
-        if part["state"] != "live"
-    )
-    raise refused(f"started, but not all parts are live: {waiting}", f"已启动,但有部分未就绪:{waiting}")
+    away = {name: part for name, part in parts.items() if part["state"] != "live"}
+    waiting = "; ".join(f"{name}: {part['reason'] or part['state']}" for name, part in away.items())
+    waiting_zh = "；".join(f"{name}：{part['reason_zh'] or part['state']}" for name, part in away.items())
+    raise refused(f"started, but not all parts are live: {waiting}", f"已启动，但有部分未就绪：{waiting_zh}")
 
 
 def supervisor_of_another(settings: Settings) -> bool:
@@ -231,9 +229,10 @@ def status(as_json: bool) -> None:
     if as_json:
         print_json({"parts": parts, "alarms": alarms, **told})
     else:
+        reason = "reason_zh" if language() == "zh" else "reason"
         print_table(
             ("part", "state", "pid", "reason"),
-            [(n, p["state"], p["pid"], p["reason"]) for n, p in parts.items()],
+            [(n, p["state"], p["pid"], p[reason]) for n, p in parts.items()],
         )
         _tell_capacity(told)
         _tell_alarms(alarms)
