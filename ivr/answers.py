@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from ivr import __version__
 from ivr.applying.states import ApplyRefused
 from ivr.applying.taking import place_fingerprint
 from ivr.asterisk import members
@@ -78,7 +79,7 @@ class Answers:
         memory, speech = engine.memory, engine.transcriber.status
         trouble = memory.trouble, memory.trouble_zh
         return {
-            "engine": _part(LIVE, _NOTHING, os.getpid()),
+            "engine": _part(LIVE, _NOTHING, os.getpid(), version=__version__),
             "ami": _part(ami, why, None, lag_s=link.lag_s, asterisk=engine.asterisk_version),
             "fastagi": _part(LIVE, _NOTHING, os.getpid(), port=engine.fastagi.port),
             "database": _part(DOWN if trouble[0] else LIVE, trouble, None),

@@ -6,6 +6,7 @@ import contextlib
 import time
 from typing import Any
 
+from ivr import __version__
 from ivr.asterisk.instance import Instance
 from ivr.control import EngineAway, EngineSilent, Refused, ask
 from ivr.questions import Outcome, Question, to_asterisk
@@ -25,6 +26,10 @@ _SILENT = "it does not answer since {silent_s:.0f} s; {then}", "已 {silent_s:.0
 _NOBODY = "nobody looks after it: `ivr up`", "没有看护进程：请运行 ivr up"
 Words = tuple[str, str]
 """A reason in English and in Chinese."""
+OLDER: Words = (
+    "an older version of the program runs; at an hour with few calls `ivr down`, then `ivr up`, takes up this one",
+    "正在运行的是旧版本程序；请在来电少时先 ivr down，再 ivr up，改用本版本",
+)
 
 
 def parts_of(settings: Settings) -> dict[str, dict[str, Any]]:
@@ -34,6 +39,8 @@ def parts_of(settings: Settings) -> dict[str, dict[str, Any]]:
     question.look()
     try:
         parts: dict[str, dict[str, Any]] = ask(settings.run, "status", timeout_s=ANSWER_S)
+        if parts["engine"].get("version") != __version__:
+            parts["engine"] |= _reason(_other_version(parts["engine"].get("version")))
     except EngineAway as error:
         why, pid = _why_away(settings, error)
         parts = {name: _part("down", why) for name in PARTS}
@@ -44,7 +51,22 @@ def parts_of(settings: Settings) -> dict[str, dict[str, Any]]:
 
 
 def _part(state: str, why: Words = ("", ""), pid: int | None = None) -> dict[str, Any]:
-    return {"state": state, "reason": why[0], "reason_zh": why[1], "pid": pid}
+    return {"state": state, **_reason(why), "pid": pid}
+
+
+def _reason(why: Words) -> dict[str, Any]:
+    return {"reason": why[0], "reason_zh": why[1]}
+
+
+def _other_version(runs: str | None) -> Words:
+    """Return what to say of an engine of another version; one that does not know its own is older."""
+    if runs is None:
+        return OLDER
+    return (
+        f"version {runs} of the program runs, {__version__} is installed; at an hour with few calls `ivr down`, "
+        "then `ivr up`, takes it up",
+        f"正在运行的是 {runs} 版，已安装 {__version__} 版；请在来电少时先 ivr down，再 ivr up，改用已安装的版本",
+    )
 
 
 def _why_away(settings: Settings, error: EngineAway) -> tuple[Words, int | None]:
@@ -112,6 +134,8 @@ def _asterisk_part(
         outcome = question.look()
     if outcome is Outcome.WAITING:
         return _part("down", _why_silent(settings, pid), pid)
+    if not instance.ready and instance.ready_by_older:
+        return _part("live", OLDER, pid)
     if not instance.ready:
         return _part("syncing", ("it is starting", "正在启动"), pid)
     if outcome is Outcome.NOBODY and ami["state"] != "live":
@@ -135,6 +159,14 @@ def _why_silent(settings: Settings, pid: int) -> Words:
 def laid_out(settings: Settings) -> Instance:
     """Return this home's Asterisk without looking for the program: enough to find and end it."""
     return Instance.laid_out(settings.asterisk_home, settings.run, settings.pids)
+
+
+def other_version(parts: dict[str, dict[str, Any]]) -> Words | None:
+    """Return what to say where another version of the program runs; None where it is this one."""
+    engine, asterisk = parts["engine"], parts["asterisk"]
+    if engine["state"] == "live" and engine["reason"]:  # nothing else is ever said of a live one
+        return engine["reason"], engine["reason_zh"]
+    return OLDER if asterisk["reason"] == OLDER[0] else None
 
 
 def all_live(parts: dict[str, dict[str, Any]]) -> bool:

@@ -24,7 +24,15 @@ from ivr.commands.common import (
     settings_and_book,
     told_if_unwritable,
 )
-from ivr.commands.parts import UNKNOWN_CAPACITY, alarms_of, all_live, capacity_of, laid_out, parts_of
+from ivr.commands.parts import (
+    UNKNOWN_CAPACITY,
+    alarms_of,
+    all_live,
+    capacity_of,
+    laid_out,
+    other_version,
+    parts_of,
+)
 from ivr.errors import HotlineError
 from ivr.settings import Settings, SettingsError, load_to_look
 from ivr.settings_faults import SettingFault
@@ -44,6 +52,7 @@ def up(detach: bool) -> None:
 
     if _runs_already():
         say("already running; nothing was changed.", "已在运行,未作更改。")
+        _tell_other_version(load_to_look())
         return
     settings = admitted(tell_advice)
     if not detach:
@@ -73,6 +82,11 @@ def _runs_already() -> bool:
         return supervisor_of_another(load_to_look())
     except SettingsError:  # there is no such folder
         return False
+
+
+def _tell_other_version(settings: Settings) -> None:
+    if (why := other_version(parts_of(settings))) is not None:
+        say(f"{why[0]}.", f"{why[1]}。")
 
 
 def tell_what_was_left(settings: Settings) -> None:

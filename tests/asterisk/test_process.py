@@ -63,6 +63,19 @@ def test_whoever_starts_anew_is_told_that_asterisk_goes_on_with_other_settings(t
         assert hotline.pid("asterisk") == asterisk, "people talk on it"
 
 
+def test_an_older_version_that_runs_is_no_asterisk_that_starts_for_ever(tmp_path: Path) -> None:
+    with running(tmp_path, quick=True) as hotline:
+        pid = hotline.pid("asterisk")
+        (hotline.home / "run/asterisk.ready").write_text(f"{pid}\n")  # as a version before noted it
+        done = hotline.run("status")
+        assert done.returncode == 0, done.stdout
+        assert "an older version of the program runs" in done.stdout
+        assert "an older version of the program runs" in hotline.run("up", "--detach").stdout
+        (hotline.home / "run/asterisk.ready").write_text(f"{pid + 1}\n")
+        assert hotline.parts()["asterisk"]["state"] == "syncing", "that was another process"
+        assert hotline.run("down").stdout.strip() == "stopped."
+
+
 def test_whoever_starts_or_applies_with_too_few_ports_for_the_seats_is_warned_and_it_runs(
     tmp_path: Path,
 ) -> None:

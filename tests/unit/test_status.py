@@ -13,10 +13,11 @@ from typing import cast
 import pytest
 from click.testing import CliRunner
 
+from ivr import __version__
 from ivr.answers import Answers
 from ivr.asterisk.manager import LinkState
 from ivr.cli import main
-from ivr.commands.parts import parts_of
+from ivr.commands.parts import PARTS, other_version, parts_of
 from ivr.engine import Engine
 from ivr.settings import load
 from ivr.speech.transcriber import Transcriber
@@ -74,6 +75,26 @@ async def test_why_a_part_of_a_running_engine_is_away_is_told_in_chinese_too(sta
         assert _CHINESE.search(parts[name]["reason_zh"]), name
     for name in ("engine", "fastagi"):
         assert parts[name]["reason"] == parts[name]["reason_zh"] == ""
+
+
+@pytest.mark.parametrize(
+    ("version", "words"), [(None, "an older version"), ("9.9.9", "version 9.9.9"), (__version__, "")]
+)
+def test_who_looks_at_an_engine_of_another_version_is_told_what_to_do(
+    version: str | None, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {name: {"state": "live", "reason": "", "pid": 1} for name in PARTS}
+    told["engine"] |= {"version": version} if version else {}
+    monkeypatch.setattr("ivr.commands.parts.ask", lambda *_, **__: told)
+    parts = parts_of(load(home=tmp_path))
+    why = other_version(parts)
+    assert (why is None) is (not words)
+    assert parts["engine"]["state"] == "live"
+    if why is not None:
+        assert words in why[0]
+        assert all("ivr down" in sentence and "ivr up" in sentence for sentence in why)
+        assert parts["engine"]["reason_zh"] == why[1]
+        assert _CHINESE.search(why[1])
 
 
 def test_a_state_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
