@@ -8,12 +8,14 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from ivr import processes
 from tests.asterisk.hotline import IVR, PROJECT, Hotline, rtp_range, running, wait_for
+from tests.watcher import left_in
 from tools.phones.patience import PATIENCE_S
 
 pytestmark = pytest.mark.asterisk
@@ -63,6 +65,40 @@ def test_whoever_starts_anew_is_told_that_asterisk_goes_on_with_other_settings(t
         assert hotline.pid("asterisk") == asterisk, "people talk on it"
 
 
+_RUN_THAT_IS_KILLED = """
+import sys, time
+from pathlib import Path
+from tests.asterisk.hotline import Hotline
+hotline = Hotline(Path(sys.argv[1]), quick=True)
+hotline.up()
+print("runs", flush=True)
+time.sleep(3600)
+"""
+
+
+def test_a_test_run_that_is_killed_leaves_no_hotline_running(tmp_path: Path) -> None:
+    run = subprocess.Popen(
+        [sys.executable, "-c", _RUN_THAT_IS_KILLED, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        cwd=PROJECT,
+        text=True,
+    )
+    home = str(tmp_path / "home")
+    try:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "runs\n"
+        started = [" ".join(process.cmdline()) for process in left_in(home)]
+        assert any("asterisk.conf" in words for words in started), started
+    finally:
+        run.kill()
+        run.wait()
+    try:
+        wait_for(lambda: not left_in(home), why=lambda: str(left_in(home)))
+    finally:
+        for process in left_in(home):
+            process.kill()
+
+
 def test_an_older_version_that_runs_is_no_asterisk_that_starts_for_ever(tmp_path: Path) -> None:
     with running(tmp_path, quick=True) as hotline:
         pid = hotline.pid("asterisk")
@@ -96,6 +132,7 @@ def test_whoever_starts_or_applies_with_too_few_ports_for_the_seats_is_warned_an
             assert warning in done.stderr, words
         assert json.loads(done.stdout)["changed"], "what a program reads is as before"
         hotline.run("down")
+        hotline.watch()
         started = subprocess.Popen(
             [str(IVR), "up"], env=hotline.environment, stderr=subprocess.PIPE, text=True, cwd=tmp_path
         )
