@@ -38,6 +38,8 @@ from ivr.settings import Settings, SettingsError, load_to_look
 from ivr.settings_faults import SettingFault
 
 _START_LIMIT_S = 120.0
+_NOT_ASKED_YET = ("", "starting")
+"""What the database's part says until it was tried."""
 _OF_A_KIND = 3
 """Alarms of one kind that ``ivr status`` prints; ``ivr alarms`` lists all."""
 
@@ -142,7 +144,7 @@ def _foreground(settings: Settings) -> None:
 def _wait_live(settings: Settings, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + _START_LIMIT_S
     parts: dict[str, dict[str, Any]] = {}
-    started_here = True
+    started_here, told = True, False
     while time.monotonic() < deadline:
         if process.poll() is not None and supervisor_of_another(settings):
             started_here = False  # somebody else was faster: wait for theirs
@@ -157,6 +159,8 @@ def _wait_live(settings: Settings, process: subprocess.Popen[bytes]) -> None:
             continue
         if all_live(parts):
             return
+        if not told:
+            told = _tell_of_database(parts["database"])
         others = {name: part for name, part in parts.items() if name != "speech"}
         if (
             all_live(others)
@@ -170,6 +174,20 @@ def _wait_live(settings: Settings, process: subprocess.Popen[bytes]) -> None:
     waiting = "; ".join(f"{name}: {part['reason'] or part['state']}" for name, part in away.items())
     waiting_zh = "；".join(f"{name}：{part['reason_zh'] or part['state']}" for name, part in away.items())
     raise refused(f"started, but not all parts are live: {waiting}", f"已启动，但有部分未就绪：{waiting_zh}")
+
+
+def _tell_of_database(part: dict[str, Any]) -> bool:
+    """Say why the database does not take what is journalled, as soon as that is known; tell whether it was said."""
+    if part["state"] != "down" or part["reason"] in _NOT_ASKED_YET:
+        return False
+    english = f"the database: {part['reason']}"
+    chinese = f"数据库：{part['reason_zh']}"
+    wait, wait_zh = (
+        "still waiting (Ctrl-C ends the waiting, not the hotline)",
+        "仍在等待（Ctrl-C 只结束等待，不停止热线）",
+    )
+    echo(f"{chinese} {wait_zh}。" if language() == "zh" else f"{english} {wait}.", err=True)
+    return True
 
 
 def supervisor_of_another(settings: Settings) -> bool:

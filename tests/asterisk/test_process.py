@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +65,33 @@ def test_whoever_starts_anew_is_told_that_asterisk_goes_on_with_other_settings(t
         hotline.environment["IVR_RTP_PORTS"] = rtp_range(600)
         assert "other settings" in up_after_a_kill()
         assert hotline.pid("asterisk") == asterisk, "people talk on it"
+
+
+def test_a_start_that_waits_for_the_database_says_so_while_it_waits(tmp_path: Path) -> None:
+    hotline = Hotline(tmp_path, quick=True)
+    try:
+        hotline.up()
+        hotline.run("down")
+        with contextlib.closing(
+            sqlite3.connect(hotline.home / "hotline.sqlite3", isolation_level=None)
+        ) as other:
+            other.execute("PRAGMA locking_mode=EXCLUSIVE")
+            other.execute("BEGIN EXCLUSIVE")
+            hotline.watch()
+            started = subprocess.Popen(
+                [str(IVR), "up", "--detach"],
+                env=hotline.environment,
+                stderr=subprocess.PIPE,
+                text=True,
+                cwd=tmp_path,
+            )
+            assert started.stderr is not None
+            line = started.stderr.readline()
+        assert line.startswith("the database: it does not answer: database is locked"), line
+        assert "still waiting" in line
+        assert started.wait(180) == 0, "it was told before the wait was over"
+    finally:
+        hotline.down()
 
 
 _RUN_THAT_IS_KILLED = """
