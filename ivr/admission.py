@@ -24,7 +24,7 @@ from ivr.asterisk.refused_files import RefusedFiles
 from ivr.calls.alarms import Alarm, Alarms, Fault
 from ivr.calls.book import CallBook
 from ivr.calls.capacity import OVERLOADED, overloaded
-from ivr.calls.events import Kind, refused_stream
+from ivr.calls.events import Event, Kind, refused_stream
 from ivr.calls.recorder import local_day
 from ivr.calls.refusals import CALLS_REFUSED, Refusal, Refusals
 from ivr.calls.strain import Strain
@@ -87,14 +87,15 @@ class Admission:
         instance = Instance.laid_out(settings.asterisk_home, settings.run, settings.pids)
         self._cpu = CpuUse(instance.process if not settings.external_asterisk else lambda: None)
         self._strain = Strain(cores())
-        self.refusals = Refusals(
-            sources.calls.record, sources.identify, lambda at: local_day(at, self._zone), clock
-        )
+        self.refusals = self._refusals(lambda _: None)
+
+    def _refusals(self, record: Callable[[Event], object]) -> Refusals:
+        return Refusals(record, self._sources.identify, lambda at: local_day(at, self._zone), self._clock)
 
     # -- what goes on ----------------------------------------------------------------------------
     async def run(self) -> None:
         """Take in what is refused, and look how full it is; until cancelled."""
-        await self._sources.memory.restored.wait()
+        await self._count_until_restored()
         await self._restore()
         loop = asyncio.get_running_loop()
         looked_at = 0.0
@@ -111,18 +112,41 @@ class Admission:
                 log.exception("the watch over refused calls failed; the next round tries again")
             await asyncio.sleep(READ_S)
 
+    async def _count_until_restored(self) -> None:
+        """Count what is refused while the database is away; which calls the journal has is not known before.
+
+        Nothing is journalled and nothing kept: all of it is read once more.
+        """
+        restored = self._sources.memory.restored
+        self._begin(self.refusals, self._kept(), [])
+        while not restored.is_set():
+            try:
+                await self._take_in()
+            except Exception:
+                log.exception("counting refused calls failed; the next round tries again")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(restored.wait(), READ_S)
+
     async def _restore(self) -> None:
-        kept: dict[str, Any] = {}
-        with contextlib.suppress(OSError, ValueError):
-            kept = json.loads(self._place.read_text())
+        kept = self._kept()
         today = local_day(self._clock(), self._zone)
         known: list[str] = []
         for day in (today, today - timedelta(days=1)):
             rows = await self._newest(refused_stream(day))
             known += [str(row["data"].get("call_id", "")) for row in rows]
+        self.refusals = self._refusals(self._sources.calls.record)
+        self._begin(self.refusals, kept, known)
+
+    def _kept(self) -> dict[str, Any]:
+        with contextlib.suppress(OSError, ValueError):
+            kept = json.loads(self._place.read_text())
+            return kept if isinstance(kept, dict) else {}
+        return {}
+
+    def _begin(self, refusals: Refusals, kept: dict[str, Any], known: list[str]) -> None:
         try:
             self._files = RefusedFiles(self._logs, kept.get("places", {}))
-            self.refusals.restore(kept.get("refusals", {}), known)
+            refusals.restore(kept.get("refusals", {}), known)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             log.error("%s cannot be used (%s): refused calls are counted anew", self._place, error)
 
@@ -136,12 +160,15 @@ class Admission:
     async def read(self) -> None:
         """Take in what Asterisk wrote down since the last time; a kill between the two steps counts nothing twice."""
         before = self._state()
+        await self._take_in()
+        if (state := self._state()) != before:
+            self._keep(state)
+
+    async def _take_in(self) -> None:
         for rows in self._files.read():
             self.refusals.take([Refusal(*row) for row in rows])
             await asyncio.sleep(0)  # calls come first
         self.refusals.settle()
-        if (state := self._state()) != before:
-            self._keep(state)
 
     def _state(self) -> str:
         return json.dumps({"places": self._files.places, "refusals": self.refusals.state()})

@@ -92,6 +92,12 @@ def name(pid: int) -> str:
 
 
 # -- the mark ----------------------------------------------------------------------------------
+def state(pid: int) -> str:
+    """Return the letter of a process's state as proc(5) has it, for example ``T``; empty where there is none."""
+    fields = _stat(pid)
+    return fields[0] if fields else ""
+
+
 def identity(home: Path) -> str:
     """Return what makes a home this one and no copy of it: device and inode.
 

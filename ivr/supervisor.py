@@ -49,6 +49,7 @@ class Supervisor:
     Args:
         settings: where things are.
         progress: told of steps that take time.
+        chosen: called once it stands which configuration runs.
         limits: how long the engine may be silent.
         hung_s: seconds of silence after which Asterisk is ended.
     """
@@ -58,11 +59,13 @@ class Supervisor:
         settings: Settings,
         progress: Callable[[str], None],
         *,
+        chosen: Callable[[], None] = lambda: None,
         limits: Limits | None = None,
         hung_s: float = HUNG_S,
     ) -> None:
         self._settings = settings
         self._progress = progress
+        self._chosen = chosen
         self._hung_s = hung_s
         self._stopping = False
         self._not_before = 0.0
@@ -140,6 +143,7 @@ class Supervisor:
         ports = [("IVR_AGI_PORT", "tcp", settings.agi_port)]
         if settings.external_asterisk:
             book = take_up(settings, None, self._progress)
+            self._chosen()
             deployment.render_pieces(settings, book, keys_for(settings, book))
             check_free(ports)
             return
@@ -152,6 +156,7 @@ class Supervisor:
         if found is not None:
             bring_in(settings)
         book = deployment.running_book(settings) if found else take_up(settings, instance, self._progress)
+        self._chosen()
         self._asterisk = asterisk = AsteriskProcess(
             instance,
             ({settings.sip_port}, {settings.ami_port, *([settings.sip_port] if settings.sip_tcp else [])}),

@@ -117,6 +117,9 @@ def overloaded(callers: int, held: Capacity, strained: int | None = None) -> lis
         return []
     english = f"{callers} callers of the {held.callers} that are admitted: more people are needed, or more RTP ports."
     chinese = f"当前来电 {callers} 通，最多接入 {held.callers} 通：请增加话务员，或扩大 RTP 端口范围。"
+    if callers > held.callers:  # a change has lowered the limit while they were in
+        english = f"{callers} callers, above the limit of {held.callers}: more people are needed, or more RTP ports."
+        chinese = f"当前来电 {callers} 通，超出上限 {held.callers}：请增加话务员，或扩大 RTP 端口范围。"
     return [Fault(OVERLOADED, "", english, chinese, gone_s=_OVER_S)]
 
 

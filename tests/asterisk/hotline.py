@@ -28,6 +28,7 @@ from ivr.settings import load as load_settings
 from ivr.store.store import Store
 from ivr.tickets.numbers import take
 from ivr.views import Views
+from tests.watcher import watch
 from tools.phones import Phones, free_udp_port
 from tools.phones.patience import PATIENCE_S
 
@@ -104,10 +105,13 @@ class Hotline:
             **extra,
         }
         self.phones = Phones(self.sip_port, folder / "phones")
+        self._watcher: subprocess.Popen[bytes] | None = None
 
     # -- the command ---------------------------------------------------------------------------
     def run(self, *words: str, timeout_s: float = 180.0) -> subprocess.CompletedProcess[str]:
         """Run ``ivr`` with these words."""
+        if words[:1] == ("up",):
+            self.watch()
         return subprocess.run(
             [str(IVR), *words],
             env=self.environment,
@@ -117,6 +121,11 @@ class Hotline:
             cwd=self.folder,
             check=False,
         )
+
+    def watch(self) -> None:
+        """Have everything ended that runs here should the test's process be killed."""
+        if self._watcher is None:
+            self._watcher = watch(self.folder)
 
     def ask(self, *words: str) -> Any:
         """Run ``ivr … --json`` and return the document."""
@@ -136,6 +145,10 @@ class Hotline:
         for process in self.processes():
             with contextlib.suppress(psutil.Error):
                 process.kill()
+        if self._watcher is not None:
+            self._watcher.kill()
+            self._watcher.wait()
+            self._watcher = None
 
     def processes(self) -> list[psutil.Process]:
         """Return every process that still belongs to this instance."""
