@@ -25,6 +25,7 @@ import psutil
 from ivr import control, deployment
 from ivr.asterisk.lint import free_port
 from ivr.settings import load as load_settings
+from ivr.store.causes import StoreAway
 from ivr.store.store import Store
 from ivr.tickets.numbers import take
 from ivr.views import Views
@@ -218,7 +219,13 @@ class Hotline:
             finally:
                 await store.close()
 
-        return asyncio.run(run())
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return asyncio.run(run())
+            except StoreAway:  # a busy machine makes a database slow
+                if time.monotonic() > deadline:
+                    raise
 
     def tickets(self) -> list[dict[str, Any]]:
         """Return all tickets, as ``ivr tickets list --json`` does."""
