@@ -35,8 +35,7 @@ _OWN = """\
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]n[cseq]
 From: {local}
 To:[$remote]
-Call-ID: [call_id]
-CSeq: [cseq]"""
+Call-ID: [call_id]"""
 _CALLED = "<sip:phone@[local_ip]:[local_port]>;tag=[pid]s[call_number]"
 _CALLER = '"{name}" <sip:{number}@[local_ip]:[local_port]>;tag=[pid]c[call_number]'
 _count = itertools.count(1)
@@ -57,6 +56,9 @@ def calling_scenario(text: str) -> str:
         '<log message="up [call_id]"/></action></recv>'
     )
     text = text.replace('<recv response="200" rtd="true" rrs="true"/>', heard).replace('<label id="1"/>', "")
+    # a button pushed while SIPp is anywhere between the ACK and where it waits would end the call
+    text = text.replace("<send><![CDATA[\nACK", '<send next="1"><![CDATA[\nACK')
+    text = text.replace('<pause milliseconds="{before_ms}"/>', "")
     return text.replace("{ending}", _handled(_CALLER).replace("{sdp}", SDP))
 
 
