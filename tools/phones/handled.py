@@ -85,6 +85,11 @@ class Handled:
         """Return what followed each ``invited``, ``up``, ``ended``, ``given up`` or ``refused`` in SIPp's log."""
         return [line[len(what) + 1 :] for line in self.log() if line.startswith(f"{what} ")]
 
+    def in_call(self) -> str:
+        """Return SIP's Call-ID of the call that is up, empty when none is: its phone may hear later than others."""
+        up, ended = self.happened("up")[-1:], self.happened("ended")
+        return next((call_id for call_id in up if call_id not in ended), "")
+
     def log(self) -> list[str]:
         """Return what happened so far, a line each, with SIP's Call-ID."""
         log = self.running.folder / "happened.log"
