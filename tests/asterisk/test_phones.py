@@ -175,6 +175,28 @@ def test_a_phone_whose_answer_was_heard_twice_stays_in_its_call(
     _hangs_up(server, called)
 
 
+@pytest.mark.parametrize("talk_ms", [0, 300])
+def test_a_seat_whose_answer_was_heard_twice_stays_in_its_call(
+    tmp_path: Path, server: BusyServer, talk_ms: int
+) -> None:
+    with Phones(server.port, tmp_path) as phones:
+        port = free_udp_port()
+        server.phone = phones.seat(port, talk_ms=talk_ms, calls=1)
+        server.call(port)
+        server.ask("ACK", 1)
+        if talk_ms:
+            bye = server.hear("BYE")
+            server.ask("ACK", 1)
+            server.ok(bye)
+        else:
+            server.ask("UPDATE", 2)
+            server.hear("SIP/2.0 200", "2 UPDATE")
+            server.ask("ACK", 1)
+            server.ask("BYE", 3)
+            server.hear("SIP/2.0 200", "3 BYE")
+        assert server.phone.wait() == 0, server.phone.errors()
+
+
 @pytest.mark.parametrize("instead", ["UPDATE", "a button", "BYE"])
 def test_a_phone_whose_call_is_changed_stays_in_it_when_something_comes_before_the_ack(
     server: BusyServer, called: Handled, instead: str
