@@ -26,11 +26,11 @@ SCENARIOS = Path(__file__).parent / "scenarios"
 PROGRAMS = Path("~/.cache/ivr12345/sip-tester").expanduser()
 AT_LEISURE = (
     *("-watchdog_minor_threshold", "86400000", "-watchdog_major_threshold", "86400000"),
-    *("-max_invite_retrans", "6", "-max_non_invite_retrans", "17"),
+    *("-max_invite_retrans", "7", "-max_non_invite_retrans", "17"),
 )
-"""Milliseconds SIPp may be kept from running (a day), and how often it asks again (for 64 s, see ``PATIENCE_S``).
-
-As shipped it ends itself on a busy machine, and takes a call for lost after half that time.
+"""Milliseconds SIPp may be kept from running (a day), and how often it asks again: it calls for two minutes and
+hangs up for one, while a busy Asterisk passes new calls over.  As shipped it ends itself, or takes a call for lost
+after half a minute.
 """
 _numbers = itertools.count(1)
 _kept: set[int] = set()
