@@ -24,7 +24,9 @@ import psutil
 
 from ivr import control, deployment
 from ivr.asterisk.lint import free_port
+from ivr.errors import HotlineError
 from ivr.settings import load as load_settings
+from ivr.store.causes import StoreAway
 from ivr.store.store import Store
 from ivr.tickets.numbers import take
 from ivr.views import Views
@@ -55,14 +57,24 @@ def rtp_range(width: int = 800) -> str:
 def wait_for(
     what: Callable[[], T | None], limit_s: float = PATIENCE_S, why: str | Callable[[], str] = ""
 ) -> T:
-    """Wait until ``what`` returns something true; ``why`` is asked only if it does not."""
+    """Wait until ``what`` returns something true; ``why`` is asked only if it does not.
+
+    An engine that is being started again, or a database that is slow, is asked again.
+    """
     deadline = time.monotonic() + limit_s
     while True:
-        found = what()
+        try:
+            found, fault = what(), ""
+        except HotlineError as error:
+            if not error.retry:
+                raise
+            found, fault = None, f" ({error.sentence})"
         if found:
             return found
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {limit_s} s: {(why() if callable(why) else why) or what}")
+            raise AssertionError(
+                f"not within {limit_s} s: {(why() if callable(why) else why) or what}{fault}"
+            )
         time.sleep(0.05)
 
 
@@ -231,7 +243,13 @@ class Hotline:
             finally:
                 await store.close()
 
-        return asyncio.run(run())
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return asyncio.run(run())
+            except StoreAway:  # a busy machine makes a database slow
+                if time.monotonic() > deadline:
+                    raise
 
     def tickets(self) -> list[dict[str, Any]]:
         """Return all tickets, as ``ivr tickets list --json`` does."""
