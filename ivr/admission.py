@@ -16,15 +16,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from ivr.asterisk.cpu_use import CpuUse, cores
+from ivr.asterisk.instance import Instance
 from ivr.asterisk.manager import Link, LinkState
-from ivr.asterisk.ports_in_use import admitted, udp_ports_in_use
+from ivr.asterisk.ports_in_use import admitted, let_in, udp_ports_in_use
 from ivr.asterisk.refused_files import RefusedFiles
 from ivr.calls.alarms import Alarm, Alarms, Fault
 from ivr.calls.book import CallBook
 from ivr.calls.capacity import OVERLOADED, overloaded
-from ivr.calls.events import Kind, refused_stream
+from ivr.calls.events import Event, Kind, refused_stream
 from ivr.calls.recorder import local_day
 from ivr.calls.refusals import CALLS_REFUSED, Refusal, Refusals
+from ivr.calls.strain import Strain
 from ivr.errors import HotlineError
 from ivr.hotline.book import HotlineBook
 from ivr.memory import Memory
@@ -36,6 +39,8 @@ log = logging.getLogger(__name__)
 READ_S = 1.0
 """Seconds between two looks at Asterisk's records; a look costs two ``stat``."""
 LOOK_S = 3.0
+STRAINED_FOR_S = 10
+"""Seconds that a limit of the machine holds without being told again: a dead engine leaves the ports' alone."""
 _KNOWN = 5_000
 """Newest refused calls of a day that are looked up after a start; far more than a kill can leave half done."""
 
@@ -79,20 +84,25 @@ class Admission:
         self._place = settings.home / "refused.json"
         self._files = RefusedFiles(logs, {})
         self._zone = ZoneInfo(book().timezone)
-        self.refusals = Refusals(
-            sources.calls.record, sources.identify, lambda at: local_day(at, self._zone), clock
-        )
+        instance = Instance.laid_out(settings.asterisk_home, settings.run, settings.pids)
+        self._cpu = CpuUse(instance.process if not settings.external_asterisk else lambda: None)
+        self._strain = Strain(cores())
+        self.refusals = self._refusals(lambda _: None)
+
+    def _refusals(self, record: Callable[[Event], object]) -> Refusals:
+        return Refusals(record, self._sources.identify, lambda at: local_day(at, self._zone), self._clock)
 
     # -- what goes on ----------------------------------------------------------------------------
     async def run(self) -> None:
         """Take in what is refused, and look how full it is; until cancelled."""
-        await self._sources.memory.restored.wait()
+        await self._count_until_restored()
         await self._restore()
         loop = asyncio.get_running_loop()
         looked_at = 0.0
         while True:
             try:
                 await self.read()
+                await self.breathe()
                 if loop.time() - looked_at >= LOOK_S:
                     looked_at = loop.time()
                     await self.look()
@@ -102,18 +112,41 @@ class Admission:
                 log.exception("the watch over refused calls failed; the next round tries again")
             await asyncio.sleep(READ_S)
 
+    async def _count_until_restored(self) -> None:
+        """Count what is refused while the database is away; which calls the journal has is not known before.
+
+        Nothing is journalled and nothing kept: all of it is read once more.
+        """
+        restored = self._sources.memory.restored
+        self._begin(self.refusals, self._kept(), [])
+        while not restored.is_set():
+            try:
+                await self._take_in()
+            except Exception:
+                log.exception("counting refused calls failed; the next round tries again")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(restored.wait(), READ_S)
+
     async def _restore(self) -> None:
-        kept: dict[str, Any] = {}
-        with contextlib.suppress(OSError, ValueError):
-            kept = json.loads(self._place.read_text())
+        kept = self._kept()
         today = local_day(self._clock(), self._zone)
         known: list[str] = []
         for day in (today, today - timedelta(days=1)):
             rows = await self._newest(refused_stream(day))
             known += [str(row["data"].get("call_id", "")) for row in rows]
+        self.refusals = self._refusals(self._sources.calls.record)
+        self._begin(self.refusals, kept, known)
+
+    def _kept(self) -> dict[str, Any]:
+        with contextlib.suppress(OSError, ValueError):
+            kept = json.loads(self._place.read_text())
+            return kept if isinstance(kept, dict) else {}
+        return {}
+
+    def _begin(self, refusals: Refusals, kept: dict[str, Any], known: list[str]) -> None:
         try:
             self._files = RefusedFiles(self._logs, kept.get("places", {}))
-            self.refusals.restore(kept.get("refusals", {}), known)
+            refusals.restore(kept.get("refusals", {}), known)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             log.error("%s cannot be used (%s): refused calls are counted anew", self._place, error)
 
@@ -127,12 +160,15 @@ class Admission:
     async def read(self) -> None:
         """Take in what Asterisk wrote down since the last time; a kill between the two steps counts nothing twice."""
         before = self._state()
+        await self._take_in()
+        if (state := self._state()) != before:
+            self._keep(state)
+
+    async def _take_in(self) -> None:
         for rows in self._files.read():
             self.refusals.take([Refusal(*row) for row in rows])
             await asyncio.sleep(0)  # calls come first
         self.refusals.settle()
-        if (state := self._state()) != before:
-            self._keep(state)
 
     def _state(self) -> str:
         return json.dumps({"places": self._files.places, "refusals": self.refusals.state()})
@@ -145,6 +181,21 @@ class Admission:
         except OSError as error:  # a full disk: a restart reads more than it need
             log.error("how far refused calls were read cannot be kept: %s", error.strerror or error)
 
+    async def breathe(self) -> None:
+        """See whether the machine carries its callers, and tell the dialplan how many may come where it hardly does."""
+        used = self._cpu.look()
+        if used is None or self._link.state is not LinkState.LIVE or not self._strain.may_matter(used):
+            return
+        before = self._strain.limit
+        limit = self._strain.judge(used, await admitted(self._link))
+        if limit is not None:
+            await let_in(self._link, limit, int(self._clock()) + STRAINED_FOR_S)
+        elif before is not None:
+            await let_in(self._link, before, 0)
+        if (limit is None) != (before is None):
+            state = "the machine has room again" if limit is None else f"{limit} callers are let in"
+            log.warning("Asterisk keeps %.1f of %d cores busy: %s", used, self._strain.cores, state)
+
     async def look(self) -> None:
         """Raise and clear the alarms of this moment."""
         faults: list[Fault] = self.refusals.faults()
@@ -152,7 +203,7 @@ class Admission:
         if self._link.state is LinkState.LIVE:
             judged.add(OVERLOADED)
             limit = room(self._settings, self._book())
-            faults += overloaded(await admitted(self._link), limit)
+            faults += overloaded(await admitted(self._link), limit, self._strain.limit)
         self._sources.alarms.judge(faults, judged)
 
     # -- what is told ----------------------------------------------------------------------------
@@ -163,11 +214,13 @@ class Admission:
         if self._link.state is LinkState.LIVE:
             with contextlib.suppress(HotlineError):
                 callers = await admitted(self._link)
+        held, strained = room(self._settings, self._book()).callers, self._strain.limit
         elsewhere = self._settings.external_asterisk and self._settings.ami_host not in ("", "127.0.0.1")
         return {
             "capacity": {
                 "callers": callers,
-                "limit": room(self._settings, self._book()).callers,
+                "limit": min(held, held if strained is None else strained),
+                "limited_by": "ports" if strained is None or strained >= held else "machine",
                 "rtp_ports_used": None if elsewhere else udp_ports_in_use(first, last),
                 "rtp_ports": last - first + 1,
             },

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from ivr import __version__
 from ivr.applying.states import ApplyRefused
 from ivr.applying.taking import place_fingerprint
 from ivr.asterisk import members
@@ -19,6 +20,7 @@ from ivr.errors import HotlineError
 from ivr.transfers.targets import Targets
 
 LIVE, SYNCING, DOWN = "live", "syncing", "down"
+_NOTHING = "", ""
 _BUSY = {members.IN_USE: "talking", members.BUSY: "talking", members.RINGING: "ringing"}
 
 
@@ -70,26 +72,23 @@ class Answers:
         engine = self._engine
         link = engine.link
         ami = {LinkState.LIVE: LIVE, LinkState.DOWN: DOWN}.get(link.state, SYNCING)
-        late = f"heartbeats are late: {link.lag_s:.3f} s" if link.late and link.lag_s is not None else ""
-        trouble = engine.memory.trouble
-        speech = engine.transcriber.status
+        why = link.reason, link.reason_zh
+        if link.state is LinkState.LIVE:
+            lag = f"{link.lag_s:.3f}" if link.late and link.lag_s is not None else ""
+            why = (f"heartbeats are late: {lag} s", f"心跳延迟：{lag} 秒") if lag else _NOTHING
+        memory, speech = engine.memory, engine.transcriber.status
+        trouble = memory.trouble, memory.trouble_zh
         return {
-            "engine": {"state": LIVE, "reason": "", "pid": os.getpid()},
-            "ami": {
-                "state": ami,
-                "reason": late if ami == LIVE else link.reason,
-                "pid": None,
-                "lag_s": link.lag_s,
-                "asterisk": engine.asterisk_version,
-            },
-            "fastagi": {"state": LIVE, "reason": "", "pid": os.getpid(), "port": engine.fastagi.port},
-            "database": {"state": DOWN if trouble else LIVE, "reason": trouble, "pid": None},
-            "speech": {
-                "state": str(speech.state),
-                "reason": speech.reason,
-                "pid": speech.pid,
-                "demonstration": speech.demonstration,
-            },
+            "engine": _part(LIVE, _NOTHING, os.getpid(), version=__version__),
+            "ami": _part(ami, why, None, lag_s=link.lag_s, asterisk=engine.asterisk_version),
+            "fastagi": _part(LIVE, _NOTHING, os.getpid(), port=engine.fastagi.port),
+            "database": _part(DOWN if trouble[0] else LIVE, trouble, None),
+            "speech": _part(
+                str(speech.state),
+                (speech.reason, speech.reason_zh),
+                speech.pid,
+                demonstration=speech.demonstration,
+            ),
         }
 
     async def capacity(self, _: Mapping[str, Any]) -> dict[str, Any]:
@@ -185,22 +184,22 @@ class Answers:
     async def login(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Log an operator in; the command needs no PIN and is journalled as the administrator's."""
         await self._engine.seating.log_in(str(request["seat"]), str(request["operator"]), by="administrator")
-        return {"note": self._note()}
+        return self._note()
 
     async def logout(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Log an operator out."""
         await self._engine.seating.log_out(self._seat(request), by="administrator")
-        return {"note": self._note()}
+        return self._note()
 
     async def pause(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Pause a seat."""
         await self._engine.seating.pause(self._seat(request), str(request["reason"]), by="administrator")
-        return {"note": self._note()}
+        return self._note()
 
     async def resume(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Resume a seat."""
         await self._engine.seating.resume(self._seat(request), by="administrator")
-        return {"note": self._note()}
+        return self._note()
 
     async def mode(self, _: Mapping[str, Any]) -> dict[str, Any]:
         """Return the mode in force and who may change it."""
@@ -304,7 +303,7 @@ class Answers:
                 "mute": wishes.mute,
             }
             steps[step](call_id, "administrator")
-        return {"state": self._engine.third_parties.floor.transfer(call_id).state.value, "note": self._note()}
+        return {"state": self._engine.third_parties.floor.transfer(call_id).state.value, **self._note()}
 
     async def transfer_state(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return how far the three-way side of a call is."""
@@ -344,15 +343,24 @@ class Answers:
     def _seat(self, request: Mapping[str, Any]) -> str:
         return self._engine.seating.seat_for(request.get("seat"), request.get("operator"))
 
-    def _note(self) -> str:
-        if self._engine.link.state is LinkState.LIVE:
-            return ""
-        return f"it takes effect when Asterisk is back ({self._engine.link.reason})"
+    def _note(self) -> dict[str, str]:
+        link = self._engine.link
+        if link.state is LinkState.LIVE:
+            return {"note": "", "note_zh": ""}
+        return {
+            "note": f"it takes effect when Asterisk is back ({link.reason})",
+            "note_zh": f"Asterisk 恢复后生效（{link.reason_zh}）",
+        }
 
     async def _queue_status(self) -> members.QueueStatus | None:
         if self._engine.link.state is not LinkState.LIVE:
             return None
         return await members.status(self._engine.link)
+
+
+def _part(state: str, why: tuple[str, str], pid: int | None, **more: Any) -> dict[str, Any]:
+    """Return a part of ``ivr status``; ``why`` in English and in Chinese."""
+    return {"state": state, "reason": why[0], "reason_zh": why[1], "pid": pid, **more}
 
 
 def _moment(at: float, zone: ZoneInfo) -> str:

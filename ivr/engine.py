@@ -24,7 +24,7 @@ from ivr.asterisk import log_files, members, requirements
 from ivr.asterisk.citizens import as_caller
 from ivr.asterisk.fastagi import FastAgiServer, Handler
 from ivr.asterisk.instance import Instance
-from ivr.asterisk.manager import Link, LinkState, Message
+from ivr.asterisk.manager import AmiError, Link, LinkState, Message
 from ivr.asterisk.record_files import RecordFiles
 from ivr.calls.aftercall import AfterCall, talk_over
 from ivr.calls.book import CallBook
@@ -418,25 +418,34 @@ class Engine:
     async def _reconcile_forever(self) -> None:
         await self.memory.restored.wait()
         while True:
-            try:
-                folders = (self.settings.home, self.settings.recordings)
-                self.people.alarms.judge(disk_faults(folders), {DISK_FULL})
-                self.service.retire()
-                if self.link.state is LinkState.LIVE:
-                    await self.switch.settle()
-                await self.align()
-                await self.reconcile_now()
-                if self.link.state is LinkState.LIVE and not self.settings.external_asterisk:
-                    await log_files.rotate_when_large(self.link, self._asterisk_logs)
-            except HotlineError as error:
-                log.warning("reconciliation waits: %s", error.sentence)
-            except Exception:  # one thing we did not foresee must not end the engine, again and again
-                log.exception("reconciliation failed; the next round tries again")
+            for step in (self._look_around, self.align, self.reconcile_now, self._rotate_logs):
+                try:  # what a busy Asterisk does not answer to one costs no other its turn
+                    await step()
+                except HotlineError as error:
+                    log.warning("reconciliation waits: %s", error.sentence)
+                except Exception:  # one thing we did not foresee must not end the engine, again and again
+                    log.exception("reconciliation failed; the next round tries again")
             await asyncio.sleep(RECONCILE_S)
+
+    async def _look_around(self) -> None:
+        folders = (self.settings.home, self.settings.recordings)
+        self.people.alarms.judge(disk_faults(folders), {DISK_FULL})
+        self.service.retire()
+        if self.link.state is LinkState.LIVE:
+            await self.switch.settle()
+
+    async def _rotate_logs(self) -> None:
+        if self.link.state is LinkState.LIVE and not self.settings.external_asterisk:
+            await log_files.rotate_when_large(self.link, self._asterisk_logs)
 
     async def reconcile_now(self) -> int:
         """Compare the journal with Asterisk's records; return how many events were added."""
-        return await self._reconcile(self.link if self.link.state is LinkState.LIVE else None)
+        if self.link.state is LinkState.LIVE:
+            try:
+                return await self._reconcile(self.link)
+            except AmiError as error:  # whom it has is not known; what it wrote down can be read
+                log.warning("Asterisk does not say which calls it has: %s", error.sentence)
+        return await self._reconcile(None)
 
     async def end_calls(self) -> None:
         """Hang up every call, so that tickets tell the end of it before everything stops."""

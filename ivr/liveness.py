@@ -37,6 +37,17 @@ _POLL_S = 0.1
 _OPTION = "--after-hang"
 
 
+_STATES = {
+    "T": ("it was stopped (SIGSTOP)", "当时已被暂停（SIGSTOP）"),
+    "t": ("it was stopped by a debugger", "当时被调试器暂停"),
+    "D": ("it was blocked, waiting for a disk", "当时阻塞，在等待磁盘"),
+    "R": ("it was running", "当时正在运行"),
+    "S": ("it was asleep, waiting for something", "当时在休眠，等待某事"),
+}
+"""The states of proc(5) that one which does not answer may be in."""
+_UNKNOWN = "its state could not be read", "当时的状态无法读取"
+
+
 @dataclass(frozen=True)
 class Hang:
     """The engine before this one did not answer.
@@ -44,33 +55,41 @@ class Hang:
     Args:
         at: seconds since the epoch when it was ended.
         silent_s: seconds for which it had not answered.
+        state: the state of its process then, as proc(5) has it; empty where it wrote itself where it stood.
     """
 
     at: float
     silent_s: float
+    state: str = ""
 
     def arguments(self) -> list[str]:
         """Return how the next engine is told: on a full disk a note could not be written."""
-        return [_OPTION, f"{self.at:.3f}", f"{self.silent_s:.1f}"]
+        return [_OPTION, f"{self.at:.3f}", f"{self.silent_s:.1f}", self.state]
 
     @classmethod
     def told_in(cls, arguments: Sequence[str]) -> Hang | None:
-        """Return what the supervisor told, None when there is nothing to tell."""
+        """Return what the supervisor told, None when there is nothing to tell; an older one tells no state."""
         if list(arguments[:1]) != [_OPTION]:
             return None
-        return cls(float(arguments[1]), float(arguments[2]))
+        return cls(float(arguments[1]), float(arguments[2]), "".join(arguments[3:4]))
 
     def fault(self) -> Fault:
         """Return what the alarm says."""
-        clock = time.strftime("%H:%M:%S", time.localtime(self.at))
-        return Fault(
-            ENGINE_HUNG,
-            "engine",
-            f"the engine did not answer for {self.silent_s:.0f} s, was ended at {clock} and started again; "
-            "log/engine.out has where it stood, log/supervisor.log when.",
-            f"引擎连续 {self.silent_s:.0f} 秒没有响应，已于 {clock} 结束并重新启动；"
-            "停在何处见 log/engine.out，时间见 log/supervisor.log。",
+        since, clock = (
+            time.strftime("%H:%M:%S", time.localtime(at)) for at in (self.at - self.silent_s, self.at)
         )
+        english = (
+            f"the engine did not answer for {self.silent_s:.0f} s, was ended at {clock} and started again; "
+        )
+        chinese = f"引擎连续 {self.silent_s:.0f} 秒没有响应，已于 {clock} 结束并重新启动；"
+        if not self.state:
+            english += "log/engine.out has where it stood, log/supervisor.log when."
+            chinese += "停在何处见 log/engine.out，时间见 log/supervisor.log。"
+        else:
+            state, state_zh = _STATES.get(self.state, _UNKNOWN)
+            english += f"silent since {since}: {state} and could not write where it stood; log/supervisor.log has when."
+            chinese += f"自 {since} 起没有响应：{state_zh}，未能写下停在何处；时间见 log/supervisor.log。"
+        return Fault(ENGINE_HUNG, "engine", english, chinese)
 
 
 class Board(Protocol):

@@ -76,6 +76,12 @@ class Memory:
         return fault.sentence.replace("the database does", "it does", 1) if fault else ""
 
     @property
+    def trouble_zh(self) -> str:
+        """The same in Chinese."""
+        fault = self.away
+        return self.journal.trouble_zh or (fault.zh if fault else "")
+
+    @property
     def away(self) -> HotlineError | None:
         """Why the database does not take what is journalled; None when it does."""
         if not self.recorder.healthy:

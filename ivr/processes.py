@@ -92,6 +92,12 @@ def name(pid: int) -> str:
 
 
 # -- the mark ----------------------------------------------------------------------------------
+def state(pid: int) -> str:
+    """Return the letter of a process's state as proc(5) has it, for example ``T``; empty where there is none."""
+    fields = _stat(pid)
+    return fields[0] if fields else ""
+
+
 def identity(home: Path) -> str:
     """Return what makes a home this one and no copy of it: device and inode.
 
@@ -248,6 +254,12 @@ def _stat(pid: int) -> list[str] | None:
         return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
         return None
+
+
+def cpu_seconds(pid: int) -> float | None:
+    """Return the seconds of processors that a process has used, None when there is no such process."""
+    fields = _stat(pid)
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") if fields else None
 
 
 def _split(pid: int, name: str) -> list[bytes]:

@@ -24,7 +24,7 @@ from pydantic_settings import (
 
 from ivr.settings_faults import PREFIX, SettingFault, SettingsError, Unusable, fault_of
 
-__all__ = ["TOML_FILE", "Settings", "SettingsError", "load", "load_to_look"]
+__all__ = ["TOML_FILE", "Settings", "SettingsError", "load", "load_to_judge", "load_to_look"]
 
 TOML_FILE = "ivr.toml"
 _SIGNS = ",^&()|;\"'\\"
@@ -237,6 +237,19 @@ def load_to_look() -> Settings:
     Raises:
         SettingsError: not even the state folder can be known.
     """
+    return _usable(None)
+
+
+def load_to_judge(stand_in: Path) -> Settings:
+    """Read what can be read: what cannot be used counts as not set, and so does a file that is no TOML.
+
+    Args:
+        stand_in: the state folder where none can be known.
+    """
+    return _usable(stand_in)
+
+
+def _usable(stand_in: Path | None) -> Settings:
     kind: type[Settings] = Settings
     values: dict[str, Any] = {}
     while True:
@@ -244,13 +257,18 @@ def load_to_look() -> Settings:
             return _read(kind, values)
         except SettingsError as error:
             wrong = {fault.setting.removeprefix(PREFIX).lower() for fault in error.faults}
-            if "home" in wrong:
-                raise
-            if TOML_FILE in wrong:
-                if not os.environ.get("IVR_HOME"):  # another hotline's folder may stand in the file
+            homeless = TOML_FILE in wrong and not os.environ.get("IVR_HOME")  # it may stand in the file
+            if "home" in wrong or homeless:
+                if stand_in is None:
                     raise
+                values["home"] = stand_in
+            if TOML_FILE in wrong:
                 kind = _WithoutFile
-            values |= {name: field.default for name, field in Settings.model_fields.items() if name in wrong}
+            values |= {
+                name: field.default
+                for name, field in Settings.model_fields.items()
+                if name in wrong and name not in values
+            }
 
 
 def _read(kind: type[Settings], values: dict[str, Any]) -> Settings:

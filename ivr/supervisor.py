@@ -52,6 +52,7 @@ class Supervisor:
         settings: where things are.
         progress: told of steps that take time.
         warn: told, in English and in Chinese, of what a person must know.
+        chosen: called once it stands which configuration runs.
         limits: how long the engine may be silent.
         hung_s: seconds of silence after which Asterisk is ended.
     """
@@ -62,12 +63,14 @@ class Supervisor:
         progress: Callable[[str], None],
         *,
         warn: Callable[[str, str], None] | None = None,
+        chosen: Callable[[], None] = lambda: None,
         limits: Limits | None = None,
         hung_s: float = HUNG_S,
     ) -> None:
         self._settings = settings
         self._progress = progress
         self._warn = warn or (lambda english, _: progress(english))
+        self._chosen = chosen
         self._hung_s = hung_s
         self._stopping = False
         self._not_before = 0.0
@@ -145,6 +148,7 @@ class Supervisor:
         ports = [("IVR_AGI_PORT", "tcp", settings.agi_port)]
         if settings.external_asterisk:
             book = take_up(settings, None, self._progress)
+            self._chosen()
             deployment.render_pieces(settings, book, keys_for(settings, book))
             check_free(ports)
             self._look_at_media()
@@ -159,6 +163,7 @@ class Supervisor:
         if found is not None:
             bring_in(settings)
         book = deployment.running_book(settings) if found else take_up(settings, instance, self._progress)
+        self._chosen()
         self._asterisk = asterisk = AsteriskProcess(
             instance,
             ({settings.sip_port}, {settings.ami_port, *([settings.sip_port] if settings.sip_tcp else [])}),

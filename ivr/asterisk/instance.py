@@ -121,6 +121,14 @@ class Instance:
             return False
         return process is not None and noted == [str(process.pid), str(process.started)]
 
+    @property
+    def ready_by_older(self) -> bool:
+        """Whether a version of ours that noted the pid alone marked the process that runs now ready."""
+        try:
+            return self._ready_file.read_text() == f"{self.pid()}\n"
+        except OSError:
+            return False
+
     def process(self) -> processes.Process | None:
         """Return the running process, None when it does not run."""
         home = self.home.parent  # the hotline's: a copy of it has no Asterisk that runs

@@ -29,3 +29,18 @@ async def admitted(link: Link) -> int:
     """
     told = (await link.action("Getvar", {"Variable": CALLERS})).get("Value")
     return int(told) if told.isdigit() else 0
+
+
+async def let_in(link: Link, limit: int, until: int) -> None:
+    """Let the dialplan admit so many callers, fewer than ports would hold.
+
+    Args:
+        link: the link to Asterisk.
+        limit: callers.
+        until: seconds since the epoch; in the past: the ports alone decide again.
+
+    Raises:
+        AmiError: Asterisk does not do it.
+    """
+    for name, value in (("IVR_STRAINED_LIMIT", limit), ("IVR_STRAINED_UNTIL", until)):
+        await link.action("Setvar", {"Variable": name, "Value": str(value)})

@@ -14,6 +14,7 @@ import os
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -70,11 +71,23 @@ def read_whole_lines(path: Path, offset: int, max_bytes: int = 4_000_000) -> tup
     return chunk[:end], offset + end
 
 
-def _lines(data: bytes, fields: int) -> Iterator[list[str]]:
+_CEL_BEGINS = re.compile(r'"[A-Z_]+","\d+\.\d+",(?=")')
+_CDR_BEGINS = re.compile(r'"[\w.-]+","[\w.-]+","\d+\.\d+",(?=")')
+"""How a line begins. Inside a field no quote stands alone: CSV_QUOTE doubles it."""
+
+
+def _lines(data: bytes, begins: re.Pattern[str], fields: int) -> Iterator[list[str]]:
+    """Return the fields of each line.
+
+    A full disk cuts a line anywhere, its end included, and the next one goes on there: what begins behind the cut is
+    a line of its own, and a quote that was left open swallows no others.
+    """
     text = data.decode("utf-8", "replace").replace("\0", "")
-    for row in csv.reader(text.splitlines()):
-        if len(row) == fields:
-            yield row
+    starts = [found.start() for found in begins.finditer(text)]
+    for start, end in pairwise([*starts, len(text)]):
+        for row in csv.reader(text[start:end].splitlines()):
+            if len(row) == fields:
+                yield row
 
 
 def _number(text: str) -> float:
@@ -120,7 +133,7 @@ def called_back(channel: str) -> str | None:
 def read_cel(data: bytes) -> Iterator[RecordRow]:
     """Tell the facts of channel event lines."""
     for kind, at, call_id, unique_id, channel, caller, _context, peer, defined, extra in _lines(
-        data, _CEL_FIELDS
+        data, _CEL_BEGINS, _CEL_FIELDS
     ):
         moment = _number(at)
         if not call_id or not moment:
@@ -167,7 +180,9 @@ _NO_PORTS = re.compile(
 def read_refused(data: bytes) -> Iterator[RefusedRow]:
     """Tell the calls that our dialplan did not let in, from channel event lines."""
     lines = b"".join(line for line in data.splitlines(keepends=True) if REFUSED.encode() in line)
-    for _, at, call_id, _, channel, caller, _context, _, defined, extra in _lines(lines, _CEL_FIELDS):
+    for _, at, call_id, _, channel, caller, _context, _, defined, extra in _lines(
+        lines, _CEL_BEGINS, _CEL_FIELDS
+    ):
         trunk = _TRUNK.match(channel)
         if defined == REFUSED and call_id and _number(at) and trunk:
             reason, _, dialled = _told(extra).partition("/")
@@ -192,7 +207,7 @@ def _who_answers(channel: str) -> str:
 def read_cdr(data: bytes) -> Iterator[RecordRow]:
     """Tell the facts of call detail lines."""
     for call_id, unique_id, start, answer, end, context, disposition, app, seat, caller in _lines(
-        data, _CDR_FIELDS
+        data, _CDR_BEGINS, _CDR_FIELDS
     ):
         if not call_id or call_id != unique_id or context not in _OURS:
             continue

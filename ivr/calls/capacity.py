@@ -98,12 +98,28 @@ def pairs_for(callers: int, seats: int) -> int:
     return pairs
 
 
-def overloaded(callers: int, held: Capacity) -> list[Fault]:
-    """Return the fault that nearly as many callers are there as are admitted."""
+def overloaded(callers: int, held: Capacity, strained: int | None = None) -> list[Fault]:
+    """Return the fault that nearly as many callers are there as are admitted.
+
+    Args:
+        callers: who is there.
+        held: what ports and file handles hold.
+        strained: what the machine carries, where that is less; None: it is not strained.
+    """
+    if strained is not None and strained < held.callers:
+        english = (
+            f"Asterisk fills the processors of this machine: no more than {strained} callers are let in ({callers} are "
+            "there) until it has room again; more cores are needed."
+        )
+        chinese = f"Asterisk 已占满本机处理器：缓解前最多接入 {strained} 通来电（当前 {callers} 通）；请增加处理器核数。"
+        return [Fault(OVERLOADED, "", english, chinese, gone_s=_OVER_S)]
     if callers < OVERLOADED_SHARE * held.callers:
         return []
     english = f"{callers} callers of the {held.callers} that are admitted: more people are needed, or more RTP ports."
     chinese = f"当前来电 {callers} 通，最多接入 {held.callers} 通：请增加话务员，或扩大 RTP 端口范围。"
+    if callers > held.callers:  # a change has lowered the limit while they were in
+        english = f"{callers} callers, above the limit of {held.callers}: more people are needed, or more RTP ports."
+        chinese = f"当前来电 {callers} 通，超出上限 {held.callers}：请增加话务员，或扩大 RTP 端口范围。"
     return [Fault(OVERLOADED, "", english, chinese, gone_s=_OVER_S)]
 
 

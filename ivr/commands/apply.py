@@ -44,6 +44,7 @@ from ivr.commands.common import (
     told_if_unwritable,
 )
 from ivr.commands.planning import tell_roster_effect
+from ivr.commands.room import warn_if_seats_ring_in_vain
 from ivr.control import EngineAway
 from ivr.errors import HotlineError
 from ivr.settings import Settings, load
@@ -102,6 +103,7 @@ def apply(
             return
         if not as_json:
             _foretell(prepared, html)
+        warn_if_seats_ring_in_vain(settings, prepared.new)
         done = switch(settings, prepared.change, steps) if live else _offline(settings, prepared.change)
     if as_json:
         print_json({"changed": True, **_rows(settings, [done])[0]})

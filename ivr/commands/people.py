@@ -84,10 +84,9 @@ operator_option = click.option("--operator", help="Operator number, for example 
 
 
 def _asked(what: str, **values: Any) -> None:
-    note = ask(load().run, what, **{name: value for name, value in values.items() if value is not None})[
-        "note"
-    ]
-    say("done." + (f" {note}" if note else ""), "已完成。" + (f" {note}" if note else ""))
+    told = ask(load().run, what, **{name: value for name, value in values.items() if value is not None})
+    note, note_zh = told["note"], told.get("note_zh", told["note"])  # an older engine has English only
+    say("done." + (f" {note}" if note else ""), "已完成。" + note_zh)
 
 
 def _one_of(seat: str | None, operator: str | None) -> None:

@@ -24,12 +24,22 @@ from ivr.commands.common import (
     settings_and_book,
     told_if_unwritable,
 )
-from ivr.commands.parts import UNKNOWN_CAPACITY, alarms_of, all_live, capacity_of, laid_out, parts_of
+from ivr.commands.parts import (
+    UNKNOWN_CAPACITY,
+    alarms_of,
+    all_live,
+    capacity_of,
+    laid_out,
+    other_version,
+    parts_of,
+)
 from ivr.errors import HotlineError
 from ivr.settings import Settings, SettingsError, load_to_look
 from ivr.settings_faults import SettingFault
 
 _START_LIMIT_S = 120.0
+_NOT_ASKED_YET = ("", "starting")
+"""What the database's part says until it was tried."""
 _OF_A_KIND = 3
 """Alarms of one kind that ``ivr status`` prints; ``ivr alarms`` lists all."""
 
@@ -44,6 +54,7 @@ def up(detach: bool) -> None:
 
     if _runs_already():
         say("already running; nothing was changed.", "已在运行,未作更改。")
+        _tell_other_version(load_to_look())
         return
     settings = admitted(tell_advice)
     if not detach:
@@ -56,6 +67,7 @@ def up(detach: bool) -> None:
     _wait_live(settings, process)
     say("all parts are live; calls are answered.", "全部就绪,可以接听来电。")
     tell_what_was_left(settings)
+    _warn_of_narrow_room(settings)
     if kept:
         _tell_old_asterisk(settings)
     _tell_dropped_media(settings)
@@ -75,6 +87,11 @@ def _runs_already() -> bool:
         return False
 
 
+def _tell_other_version(settings: Settings) -> None:
+    if (why := other_version(parts_of(settings))) is not None:
+        say(f"{why[0]}.", f"{why[1]}。")
+
+
 def tell_what_was_left(settings: Settings) -> None:
     """Say so when the version that ran before runs and not what stands in the folder, and why."""
     from ivr.applying.starting import is_decided, is_running
@@ -90,6 +107,13 @@ def tell_what_was_left(settings: Settings) -> None:
         english = "has a fault and was not taken up: the version that ran before runs; see `ivr check`."
         chinese = "有错误,未采用:仍按之前的版本运行;请用 ivr check 查看。"
     echo(f"{settings.config} {chinese if language() == 'zh' else english}", err=True)
+
+
+def _warn_of_narrow_room(settings: Settings) -> None:
+    from ivr import deployment
+    from ivr.commands.room import warn_if_seats_ring_in_vain
+
+    warn_if_seats_ring_in_vain(settings, deployment.running_book(settings))
 
 
 def _tell_old_asterisk(settings: Settings) -> None:
@@ -121,7 +145,12 @@ def _foreground(settings: Settings) -> None:
 
     start_logging(settings.logs, "supervisor")
     echo(f"12345: SIP {settings.bind}:{settings.sip_port}, state in {settings.home}, Ctrl-C ends", err=True)
-    supervisor.Supervisor(settings, lambda line: echo(line, err=True), warn=_warn).run()
+    supervisor.Supervisor(
+        settings,
+        lambda line: echo(line, err=True),
+        warn=_warn,
+        chosen=lambda: _warn_of_narrow_room(settings),
+    ).run()
 
 
 def _warn(english: str, chinese: str) -> None:
@@ -131,7 +160,7 @@ def _warn(english: str, chinese: str) -> None:
 def _wait_live(settings: Settings, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + _START_LIMIT_S
     parts: dict[str, dict[str, Any]] = {}
-    started_here = True
+    started_here, told = True, False
     while time.monotonic() < deadline:
         if process.poll() is not None and supervisor_of_another(settings):
             started_here = False  # somebody else was faster: wait for theirs
@@ -146,6 +175,8 @@ def _wait_live(settings: Settings, process: subprocess.Popen[bytes]) -> None:
             continue
         if all_live(parts):
             return
+        if not told:
+            told = _tell_of_database(parts["database"])
         others = {name: part for name, part in parts.items() if name != "speech"}
         if (
             all_live(others)
@@ -155,12 +186,24 @@ def _wait_live(settings: Settings, process: subprocess.Popen[bytes]) -> None:
             break
         time.sleep(0.05)
     parts = parts or parts_of(settings)
-    waiting = "; ".join(
-        f"{name}: {part['reason'] or part['state']}"
-        for name, part in parts.items()
-        if part["state"] != "live"
+    away = {name: part for name, part in parts.items() if part["state"] != "live"}
+    waiting = "; ".join(f"{name}: {part['reason'] or part['state']}" for name, part in away.items())
+    waiting_zh = "；".join(f"{name}：{part['reason_zh'] or part['state']}" for name, part in away.items())
+    raise refused(f"started, but not all parts are live: {waiting}", f"已启动，但有部分未就绪：{waiting_zh}")
+
+
+def _tell_of_database(part: dict[str, Any]) -> bool:
+    """Say why the database does not take what is journalled, as soon as that is known; tell whether it was said."""
+    if part["state"] != "down" or part["reason"] in _NOT_ASKED_YET:
+        return False
+    english = f"the database: {part['reason']}"
+    chinese = f"数据库：{part['reason_zh']}"
+    wait, wait_zh = (
+        "still waiting (Ctrl-C ends the waiting, not the hotline)",
+        "仍在等待（Ctrl-C 只结束等待，不停止热线）",
     )
-    raise refused(f"started, but not all parts are live: {waiting}", f"已启动,但有部分未就绪:{waiting}")
+    echo(f"{chinese} {wait_zh}。" if language() == "zh" else f"{english} {wait}.", err=True)
+    return True
 
 
 def supervisor_of_another(settings: Settings) -> bool:
@@ -193,13 +236,19 @@ def down() -> None:
 def _tell_capacity(told: dict[str, Any]) -> None:
     if (held := told["capacity"]) is None:
         return
-    callers = "?" if held["callers"] is None else held["callers"]
+    callers, limit = held["callers"], held["limit"]
     used = "?" if held["rtp_ports_used"] is None else held["rtp_ports_used"]
     refused_today = sum(told["refused"].values())
+    counted = "?" if callers is None else callers
+    let_in, let_in_zh = f"{counted} of {limit}", f"{counted}/{limit}"
+    if callers is not None and callers > limit:  # a change has lowered the limit while they were in
+        let_in = (
+            f"{callers}, {callers - limit} above the limit of {limit} (who is in stays, nobody new is let in)"
+        )
+        let_in_zh = f"{callers}，超出上限 {limit} 共 {callers - limit} 通（已接入的不受影响，暂不接入新来电）"
     say(
-        f"callers: {callers} of {held['limit']}; RTP ports: {used} of {held['rtp_ports']}; "
-        f"refused today: {refused_today}",
-        f"来电：{callers}/{held['limit']}；RTP 端口：{used}/{held['rtp_ports']}；今日拒接：{refused_today}",
+        f"callers: {let_in}; RTP ports: {used} of {held['rtp_ports']}; refused today: {refused_today}",
+        f"来电：{let_in_zh}；RTP 端口：{used}/{held['rtp_ports']}；今日拒接：{refused_today}",
     )
 
 
@@ -228,9 +277,10 @@ def status(as_json: bool) -> None:
     if as_json:
         print_json({"parts": parts, "alarms": alarms, **told})
     else:
+        reason = "reason_zh" if language() == "zh" else "reason"
         print_table(
             ("part", "state", "pid", "reason"),
-            [(n, p["state"], p["pid"], p["reason"]) for n, p in parts.items()],
+            [(n, p["state"], p["pid"], p[reason]) for n, p in parts.items()],
         )
         _tell_capacity(told)
         _tell_alarms(alarms)

@@ -1,4 +1,4 @@
-"""What ``ivr check`` says of the room for callers: settings are no file of the folder, and count all the same."""
+"""What commands say of the room for callers: settings are no file of the folder, and count all the same."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import psutil
 
 from ivr.asterisk.instance import Instance
 from ivr.calls.capacity import WANTED_WAITING, capacity, pairs_for, pairs_of
+from ivr.commands.common import echo, language
 from ivr.room import max_files, room
 
 if TYPE_CHECKING:
@@ -64,7 +65,14 @@ def room_for(settings: Settings, book: HotlineBook) -> Room:
         mend_zh = f"{seats} 个座席和 {WANTED_WAITING} 人等待需要 {ports} 个端口。"
     if not fits:
         english, chinese = english + f", fewer than the {seats} seats", chinese + f"，少于 {seats} 个座席"
-    return Room(held.callers, files, fits, f"{english}: {mend}", f"{chinese};{mend_zh}")
+    return Room(held.callers, files, fits, f"{english}: {mend}", f"{chinese}；{mend_zh}")
+
+
+def warn_if_seats_ring_in_vain(settings: Settings, book: HotlineBook) -> None:
+    """Print a warning where not even the seats find their ports; the hotline runs all the same."""
+    room = room_for(settings, book)
+    if not room.fits_seats:
+        echo(f"警告：{room.chinese}" if language() == "zh" else f"warning: {room.english}", err=True)
 
 
 def _files(settings: Settings) -> int:

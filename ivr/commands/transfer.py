@@ -21,7 +21,8 @@ def transfer() -> None:
 def _asked(step: str, **values: Any) -> None:
     answer = ask(load().run, "transfer", step=step, **values)
     note = f" {answer['note']}" if answer["note"] else ""
-    say(f"{answer['state']}.{note}", f"当前状态:{answer['state']}。{note}")
+    note_zh = answer.get("note_zh", answer["note"])
+    say(f"{answer['state']}.{note}", f"当前状态：{answer['state']}。{note_zh}")
 
 
 @transfer.command()

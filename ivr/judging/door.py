@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from ivr.judging.names import unknown
 from ivr.judging.rules import asked
-from ivr.settings import Settings, SettingsError, load, load_to_look
+from ivr.settings import TOML_FILE, Settings, SettingsError, load, load_to_judge
 from ivr.settings_faults import PREFIX, SettingFault, Weight
+
+_STAND_IN = Path("/nonexistent/ivr12345")
+"""The state folder with which the other settings are judged where it cannot be known itself."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Everything that was found; ``settings`` has defaults where a value could not be read."""
+    """Everything that was found; ``settings`` has defaults where a value could not be read, None without a home."""
 
     settings: Settings | None
     found: tuple[SettingFault, ...]
@@ -36,18 +40,21 @@ def judge(*, starting: bool = True) -> Verdict:
         starting: whether a hotline is about to start with them.
     """
     found: list[SettingFault] = []
-    settings: Settings | None = None
     try:
         settings = load()
     except SettingsError as error:
         found += error.faults
-        try:
-            settings = load_to_look()
-        except SettingsError:
-            return Verdict(None, (*found, *unknown()))
-    unusable = frozenset(fault.setting.removeprefix(PREFIX).lower() for fault in found)
-    found += [*unknown(), *asked(settings, unusable, starting=starting)]
-    return Verdict(settings, tuple(dict.fromkeys(found)))
+        settings = load_to_judge(_STAND_IN)
+    unusable = {fault.setting.removeprefix(PREFIX).lower() for fault in found}
+    known = set(Settings.model_fields)
+    if TOML_FILE in unusable:
+        known &= settings.model_fields_set  # of the others nobody knows what the file meant
+    if settings.home == _STAND_IN:
+        unusable.discard("home")
+        known.discard("home")
+    judged = asked(settings, frozenset(unusable), starting=starting)
+    found += [*unknown(), *(f for f in judged if f.setting.removeprefix(PREFIX).lower() in known)]
+    return Verdict(settings if "home" in known else None, tuple(dict.fromkeys(found)))
 
 
 def admitted(tell: Callable[[SettingFault], None] = lambda _: None, *, starting: bool = True) -> Settings:

@@ -27,15 +27,15 @@ def each_its_own(settings: Settings) -> Iterator[SettingFault]:
             )
 
 
-def privileged(settings: Settings) -> Iterator[SettingFault]:
-    """Judge whether a port belongs to the system's own services."""
-    for setting, port in settings.ports().items():
-        if port < _FIRST_FREE:
-            yield SettingFault(
-                setting,
-                f"is {port}; ports below 1024 belong to the system's own services: write 1024 to 65535.",
-                f"的值为 {port}；1024 以下的端口属于系统服务：请写 1024 至 65535。",
-            )
+def privileged(settings: Settings, setting: str) -> Iterator[SettingFault]:
+    """Judge whether the port of a setting belongs to the system's own services."""
+    port = settings.ports()[setting]
+    if port < _FIRST_FREE:
+        yield SettingFault(
+            setting,
+            f"is {port}; ports below 1024 belong to the system's own services: write 1024 to 65535.",
+            f"的值为 {port}；1024 以下的端口属于系统服务：请写 1024 至 65535。",
+        )
 
 
 def voice(settings: Settings) -> Iterator[SettingFault]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from ivr.judging import databases, folders, manager, ports, programs
 from ivr.settings import Settings
@@ -47,7 +48,7 @@ RULES: tuple[Rule, ...] = (
     Rule(("asterisk_root", "asterisk"), folders.asterisk_root),
     Rule(FOLDERS, folders.apart),
     Rule(PORTS, ports.each_its_own),
-    Rule(PORTS, ports.privileged),
+    *(Rule((port,), partial(ports.privileged, setting=PREFIX + port.upper())) for port in PORTS),
     Rule(("sip_port", "rtp_ports", "asterisk"), ports.voice),
     Rule(("bind", "asterisk"), ports.bind, starting=True),
     Rule(("database_url",), databases.shape),

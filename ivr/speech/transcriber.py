@@ -81,6 +81,7 @@ class SpeechStatus:
         state: live, syncing (being started) or down.
         reason: one sentence while it is not live; which model, and whether it is the demonstration one.
         pid: process id of the worker; None while there is none.
+        reason_zh: the same in Chinese.
     """
 
     state: State
@@ -88,6 +89,7 @@ class SpeechStatus:
     pid: int | None = None
     model: str = ""
     demonstration: bool = False
+    reason_zh: str = ""
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,7 @@ class Transcriber:
         self._deaths_in_a_row = 0
         self._failed_at = 0.0
         self._closed = False
-        self._status = SpeechStatus(State.DOWN, "not started")
+        self._status = SpeechStatus(State.DOWN, "not started", reason_zh="尚未启动")
         self._noise: collections.deque[str] = collections.deque(maxlen=_NOISE_LINES)
 
     @property
@@ -187,7 +189,7 @@ class Transcriber:
         await asyncio.gather(*self._watches, return_exceptions=True)
         async with self._lock:
             self._process = None
-            self._status = SpeechStatus(State.DOWN, "stopped")
+            self._status = SpeechStatus(State.DOWN, "stopped", reason_zh="已停止")
 
     async def transcribe(self, path: Path, speakers: Sequence[str]) -> Transcript:
         """Write one recording down.
@@ -230,11 +232,11 @@ class Transcriber:
         elif process is not None and process.returncode is None:
             return process
         if self._status.state is State.DOWN and time.monotonic() - self._failed_at < LOOK_AGAIN_S:
-            raise _unavailable(self._status.reason, self._status.reason)
+            raise _unavailable(self._status.reason, self._status.reason_zh)
         return await self._spawn()
 
     async def _spawn(self) -> asyncio.subprocess.Process:
-        self._status = SpeechStatus(State.SYNCING, "loading the speech model")
+        self._status = SpeechStatus(State.SYNCING, "loading the speech model", reason_zh="正在加载语音模型")
         self._process = None
         self._noise.clear()
         try:
@@ -247,7 +249,9 @@ class Transcriber:
                 env=_environment(),
             )
         except OSError as error:
-            raise self._down(f"the speech worker cannot be started: {error}") from error
+            raise self._down(
+                f"the speech worker cannot be started: {error}", f"无法启动语音识别进程：{error}"
+            ) from error
         self._process = process
         noise = self._background(self._listen_to_noise(process))
         try:
@@ -257,7 +261,10 @@ class Transcriber:
             # Whoever died has often said why on stderr; let that arrive first.
             await asyncio.wait({noise}, timeout=CLOSE_LIMIT_S)
             why = self._noise[-1] if self._noise else f"status {process.returncode}, {error!r}"
-            raise self._down(f"the speech worker did not start ({why}); install the model again") from error
+            raise self._down(
+                f"the speech worker did not start ({why}); install the model again",
+                f"语音识别进程未能启动（{why}）；请重新安装模型",
+            ) from error
         except asyncio.CancelledError:
             _kill(process)
             self._process = None
@@ -270,9 +277,11 @@ class Transcriber:
 
     def _live(self, process: asyncio.subprocess.Process, first: Mapping[str, Any]) -> None:
         self._jobs_done = 0
-        about = " (demonstration model: proves the pipeline, not accuracy)" if first["demonstration"] else ""
+        model, demonstration = first["model"], first["demonstration"]
+        about = " (demonstration model: proves the pipeline, not accuracy)" if demonstration else ""
+        about_zh = "（演示模型：只验证流程，不代表准确率）" if demonstration else ""
         self._status = SpeechStatus(
-            State.LIVE, f"{first['model']}{about}", process.pid, first["model"], first["demonstration"]
+            State.LIVE, f"{model}{about}", process.pid, model, demonstration, f"{model}{about_zh}"
         )
         self._background(self._watch(process))
 
@@ -305,7 +314,11 @@ class Transcriber:
         _kill(process)
         if self._process is process:
             self._process = None
-            self._status = SpeechStatus(State.SYNCING, "the speech worker ended and is started again")
+            self._status = SpeechStatus(
+                State.SYNCING,
+                "the speech worker ended and is started again",
+                reason_zh="语音识别进程已退出，正在重新启动",
+            )
             if not self._closed:
                 self._background(self._bring_back(process))
 
@@ -352,12 +365,12 @@ class Transcriber:
         task.add_done_callback(self._watches.discard)
         return task
 
-    def _down(self, sentence: str, zh: str = "") -> SpeechUnavailable:
+    def _down(self, sentence: str, zh: str) -> SpeechUnavailable:
         self._failed_at = time.monotonic()
         self._process = None
-        self._status = SpeechStatus(State.DOWN, sentence)
+        self._status = SpeechStatus(State.DOWN, sentence, reason_zh=zh)
         log.error("speech is down: %s", sentence)
-        return _unavailable(sentence, zh or sentence)
+        return _unavailable(sentence, zh)
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:

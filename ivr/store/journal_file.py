@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 SEGMENT_BYTES = 32 * 1024 * 1024
 RESERVE_BYTES = 4 * 1024 * 1024
 """Allocated ahead: some 1,000 calls."""
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class JournalFile:
@@ -53,7 +54,7 @@ class JournalFile:
         self._syncing = threading.Lock()
         self._closed = False
         self._full: list[int] = []
-        self._why = ""
+        self._why = self._why_zh = ""
         self._reserved: float = 0
         """Up to where the present segment's space is ours."""
         self._scarce = False
@@ -73,10 +74,26 @@ class JournalFile:
     @property
     def trouble(self) -> str:
         """Why lines wait in memory, or soon will; empty when all is well."""
-        if self._waiting:
-            return f"{len(self._waiting)} events wait in memory: {self._why}; make room and do not stop the engine before"
+        return self._trouble()[0]
+
+    @property
+    def trouble_zh(self) -> str:
+        """The same in Chinese."""
+        return self._trouble()[1]
+
+    def _trouble(self) -> tuple[str, str]:
+        if waiting := len(self._waiting):
+            return (
+                f"{waiting} events wait in memory: {self._why}; make room and do not stop the engine before",
+                f"{waiting} 条事件仍在内存中（{self._why_zh}）；请清理磁盘，在此之前不要停止引擎",
+            )
         self._reserve(RESERVE_BYTES)
-        return "the disk is full: events go into the space kept for them; make room" if self._scarce else ""
+        if not self._scarce:
+            return "", ""
+        return (
+            "the disk is full: events go into the space kept for them; make room",
+            "磁盘已满：事件正写入预留空间；请清理磁盘",
+        )
 
     def start(self) -> str:
         """Return the position of the oldest line that still exists."""
@@ -155,6 +172,7 @@ class JournalFile:
             written = os.write(self._descriptor, data)
         except OSError as error:
             self._why = error.strerror or str(error)
+            self._why_zh = "磁盘已满" if error.errno in _FULL else self._why
             log.error("the journal cannot be written: %s", self._why)
             return
         self._size += written
@@ -172,7 +190,7 @@ class JournalFile:
             allocate_ahead(self._descriptor, self._size, RESERVE_BYTES)
             self._reserved, self._scarce = self._size + RESERVE_BYTES, False
         except OSError as error:
-            self._scarce = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            self._scarce = error.errno in _FULL
             if not self._scarce:  # a kind of disk that has no such thing
                 self._reserved = float("inf")
 

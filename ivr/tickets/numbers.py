@@ -43,6 +43,17 @@ def is_valid(number: str) -> bool:
     return check_digit(number[:-1]) == int(number[-1])
 
 
+def is_of_a_day(number: str) -> bool:
+    """Tell whether digits are surely a ticket number: valid, and of a day since 2000; no telephone number is so long."""
+    if not is_valid(number) or number[6:8] != "20":
+        return False
+    try:
+        datetime.strptime(number[6:14], "%Y%m%d")
+    except ValueError:
+        return False
+    return True
+
+
 def query_code(number: str) -> str:
     """Return what a caller keys in to ask for the ticket."""
     return number[-8:]

@@ -26,7 +26,10 @@ STEADY_S = 30.0
 REFUSED_RETRY_S = 15.0
 """An engine that says no is asked again when that may have changed: another one has its database."""
 _BACKOFF = (0.0, 0.5, 1.0, 2.0, 5.0)
+TRACE_TRIES = 40
+_TRY_S = 0.05
 _TRACE_S = 0.3
+_STOPPED = ("T", "t")
 
 
 @dataclass(frozen=True)
@@ -148,19 +151,34 @@ class EngineProcess:
             self._end_hung(process, silent_s)
 
     def _end_hung(self, process: subprocess.Popen[bytes], silent_s: float) -> None:
-        """End one that does not answer; where it stands goes to ``engine.out`` first."""
+        """End one that does not answer; where it stands goes to ``engine.out`` first, if it still can say that."""
+        state, before = processes.state(process.pid) or "?", self._written()
         log.error(
-            "the engine (pid %d) has not answered for %.1f s: it is ended and starts again",
+            "the engine (pid %d, state %s) has not answered for %.1f s: it is ended and starts again",
             process.pid,
+            state,
             silent_s,
         )
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGUSR2)
-            time.sleep(_TRACE_S)
+            self._let_it_write(before, 0 if state in _STOPPED else TRACE_TRIES)
         process.kill()
         self._killed = True
-        self._hang = Hang(time.time(), silent_s)
+        self._hang = Hang(time.time(), silent_s, "" if self._written() > before else state)
         self._notes.silent(ROLE, process.pid, 0.0)
+
+    def _let_it_write(self, before: int, tries: int) -> None:
+        for _ in range(tries):
+            time.sleep(_TRY_S)
+            if self._written() > before:
+                time.sleep(_TRACE_S)  # all of it
+                return
+
+    def _written(self) -> int:
+        """Return the bytes of ``engine.out``."""
+        with contextlib.suppress(OSError):
+            return self._output.stat().st_size
+        return 0
 
     def _ended(self, status: int, now: float) -> None:
         self._process = None

@@ -24,10 +24,13 @@ import psutil
 
 from ivr import control, deployment
 from ivr.asterisk.lint import free_port
+from ivr.errors import HotlineError
 from ivr.settings import load as load_settings
+from ivr.store.causes import StoreAway
 from ivr.store.store import Store
 from ivr.tickets.numbers import take
 from ivr.views import Views
+from tests.watcher import watch
 from tools.phones import Phones, free_udp_port
 from tools.phones.patience import PATIENCE_S
 
@@ -54,14 +57,24 @@ def rtp_range(width: int = 800) -> str:
 def wait_for(
     what: Callable[[], T | None], limit_s: float = PATIENCE_S, why: str | Callable[[], str] = ""
 ) -> T:
-    """Wait until ``what`` returns something true; ``why`` is asked only if it does not."""
+    """Wait until ``what`` returns something true; ``why`` is asked only if it does not.
+
+    An engine that is being started again, or a database that is slow, is asked again.
+    """
     deadline = time.monotonic() + limit_s
     while True:
-        found = what()
+        try:
+            found, fault = what(), ""
+        except HotlineError as error:
+            if not error.retry:
+                raise
+            found, fault = None, f" ({error.sentence})"
         if found:
             return found
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {limit_s} s: {(why() if callable(why) else why) or what}")
+            raise AssertionError(
+                f"not within {limit_s} s: {(why() if callable(why) else why) or what}{fault}"
+            )
         time.sleep(0.05)
 
 
@@ -104,10 +117,13 @@ class Hotline:
             **extra,
         }
         self.phones = Phones(self.sip_port, folder / "phones")
+        self._watcher: subprocess.Popen[bytes] | None = None
 
     # -- the command ---------------------------------------------------------------------------
     def run(self, *words: str, timeout_s: float = 180.0) -> subprocess.CompletedProcess[str]:
         """Run ``ivr`` with these words."""
+        if words[:1] == ("up",):
+            self.watch()
         return subprocess.run(
             [str(IVR), *words],
             env=self.environment,
@@ -117,6 +133,11 @@ class Hotline:
             cwd=self.folder,
             check=False,
         )
+
+    def watch(self) -> None:
+        """Have everything ended that runs here should the test's process be killed."""
+        if self._watcher is None:
+            self._watcher = watch(self.folder)
 
     def ask(self, *words: str) -> Any:
         """Run ``ivr … --json`` and return the document."""
@@ -136,6 +157,10 @@ class Hotline:
         for process in self.processes():
             with contextlib.suppress(psutil.Error):
                 process.kill()
+        if self._watcher is not None:
+            self._watcher.kill()
+            self._watcher.wait()
+            self._watcher = None
 
     def processes(self) -> list[psutil.Process]:
         """Return every process that still belongs to this instance."""
@@ -218,7 +243,13 @@ class Hotline:
             finally:
                 await store.close()
 
-        return asyncio.run(run())
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return asyncio.run(run())
+            except StoreAway:  # a busy machine makes a database slow
+                if time.monotonic() > deadline:
+                    raise
 
     def tickets(self) -> list[dict[str, Any]]:
         """Return all tickets, as ``ivr tickets list --json`` does."""

@@ -57,7 +57,8 @@ class Scene:
         self.seat: str = row["seat"]
         self.operator = hall.operators[self.seat]
         self.number = number
-        self._operated = self.operator.happened("up")[-1]
+        wait_for(self.operator.in_call, why="the operator's phone hears that it is in a call")
+        self._operated = self.operator.in_call()
         self.thirds: list[Handled] = []
         self.tireless: list[Handled] = []
 
@@ -130,8 +131,13 @@ class Scene:
             seen.append(self.company(of))
             return seen[-1] == who
 
-        with _told(f"{sorted(who)} should be together", lambda: sorted(seen[-1]) if seen else []):
+        with _told(f"{sorted(who)} should be together", lambda: (seen[-1:], self.complaints())):
             wait_for(so, limit_s)
+
+    def complaints(self) -> list[str]:
+        """Return the phones that gave a call up, with why: such a phone is nobody's company."""
+        phones = [phone.running for phone in (self.caller, self.operator)]
+        return [f"{phone.name}: {why}" for phone in phones if "Abort" in (why := phone.errors())]
 
     def ticket(self) -> dict[str, Any]:
         """Wait for the finished ticket."""
@@ -173,7 +179,7 @@ class Scene:
             phone.stop()
         for phone in self.thirds:
             assert phone.wait() == 0, f"{phone.running.name}: {phone.running.errors()}"
-        assert ups and not self.operator.running.errors(), f"operator: {self.operator.running.errors()}"
+        assert ups and not self.complaints(), self.complaints()
 
     def abandon(self) -> None:
         """After a fault: nobody stays behind to disturb the next call."""

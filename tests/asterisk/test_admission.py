@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,26 @@ def test_the_shift_leader_is_told_that_it_is_full_and_that_calls_are_refused(cro
         phone.hang_up()
     wait_for(lambda: "overloaded" not in up(), why="it is cleared when they have gone")
     crowd.fill()
+
+
+def test_while_processors_are_full_fewer_are_let_in_and_a_dead_engine_leaves_no_such_limit_behind(
+    crowd: Crowd,
+) -> None:
+    crowd.waiting.pop().close()
+    wait_for(lambda: crowd.capacity()["callers"] == crowd.limit - 1, why="a place is free")
+
+    def let_in(callers: int, until_s: int) -> None:
+        crowd.hotline.cli(f"dialplan set global IVR_STRAINED_LIMIT {callers}")
+        crowd.hotline.cli(f"dialplan set global IVR_STRAINED_UNTIL {until_s}")
+
+    let_in(crowd.limit - 1, int(time.time()) + 600)
+    refused = crowd.phone("15420008801")
+    wait_for(lambda: refused.status == 503, why="the free place is not given away")
+    refused.close()
+    wait_for(lambda: crowd.refused("8801"), why="the record")
+    let_in(0, int(time.time()) - 1)
+    crowd.waiting.append(crowd.phone("15420008802"))
+    wait_for(lambda: crowd.capacity()["callers"] == crowd.limit, why="a limit that is over counts no more")
 
 
 def test_while_callers_stream_in_seats_are_rung_and_help_and_110_get_through(crowd: Crowd) -> None:

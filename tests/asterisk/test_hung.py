@@ -100,12 +100,15 @@ def test_an_engine_that_does_not_answer_is_started_again_and_says_so_and_no_call
     hotline.wait_live(60)
     assert hotline.pid("engine") != engine
     wait_for(lambda: "engine_hung" in alarms(hotline), why=hotline.logs)
+    [told_of_it] = [one for one in hotline.ask("status")["alarms"] if one["alarm"] == "engine_hung"]
+    assert "stopped (SIGSTOP)" in told_of_it["sentence"]
+    assert "engine.out" not in told_of_it["sentence"], "it could write nothing there"
     assert caller.wait() == 0, "nobody took the caller over: " + caller.errors()
     ticket = hotline.ticket_of(number)
     assert ticket["outcome"] == "answered"
     assert sum(t["call_id"] == ticket["call_id"] for t in hotline.tickets()) == 1
     why = (hotline.home / "log/supervisor.log").read_text(encoding="utf-8")
-    assert f"the engine (pid {engine}) has not answered for 10" in why
+    assert f"the engine (pid {engine}, state T) has not answered for 10" in why
 
 
 def test_a_machine_that_was_suspended_costs_no_engine(tmp_path: Path) -> None:

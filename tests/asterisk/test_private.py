@@ -106,6 +106,7 @@ def test_nothing_that_is_written_around_a_call_is_open_to_others_and_no_log_has_
 def test_a_hotline_in_the_foreground_is_as_private_as_a_detached_one(tmp_path: Path) -> None:
     hotline = Hotline(tmp_path, quick=True)
     try:
+        hotline.watch()
         with loose():
             hotline.run("setup")
             assert open_to_others(hotline.home) == [], "set-up alone makes the secrets"

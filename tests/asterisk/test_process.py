@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import signal
 import socket
+import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from ivr import processes
-from tests.asterisk.hotline import PROJECT, Hotline, rtp_range, running, wait_for
+from tests.asterisk.hotline import IVR, PROJECT, Hotline, rtp_range, running, wait_for
+from tests.watcher import left_in
+from tools.phones.patience import PATIENCE_S
 
 pytestmark = pytest.mark.asterisk
 
@@ -59,6 +65,114 @@ def test_whoever_starts_anew_is_told_that_asterisk_goes_on_with_other_settings(t
         hotline.environment["IVR_RTP_PORTS"] = rtp_range(600)
         assert "other settings" in up_after_a_kill()
         assert hotline.pid("asterisk") == asterisk, "people talk on it"
+
+
+def test_a_start_that_waits_for_the_database_says_so_while_it_waits(tmp_path: Path) -> None:
+    hotline = Hotline(tmp_path, quick=True)
+    try:
+        hotline.up()
+        hotline.run("down")
+        with contextlib.closing(
+            sqlite3.connect(hotline.home / "hotline.sqlite3", isolation_level=None)
+        ) as other:
+            other.execute("PRAGMA locking_mode=EXCLUSIVE")
+            other.execute("BEGIN EXCLUSIVE")
+            hotline.watch()
+            started = subprocess.Popen(
+                [str(IVR), "up", "--detach"],
+                env=hotline.environment,
+                stderr=subprocess.PIPE,
+                text=True,
+                cwd=tmp_path,
+            )
+            assert started.stderr is not None
+            line = started.stderr.readline()
+        assert line.startswith("the database: it does not answer: database is locked"), line
+        assert "still waiting" in line
+        assert started.wait(180) == 0, "it was told before the wait was over"
+    finally:
+        hotline.down()
+
+
+_RUN_THAT_IS_KILLED = """
+import sys, time
+from pathlib import Path
+from tests.asterisk.hotline import Hotline
+hotline = Hotline(Path(sys.argv[1]), quick=True)
+hotline.up()
+print("runs", flush=True)
+time.sleep(3600)
+"""
+
+
+def test_a_test_run_that_is_killed_leaves_no_hotline_running(tmp_path: Path) -> None:
+    run = subprocess.Popen(
+        [sys.executable, "-c", _RUN_THAT_IS_KILLED, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        cwd=PROJECT,
+        text=True,
+    )
+    home = str(tmp_path / "home")
+    try:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "runs\n"
+        started = [" ".join(process.cmdline()) for process in left_in(home)]
+        assert any("asterisk.conf" in words for words in started), started
+    finally:
+        run.kill()
+        run.wait()
+    try:
+        wait_for(lambda: not left_in(home), why=lambda: str(left_in(home)))
+    finally:
+        for process in left_in(home):
+            process.kill()
+
+
+def test_an_older_version_that_runs_is_no_asterisk_that_starts_for_ever(tmp_path: Path) -> None:
+    with running(tmp_path, quick=True) as hotline:
+        pid = hotline.pid("asterisk")
+        (hotline.home / "run/asterisk.ready").write_text(f"{pid}\n")  # as a version before noted it
+        done = hotline.run("status")
+        assert done.returncode == 0, done.stdout
+        assert "an older version of the program runs" in done.stdout
+        assert "an older version of the program runs" in hotline.run("up", "--detach").stdout
+        (hotline.home / "run/asterisk.ready").write_text(f"{pid + 1}\n")
+        assert hotline.parts()["asterisk"]["state"] == "syncing", "that was another process"
+        assert hotline.run("down").stdout.strip() == "stopped."
+
+
+def test_whoever_starts_or_applies_with_too_few_ports_for_the_seats_is_warned_and_it_runs(
+    tmp_path: Path,
+) -> None:
+    warning = "warning: IVR_RTP_PORTS"
+    hotline = Hotline(tmp_path, quick=True, IVR_RTP_PORTS=rtp_range(39))
+    try:
+        done = hotline.run("up", "--detach")
+        assert done.returncode == 0, done.stderr
+        assert warning in done.stderr
+        assert "fewer than the 24 seats" in done.stderr
+        seats = tmp_path / "queues/queues.yaml"
+        seats.write_text(
+            seats.read_text(encoding="utf-8") + "  - {id: q_new, name: 新队列, strategy: random}\n"
+        )
+        for words in (["apply"], ["apply", "--undo"], ["apply", "--json"]):
+            done = hotline.run(*words)
+            assert done.returncode == 0, done.stderr
+            assert warning in done.stderr, words
+        assert json.loads(done.stdout)["changed"], "what a program reads is as before"
+        hotline.run("down")
+        hotline.watch()
+        started = subprocess.Popen(
+            [str(IVR), "up"], env=hotline.environment, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+        )
+        try:
+            assert started.stderr is not None
+            assert any(warning in line for line in started.stderr), "in the foreground too"
+        finally:
+            started.terminate()
+            started.wait(PATIENCE_S)
+    finally:
+        hotline.down()
 
 
 @pytest.mark.parametrize(

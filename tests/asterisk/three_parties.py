@@ -141,6 +141,12 @@ class Scene:
         self.caller.close()
 
 
+def moment(scene: Scene, kind: str) -> float:
+    """Return when something happened last in a call, in seconds since the epoch, as the journal tells it."""
+    moments = {event["kind"]: event["at"] for event in scene.hall.hotline.journal(scene.call_id)}
+    return float(moments[kind])
+
+
 class Hall:
     """A hotline with ``count`` seats that are manned and as many third parties."""
 
@@ -248,4 +254,4 @@ def hall(
             place.close()
 
 
-__all__ = ["TONES", "C", "Hall", "O", "Scene", "T", "configure", "hall", "wait_for"]
+__all__ = ["TONES", "C", "Hall", "O", "Scene", "T", "configure", "hall", "moment", "wait_for"]

@@ -23,6 +23,7 @@ import pytest
 from ivr.store import limits
 from ivr.store.store import Store
 from ivr.tickets.numbers import take
+from tests.watcher import watched
 
 REGION = "511100"
 _OPTIONS = ("listen_addresses=", "fsync=off", "shared_buffers=16MB", "max_connections=30", "autovacuum=off")
@@ -143,8 +144,9 @@ def postgresql() -> Iterator[Server]:
             )
         server = Server(folder, process)
         try:
-            _wait_until_it_answers(server, log)
-            yield server
+            with watched(folder):
+                _wait_until_it_answers(server, log)
+                yield server
         finally:
             process.send_signal(signal.SIGQUIT)  # at once: nothing in it is worth keeping
             process.wait(20)

@@ -247,6 +247,7 @@ def test_on_a_full_disk_lines_wait_in_memory_and_are_written_when_it_is_not(
         journal.append(one)
     assert "wait in memory" in journal.trouble
     assert "No space left" in journal.trouble
+    assert "仍在内存中（磁盘已满）" in journal.trouble_zh
     disk.left = 10**6
     assert [one + b"\n" for one in read_all(journal)] == lines
     assert journal.trouble == ""
@@ -439,8 +440,9 @@ def test_a_disk_that_others_filled_costs_no_event_even_when_the_engine_is_killed
         after_a_kill.append(line(number, 100))
     assert len(read_all(after_a_kill)) == 6000
     assert "the disk is full" in after_a_kill.trouble
+    assert after_a_kill.trouble_zh.startswith("磁盘已满")
     others.unlink()
-    assert after_a_kill.trouble == ""
+    assert after_a_kill.trouble == after_a_kill.trouble_zh == ""
     journal.close()
     after_a_kill.close()
 

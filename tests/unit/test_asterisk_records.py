@@ -162,6 +162,18 @@ def test_nothing_in_a_caller_s_name_hides_the_calls_around_it(caller: str) -> No
     assert whats(list(read_cel(lines.encode()))) == ["queued", "ended", "ended"]
 
 
+def test_a_line_that_a_full_disk_cut_anywhere_hides_none_of_the_next_calls() -> None:
+    first = cel("APP_START", 2e9, caller='"x" 1')
+    rest = cel("BRIDGE_EXIT", 2e9 + 1, caller="a\nb") + cel("HANGUP", 2e9 + 2) + cel("LINKEDID_END", 2e9 + 3)
+    for cut in range(len(first)):
+        told = whats(list(read_cel((first[:cut] + rest).encode())))
+        assert told[-3:] == ["left", "ended", "ended"], first[:cut]
+    assert told == ["queued", "left", "ended", "ended"], "only the end of the line was lost"
+    for cut in range(len(REAL_CDR)):
+        rows = list(read_cdr(REAL_CDR[:cut] + REAL_CDR + REAL_CDR))
+        assert whats(rows)[-6:] == ["reception", "queued", "ended"] * 2, REAL_CDR[:cut]
+
+
 def test_no_nul_travels_on_into_a_database() -> None:
     line = cel("IVR", 2e9, caller="138\x0000", defined="IVR_RECEPTION", extra="12345\0////")
     (row,) = read_cel(line.encode())

@@ -66,3 +66,10 @@ def test_it_is_full_before_it_is_full() -> None:
     held = capacity(800, 24)
     assert overloaded(437, held) == []
     assert [fault.alarm for fault in overloaded(438, held)] == [OVERLOADED]
+
+
+def test_callers_above_a_limit_that_a_change_lowered_are_told_as_that() -> None:
+    held = capacity(40, 24)
+    [fault] = overloaded(2 * held.callers, held)
+    assert f"{2 * held.callers} callers, above the limit of {held.callers}" in fault.sentence
+    assert f"{2 * held.callers} 通，超出上限 {held.callers}" in fault.sentence_zh

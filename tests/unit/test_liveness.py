@@ -6,8 +6,10 @@ import errno
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,6 +31,7 @@ from ivr.upkeep import engine as engine_upkeep
 from ivr.upkeep.asterisk import AsteriskProcess
 from ivr.upkeep.engine import EngineProcess, Limits
 from ivr.upkeep.notes import Notes
+from tools.phones.patience import PATIENCE_S
 
 STEP_S = 0.25
 
@@ -170,6 +173,68 @@ def test_an_engine_that_has_answered_has_ten_seconds_for_the_next_answer(
     look_for(process, clock, 4)
     assert ended(process, clock, pid)
     assert "--after-hang" in arguments_of(pid_of(process)), "the next one is told"
+
+
+_WRITES = (
+    "import faulthandler, signal, time; faulthandler.register(signal.SIGUSR2); print('ready', flush=True); "
+)
+_SLEEPS = "time.sleep(600)\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "words", "words_zh"),
+    [
+        (None, "log/engine.out has where it stood", "见 log/engine.out"),
+        (signal.SIGSTOP, "stopped (SIGSTOP)", "暂停"),
+    ],
+)
+def test_the_alarm_points_to_where_a_hung_engine_stood_only_if_it_could_write_that(
+    before: signal.Signals | None,
+    words: str,
+    words_zh: str,
+    engine: tuple[EngineProcess, Clock],
+    outcome: list[Outcome],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    process, clock = engine
+    monkeypatch.setattr("ivr.upkeep.engine.time.sleep", time.sleep)
+    monkeypatch.setattr(engine_upkeep, "TRACE_TRIES", int(PATIENCE_S / 0.05))
+    (tmp_path / "waiting/waits.py").write_text(_WRITES + _SLEEPS)
+    process.stop()
+    process.start()
+    pid = pid_of(process)
+    wait_until(lambda: process._output.read_text() not in ("", "\n"))
+    if before is not None:
+        os.kill(pid, before)
+        wait_until(lambda: processes.state(pid) == "T")
+    look_for(process, clock, 105)
+    assert ended(process, clock, pid)
+    told = arguments_of(pid_of(process))
+    hang = Hang.told_in(told[told.index("--after-hang") :])
+    assert hang is not None
+    fault = hang.fault()
+    assert words in fault.sentence
+    assert words_zh in fault.sentence_zh
+    if before is not None:
+        assert "engine.out" not in fault.sentence + fault.sentence_zh
+        assert "silent since" in fault.sentence
+
+
+def test_an_engine_told_of_a_hang_by_an_older_supervisor_tells_it_too() -> None:
+    hang = Hang.told_in(["--after-hang", "1800000000.000", "10.2"])
+    assert hang == Hang(1.8e9, 10.2)
+    assert hang is not None
+    for state in "TtDRS?Z":
+        fault = Hang(1.8e9, 10.2, state).fault()
+        assert "engine.out" not in fault.sentence + fault.sentence_zh
+
+
+def wait_until(what: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def arguments_of(pid: int) -> list[str]:

@@ -62,6 +62,7 @@ async def test_whoever_asks_for_a_call_does_not_wait_for_a_database_that_is_away
                 await memory.known(["a1-1.1"])
         assert memory.away is not None
         assert (memory.away.sentence, memory.away.zh, memory.trouble) == ("it is full", "已满", "it is full")
+        assert memory.trouble_zh == "已满"
     async with asyncio.timeout(30):
         await memory.recorder.caught_up()
     assert len((await memory.known(["a1-1.1"]))["a1-1.1"]) == 1

@@ -110,3 +110,14 @@ def test_half_a_line_is_read_when_it_is_whole(logs: Logs) -> None:
     assert names(files) == []
     logs.cel.write_bytes(whole)
     assert names(files) == ["c1"]
+
+
+def test_a_refused_call_that_a_full_disk_wrote_half_of_hides_none_of_the_next(logs: Logs) -> None:
+    logs.refuse("c1")
+    whole = logs.cel.read_bytes()
+    for cut in range(len(whole)):
+        logs.cel.write_bytes(whole[:cut])
+        logs.refuse("c2")
+        logs.other()
+        logs.refuse("c3", caller="1\n2")
+        assert names(RefusedFiles(logs.folder, {}))[-2:] == ["c2", "c3"], whole[:cut]

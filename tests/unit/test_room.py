@@ -81,7 +81,11 @@ def test_asterisk_is_asked_for_no_more_file_handles_than_it_may_have(
     render(deployment.TEMPLATES, tmp_path / "etc", deployment.context(settings, book, keys, folders))
     assert f"maxfiles = {files}" in (tmp_path / "etc/asterisk.conf").read_text()
     dialplan = (tmp_path / "etc/ivr12345/extensions.conf").read_text()
-    assert f"GROUP_COUNT(caller@ivr12345)}} > {room(settings, book).callers}]" in dialplan
+    limit = f"IVR_STRAINED_LIMIT}}:{room(settings, book).callers}"
+    assert (
+        f"${{GROUP_COUNT(caller@ivr12345)}} > ${{IF($[0${{IVR_STRAINED_UNTIL}} > ${{EPOCH}}]?${{{limit})}}]"
+        in dialplan
+    )
 
 
 def test_ports_in_use_are_those_the_kernel_has_bound() -> None:

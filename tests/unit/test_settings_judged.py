@@ -236,6 +236,37 @@ def test_every_fault_is_told_at_once_each_on_a_line_in_the_readers_language(
     assert not Path("var").exists()
 
 
+@pytest.mark.parametrize("home", ["", "  ", " /srv/hotline", "~nobody-of-this-name/x"])
+def test_a_state_folder_that_cannot_be_used_hides_no_other_settings_fault(
+    home: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = {
+        "HOME": home,
+        "SIP_PORT": "443",
+        "BIND": "192.0.2.77",
+        "CONFIG": "/nonexistent",
+        "RECORDINGS": "/etc/passwd",
+        "DATABASE_URL": "mysql://x",
+        "LANGUAGE": "klingon",
+        "AGI_PORT": "x",
+    }
+    found = [fault.setting for fault in faults(monkeypatch, **wrong)]
+    assert sorted(found) == sorted(f"IVR_{name}" for name in wrong)
+
+
+@pytest.mark.parametrize("home", ["", "var"])
+def test_a_file_that_is_no_toml_hides_no_fault_of_the_environment_and_makes_none_up(
+    home: str, empty: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (empty / "ivr.toml").write_text('config = "elsewhere"\nsip_port = \n')
+    (empty / "queues").rename(empty / "elsewhere")
+    wrong = {"RECORDINGS": "/etc/passwd", "AGI_PORT": "22", "LANGUAGE": "klingon"}
+    if home:
+        wrong["HOME"] = home
+    found = [fault.setting for fault in faults(monkeypatch, **wrong)]
+    assert sorted(found) == sorted(["ivr.toml", *(f"IVR_{name}" for name in wrong if name != "HOME")])
+
+
 @pytest.mark.parametrize(
     "words", [["up"], ["up", "--detach"], ["setup"], ["status"], ["down"], ["tickets", "list"]]
 )

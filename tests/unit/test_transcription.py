@@ -318,6 +318,7 @@ async def test_a_missing_model_leaves_the_engine_running(tmp_path: Path) -> None
     speech = await _state_with(tmp_path / "none")
     assert speech.status.state is State.DOWN
     assert "does not exist" in speech.status.reason
+    assert "不存在" in speech.status.reason_zh
     with pytest.raises(SpeechUnavailable, match="does not exist") as refused:
         await speech.transcribe(tmp_path / "a.wav", SPEAKERS)
     assert not refused.value.retry
@@ -354,6 +355,10 @@ async def test_a_worker_that_cannot_be_started_is_reported(tmp_path: Path) -> No
     await speech.start()
     assert speech.status.state is State.DOWN
     assert "cannot be started" in speech.status.reason
+    assert "无法启动" in speech.status.reason_zh
+    with pytest.raises(SpeechUnavailable) as refused:
+        await speech.transcribe(tmp_path / "a.wav", SPEAKERS)
+    assert "无法启动" in refused.value.zh, "also while it is not tried again yet"
     await speech.close()
 
 

@@ -34,7 +34,11 @@ CALLERS, QUICK_CALLERS = 600, 120
 RATE = 20
 TALK_MS = 8_000
 SMALL_PORTS = 400
-STAR_EVERY_S = 1.0
+STAR_EVERY_S = 0.5
+PRESSERS, QUICK_PRESSERS = 100, 8
+PRESSERS_COME_EVERY_S = 0.2
+TOLD_S = 8.0
+"""Longer than what a refused caller hears."""
 MOST_STAR_S = 5.0
 
 
@@ -60,15 +64,17 @@ def run(folder: Path, *, quick: bool) -> Part:
     folder.mkdir(parents=True, exist_ok=True)
     callers = QUICK_CALLERS if quick else CALLERS
     first, last = Settings.model_fields["rtp_ports"].default
-    wide = _pass(folder / "shipped", last - first, callers, waiting_pressers=0)
-    small = _pass(folder / "small", SMALL_PORTS - 1, callers, waiting_pressers=4 if quick else 16)
+    wide = _pass(folder / "shipped", last - first, callers, among=QUICK_PRESSERS if quick else PRESSERS)
+    small = _pass(folder / "small", SMALL_PORTS - 1, callers, before=4 if quick else 16)
     rows = (*_rows(wide, "shipped range"), *_rows(small, "small range"))
     remark = (
         f"Crowd: {callers} callers at {RATE} a second, who stay until it is over; {SEATS} seats talk {TALK_MS // 1000} s "
         f"each. The shipped range has {wide.ports} ports and lets {wide.limit} callers in, the small one {small.ports} and "
-        f"{small.limit}. The star key is pressed while they come: on the shipped range by callers who just came, on the "
-        "small one, where those would be refused, by callers who were there before. SIPp plays callers and seats on the "
-        "same machine; the music that callers hear goes to a socket that nobody reads. Ports are those the kernel has bound."
+        f"{small.limit}; a machine whose processors are full lets in fewer. The star key is pressed again and again: on the "
+        f"shipped range by {PRESSERS} callers who come among the first, while the crowd comes and while all of it is there, "
+        "and seats talk; on the small one, where those would be refused, by callers who were there before. SIPp plays "
+        "callers and seats on the same machine; the music that callers hear goes to a socket that nobody reads. Ports are "
+        "those the kernel has bound."
     )
     return Part("crowd", rows, (remark,))
 
@@ -102,7 +108,8 @@ def _rows(found: Found, name: str) -> Iterator[Row]:
     yield told("… Asterisk's memory then", f"{found.memory_mb:.0f} MB")
 
 
-def _pass(folder: Path, width: int, callers: int, waiting_pressers: int) -> Found:
+def _pass(folder: Path, width: int, callers: int, *, among: int = 0, before: int = 0) -> Found:
+    """Measure one range of ports; so many callers among the crowd, or there before it, press the star key."""
     police = TonePhone(0, 0.0, ("127.0.0.1", 0))
     ports = wide_rtp(width)
     with (
@@ -118,14 +125,20 @@ def _pass(folder: Path, width: int, callers: int, waiting_pressers: int) -> Foun
         police.server = ("127.0.0.1", hotline.sip_port)
         capacity = _capacity(hotline)
         found = Found(capacity["rtp_ports"], capacity["limit"])
-        _man(hotline, paused=waiting_pressers > 0)  # or those who wait would be the first to be answered
-        pressers = [_caller(hotline, n) for n in range(waiting_pressers)]
+        _man(hotline, paused=before > 0)  # or those who wait would be the first to be answered
+        pressers = [_caller(hotline, n) for n in range(before)]
         until(lambda: hotline.waiting() == len(pressers), 30.0)
         crowd = hotline.phones.caller(
             number="15400001111", after_ms=90_000, calls=callers, rate=RATE, ear=deaf.getsockname()[1]
         )
         with _watching(hotline, found):
-            _press(hotline, police, pressers, found, time.monotonic() + callers / RATE)
+            over = time.monotonic() + callers / RATE
+            if before:
+                _press_before(hotline, police, pressers, found)
+            else:
+                pressers = _press_among(hotline, police, among, found)
+            while time.monotonic() < over:
+                time.sleep(0.2)
             _let_everybody_talk(hotline, found)
         crowd.stop()
         for phone in pressers:
@@ -175,30 +188,50 @@ def _resume(hotline: Hotline) -> None:
 
 
 def _caller(hotline: Hotline, n: int) -> TonePhone:
-    phone = TonePhone(0, 0.0, ("127.0.0.1", hotline.sip_port))
+    phone = TonePhone(0, 0.0, ("127.0.0.1", hotline.sip_port), deaf=True)
     phone.call("12345", f"1549990{n:04d}")
     return phone
 
 
-def _press(hotline: Hotline, police: TonePhone, waiting: list[TonePhone], found: Found, over: float) -> None:
-    """Press the star key again and again while callers come, until ``over`` (monotonic seconds)."""
-    found.calls += len(waiting)
-    for phone in list(waiting):
+def _press_before(hotline: Hotline, police: TonePhone, pressers: list[TonePhone], found: Found) -> None:
+    """Let those who wait already press the star key, one after the other, while the crowd comes."""
+    found.calls += len(pressers)
+    for phone in pressers:
         found.stars_s.append(_star(police, phone))
-        time.sleep(STAR_EVERY_S / 2)
-    if waiting:
-        _resume(hotline)
-    n = len(waiting)
-    while not waiting and time.monotonic() < over:
-        phone = _caller(hotline, n)
-        n += 1
-        found.calls += 1
-        until(lambda: phone.up)  # noqa: B023
         time.sleep(STAR_EVERY_S)
-        found.stars_s.append(_star(police, phone))
-        phone.close()
-    while time.monotonic() < over:
-        time.sleep(0.2)
+    _resume(hotline)
+
+
+def _press_among(hotline: Hotline, police: TonePhone, count: int, found: Found) -> list[TonePhone]:
+    """Let callers come among the first of the crowd, and press the star key all the while; return their phones."""
+    pressers: list[TonePhone] = []
+
+    def come() -> None:
+        for n in range(count):
+            time.sleep(PRESSERS_COME_EVERY_S)
+            pressers.append(_caller(hotline, n))
+
+    coming = threading.Thread(target=come)
+    coming.start()
+    for n in range(count):
+        until(lambda: len(pressers) > n)  # noqa: B023
+        if _was_let_in(pressers[n]):
+            found.stars_s.append(_star(police, pressers[n]))
+            time.sleep(STAR_EVERY_S)
+    coming.join()
+    found.calls += count
+    return pressers
+
+
+def _was_let_in(phone: TonePhone) -> bool:
+    """Tell whether a caller is still there after all that a refused one hears."""
+
+    def known() -> bool:
+        gone = bool(phone.ended_at) or phone.status >= 300
+        return gone or (phone.up and time.monotonic() > phone.answered_at + TOLD_S)
+
+    until(known, 30.0)
+    return phone.up
 
 
 def _star(police: TonePhone, phone: TonePhone) -> float:

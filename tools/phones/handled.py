@@ -35,8 +35,7 @@ _OWN = """\
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]n[cseq]
 From: {local}
 To:[$remote]
-Call-ID: [call_id]
-CSeq: [cseq]"""
+Call-ID: [call_id]"""
 _CALLED = "<sip:phone@[local_ip]:[local_port]>;tag=[pid]s[call_number]"
 _CALLER = '"{name}" <sip:{number}@[local_ip]:[local_port]>;tag=[pid]c[call_number]'
 _count = itertools.count(1)
@@ -57,6 +56,9 @@ def calling_scenario(text: str) -> str:
         '<log message="up [call_id]"/></action></recv>'
     )
     text = text.replace('<recv response="200" rtd="true" rrs="true"/>', heard).replace('<label id="1"/>', "")
+    # a button pushed while SIPp is anywhere between the ACK and where it waits would end the call
+    text = text.replace("<send><![CDATA[\nACK", '<send next="1"><![CDATA[\nACK')
+    text = text.replace('<pause milliseconds="{before_ms}"/>', "")
     return text.replace("{ending}", _handled(_CALLER).replace("{sdp}", SDP))
 
 
@@ -82,6 +84,11 @@ class Handled:
     def happened(self, what: str) -> list[str]:
         """Return what followed each ``invited``, ``up``, ``ended``, ``given up`` or ``refused`` in SIPp's log."""
         return [line[len(what) + 1 :] for line in self.log() if line.startswith(f"{what} ")]
+
+    def in_call(self) -> str:
+        """Return SIP's Call-ID of the call that is up, empty when none is: its phone may hear later than others."""
+        up, ended = self.happened("up")[-1:], self.happened("ended")
+        return next((call_id for call_id in up if call_id not in ended), "")
 
     def log(self) -> list[str]:
         """Return what happened so far, a line each, with SIP's Call-ID."""

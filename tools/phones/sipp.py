@@ -24,6 +24,14 @@ from tools.phones.patience import PATIENCE_S
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 PROGRAMS = Path("~/.cache/ivr12345/sip-tester").expanduser()
+AT_LEISURE = (
+    *("-watchdog_minor_threshold", "86400000", "-watchdog_major_threshold", "86400000"),
+    *("-max_invite_retrans", "7", "-max_non_invite_retrans", "17"),
+)
+"""Milliseconds SIPp may be kept from running (a day), and how often it asks again: it calls for two minutes and
+hangs up for one, while a busy Asterisk passes new calls over.  As shipped it ends itself, or takes a call for lost
+after half a minute.
+"""
 _numbers = itertools.count(1)
 _kept: set[int] = set()
 _media_blocks = itertools.count(random.randrange(500))
@@ -315,7 +323,7 @@ class Phones:
         command = [
             *sipp_program(), "-sf", str(path), "-i", self.host, "-p", str(port), "-mi", self.host,
             "-mp", str(media),
-            "-nostdin", "-trace_err", "-error_file", str(folder / "errors.log"),
+            *AT_LEISURE, "-nostdin", "-trace_err", "-error_file", str(folder / "errors.log"),
             "-trace_logs", "-log_file", str(folder / "happened.log"), *options, self.address,
         ]  # fmt: skip
         with (folder / "screen.log").open("wb") as screen:

@@ -88,9 +88,10 @@ class TonePhone:
         keys: pressed this many seconds after the answer: (seconds, digits).
         name: for messages of failed tests.
         codec: the one it speaks.
+        deaf: hears nothing and says nothing: in a crowd nobody is woken for each packet of music.
     """
 
-    def __init__(  # noqa: PLR0913 - a phone has many buttons
+    def __init__(  # noqa: PLR0913 - a telephone has many sides
         self,
         port: int,
         hertz: float,
@@ -101,6 +102,7 @@ class TonePhone:
         keys: tuple[float, str] | None = None,
         name: str = "",
         codec: Codec = PCMA,
+        deaf: bool = False,
     ) -> None:
         self.port, self.hertz, self.server = port, hertz, server
         self.behaviour, self.ring_s, self.auto_keys = behaviour, ring_s, keys
@@ -125,9 +127,8 @@ class TonePhone:
         self._dialog: _Dialog | None = None
         self._lock = threading.RLock()
         self._closed = False
-        self._threads = [
-            threading.Thread(target=work, daemon=True) for work in (self._serve, self._listen, self._sing)
-        ]
+        tasks = (self._serve,) if deaf else (self._serve, self._listen, self._sing)
+        self._threads = [threading.Thread(target=work, daemon=True) for work in tasks]
         for thread in self._threads:
             thread.start()
 
