@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -190,9 +191,19 @@ def press_star(place: Hall, number: str, after_s: float) -> TonePhone:
     facts = (
         f"{after_s} s: {len(helper.invites)} calls; caller {phone.hears(TONES)}, help {helper.hears(TONES)}"
     )
+    recorded = heard and until(lambda: bool(_help_track_bytes(place, helper)))  # nobody hangs up that soon
     phone.close()
     assert heard, facts
+    assert recorded, f"{after_s} s: nothing is recorded"
     return phone
+
+
+def _help_track_bytes(place: Hall, helper: TonePhone) -> int:
+    """Return the length of what is recorded of the call that helps now."""
+    found = re.search(r"X-IVR-Call: (\S+)", helper.invites[-1][1])
+    assert found is not None, "help is told which call it is"
+    tracks = place.hotline.recordings.rglob(f"{found.group(1)}-help.raw")
+    return sum(track.stat().st_size for track in tracks)
 
 
 def test_a_star_in_the_first_moment_reaches_the_citys_number_and_both_are_heard(place: Hall) -> None:
