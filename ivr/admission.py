@@ -122,6 +122,8 @@ class Admission:
         while not restored.is_set():
             try:
                 await self._take_in()
+                with contextlib.suppress(HotlineError):  # a broken wire is mended by recovery
+                    await self.breathe()
             except Exception:
                 log.exception("counting refused calls failed; the next round tries again")
             with contextlib.suppress(TimeoutError):
