@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from ivr.errors import HotlineError
 from ivr.store.limits import ANSWER_S, MIGRATION_S
+from ivr.store.sqlite_file import SqliteFile
 
 BUSY_TIMEOUT_MS = 1000
 
@@ -66,7 +67,7 @@ def open_engine(url: str, *, read_only: bool = False) -> AsyncEngine:
     """
     options: dict[str, Any] = {"json_serializer": _json, "json_deserializer": orjson.loads}
     if url.startswith("sqlite"):
-        options["connect_args"] = {"timeout": BUSY_TIMEOUT_MS / 1000}
+        options["connect_args"] = {"timeout": BUSY_TIMEOUT_MS / 1000, "factory": SqliteFile}
     else:
         options |= {"pool_size": 3, "pool_recycle": 1800, "connect_args": _postgresql_limits(url)}
     try:

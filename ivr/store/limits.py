@@ -112,9 +112,7 @@ class Patience:
         if self._engine.dialect.name == "sqlite":
             if (file := driver._connection) is not None:
                 file.interrupt()
-                driver._tx.put_nowait(
-                    (None, file.rollback)
-                )  # or its lock would stay as long as a cursor does
+                driver._tx.put_nowait((None, file.let_go))
             driver.stop()
         else:
             driver.terminate()

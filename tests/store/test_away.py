@@ -7,12 +7,14 @@ import contextlib
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
 
 from ivr.store import limits
 from ivr.store.causes import StoreAway
+from ivr.store.database import open_engine
 from ivr.store.store import Store
 from ivr.tickets.numbers import take
 from tests.store.conftest import REGION, Server, disk_of, fill
@@ -286,3 +288,24 @@ async def test_a_password_that_was_changed_is_told(postgresql: Server, served: S
     finally:
         rules.write_text(before)
         await postgresql.execute("SELECT pg_reload_conf()")
+
+
+@pytest.mark.usefixtures("_impatient")
+async def test_an_answer_half_read_when_its_time_is_over_does_not_keep_the_lock(tmp_path: Path) -> None:
+    """An engine that was frozen between two rows went on, and kept itself from writing for good."""
+    engine = open_engine(f"sqlite+aiosqlite:///{tmp_path}/x.sqlite3")
+    patience = limits.Patience(engine)
+    async with patience.connected(writing=True) as connection:
+        await connection.exec_driver_sql("CREATE TABLE numbers (number INTEGER)")
+        await connection.exec_driver_sql("INSERT INTO numbers VALUES (1), (2), (3)")
+    half_read = []
+    with pytest.raises(TimeoutError):
+        async with patience.connected(writing=True) as connection:
+            await connection.exec_driver_sql("INSERT INTO numbers VALUES (4)")
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            half_read.append(await driver.execute("SELECT number FROM numbers"))
+            await connection.exec_driver_sql(ENDLESS)
+    async with patience.connected(writing=True) as connection:
+        found = (await connection.exec_driver_sql("SELECT count(*) FROM numbers")).scalar()
+    assert found == 3, "what was not finished is not written"
+    await patience.close()
