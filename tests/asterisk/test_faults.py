@@ -125,7 +125,9 @@ def test_asterisk_restarted_under_the_engine_ends_calls_in_the_tickets_and_keeps
     assert "seat01" in members
     assert "paused" in members
     hotline.engine("resume", seat="01")
-    assert hotline.phones.caller(number="15400000006", after_ms=2500).wait() == 0
+    caller = hotline.phones.caller(number="15400000006", stays=True)
+    wait_for(lambda: hotline.call_state("15400000006") == "talking", why="they talk")
+    assert caller.hang_up() == 0, caller.errors()
     assert hotline.ticket_of("15400000006")["outcome"] == "answered"
 
 
@@ -264,13 +266,13 @@ def test_a_killed_supervisor_leaves_callers_talking_and_the_next_start_takes_ove
     hotline = own_hotline
     hotline.man("01", "1001")
     number = "15400000010"
-    caller = hotline.phones.caller(number=number, after_ms=9000)
+    caller = hotline.phones.caller(number=number, stays=True)
     wait_for(lambda: hotline.call_state(number) == "talking", why="they talk")
     asterisk = hotline.pid("asterisk")
     os.kill(int((hotline.home / "run/supervisor.pid").read_text()), signal.SIGKILL)
     hotline.up()
     assert hotline.pid("asterisk") == asterisk, "Asterisk was kept"
-    assert caller.wait() == 0, caller.errors()
+    assert caller.hang_up() == 0, caller.errors()
     assert hotline.ticket_of(number)["outcome"] == "answered"
 
 

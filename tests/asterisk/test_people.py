@@ -93,10 +93,11 @@ class Floor:
 
         return wait_for(there, limit_s, lambda: f"seat {seat} {state}\n{self.hotline.logs()}")
 
-    def talk(self, number: str, after_ms: int = 2500) -> dict[str, Any]:
-        """A whole short call; the caller hangs up."""
-        assert self.hotline.phones.caller(number=number, after_ms=after_ms).wait() == 0
-        return self.hotline.ticket_of(number)
+    def talk(self, number: str) -> None:
+        """A whole short call; the caller hangs up once they talk."""
+        caller = self.hotline.phones.caller(number=number, stays=True)
+        self.answered(number)
+        assert caller.hang_up() == 0, caller.errors()
 
     def answered(self, number: str, limit_s: float = PATIENCE_S) -> None:
         wait_for(
@@ -152,10 +153,10 @@ def rung_at(ticket: dict[str, Any]) -> float:
 
 def test_no_call_rings_while_the_operator_wraps_up_and_the_next_one_does_after_it(floor: Floor) -> None:
     floor.hotline.man("01", "1001", ring_ms=0)
-    first = floor.hotline.phones.caller(number="15500000101", after_ms=3000)
+    first = floor.hotline.phones.caller(number="15500000101", stays=True)
     floor.answered("15500000101")
     second = floor.hotline.phones.caller(number="15500000102", stays=True)
-    assert first.wait() == 0
+    assert first.hang_up() == 0
     row = floor.wait_state("01", "wrap_up")
     assert row["wrap_up_left_s"] <= WRAP_UP_S
     floor.answered("15500000102")
@@ -170,13 +171,14 @@ def test_no_call_rings_while_the_operator_wraps_up_and_the_next_one_does_after_i
 
 def test_the_operator_ends_the_wrap_up_early_and_the_next_call_rings_at_once(floor: Floor) -> None:
     floor.hotline.man("01", "1001", ring_ms=0)
-    assert floor.hotline.phones.caller(number="15500000111", after_ms=3500).wait() == 0
+    floor.talk("15500000111")
     floor.wait_state("01", "wrap_up")
-    waiting = floor.hotline.phones.caller(number="15500000112", after_ms=4000)
+    waiting = floor.hotline.phones.caller(number="15500000112", stays=True)
     wait_for(lambda: floor.hotline.waiting() == 1, why="the next caller waits")
     floor.engine("resume", seat="01")
     resumed = time.time()
-    assert waiting.wait() == 0
+    floor.answered("15500000112")
+    assert waiting.hang_up() == 0
     ticket = floor.hotline.ticket_of("15500000112")
     assert ticket["outcome"] == "answered"
     assert rung_at(ticket) - resumed < WRAP_UP_S / 2
@@ -189,7 +191,7 @@ def test_a_kill_of_the_engine_and_a_restart_of_asterisk_take_no_second_of_wrap_u
     hotline.man("01", "1001", ring_ms=0)
     floor.engine("login", seat="02", operator="1004")
     floor.engine("pause", seat="02", reason="meal")
-    assert hotline.phones.caller(number="15500000121", after_ms=3500).wait() == 0
+    floor.talk("15500000121")
     floor.wait_state("01", "wrap_up")
     ended = time.time()
     waiting = hotline.phones.caller(number="15500000122", stays=True)
@@ -242,13 +244,13 @@ def test_helpers_ring_after_the_wait_and_in_an_emergency_at_once(floor: Floor) -
     hotline.man("03", "1003", ring_ms=0)
     floor.engine("login", seat="01", operator="1001")
     floor.engine("pause", seat="01", reason="rest")
-    assert hotline.phones.caller(number="15500000131", after_ms=OVERFLOW_S * 1000 + 4500).wait() == 0
+    floor.talk("15500000131")
     late = hotline.ticket_of("15500000131")
     assert (late["seat"], late["queue"]) == ("03", "q_general")
     assert late["waited_s"] > OVERFLOW_S - 1
     floor.engine("resume", seat="03")
     assert floor.engine("set_mode", mode="emergency", by="1001", event="暴雨", fact="")["mode"] == "emergency"
-    assert hotline.phones.caller(number="15500000132", after_ms=3500).wait() == 0
+    floor.talk("15500000132")
     assert hotline.ticket_of("15500000132")["waited_s"] < OVERFLOW_S - 1
     floor.engine("set_mode", mode="regular", by="1001")
 

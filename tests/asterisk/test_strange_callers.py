@@ -28,8 +28,9 @@ pytestmark = pytest.mark.asterisk
 )
 def test_a_strange_caller_name_costs_nothing(quick_hotline: Hotline, name: str, suffix: str) -> None:
     number = f"1540000{suffix}"
-    caller = quick_hotline.phones.caller(number=number, name=name, after_ms=1500)
-    assert caller.wait() == 0, caller.errors()
+    caller = quick_hotline.phones.caller(number=number, name=name, stays=True)
+    wait_for(lambda: quick_hotline.call_state(number) == "waiting", why="the caller got as far as the queue")
+    assert caller.hang_up() == 0, caller.errors()
     ticket = quick_hotline.ticket_of(number)
     assert ticket["outcome"] == "abandoned"
     assert ticket["queue"] == "q_general", "the caller got as far as the queue"
@@ -103,9 +104,9 @@ def test_port_probes_and_half_headers_disturb_nobody(quick_hotline: Hotline, gar
 def test_a_recording_of_no_length_is_said_in_the_ticket(quick_hotline: Hotline) -> None:
     quick_hotline.man("01", "1001", ring_ms=0)
     number = "15400006001"
-    caller = quick_hotline.phones.caller(number=number, after_ms=9000)
+    caller = quick_hotline.phones.caller(number=number, stays=True)
     wait_for(lambda: quick_hotline.call_state(number) == "talking", why="they talk, and nobody sends a sound")
-    caller.wait()
+    assert caller.hang_up() == 0, caller.errors()
     ticket = quick_hotline.transcribed(number)
     assert ticket["outcome"] == "answered"
     quick_hotline.unman("01")

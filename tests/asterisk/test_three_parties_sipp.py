@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests.asterisk.hotline import Hotline, running, wait_for
+from tools.phones import Running
 from tools.phones.sipp import free_udp_port
 
 pytestmark = pytest.mark.asterisk
@@ -38,22 +39,23 @@ def hotline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hotline]:
         yield place
 
 
-def talking(hotline: Hotline, number: str) -> str:
-    """Let somebody call and reach the operator; return the call's id."""
-    hotline.phones.caller(number=number, after_ms=12_000)
+def talking(hotline: Hotline, number: str) -> tuple[str, Running]:
+    """Let somebody call and reach the operator; return the call's id and the phone."""
+    phone = hotline.phones.caller(number=number, stays=True)
     wait_for(lambda: hotline.call_state(number) == "talking", why=hotline.logs)
     calls: list[dict[str, Any]] = hotline.ask("calls", "list")
-    return next(str(call["call_id"]) for call in calls if call["state"] == "talking")
+    return next(str(call["call_id"]) for call in calls if call["state"] == "talking"), phone
 
 
 def test_an_operator_hands_a_caller_to_119_and_leaves(hotline: Hotline) -> None:
     number = "15400005101"
-    call = talking(hotline, number)
+    call, phone = talking(hotline, number)
     done = hotline.run("transfer", "start", "--call", call, "--to", "119")
     assert done.returncode == 0, done.stderr
     wait_for(lambda: hotline.call_state(number) == "three_way", why=hotline.logs)
     assert hotline.run("transfer", "leave", "--call", call).returncode == 0
     wait_for(lambda: hotline.call_state(number) == "handed_off", why=hotline.logs)
+    assert phone.hang_up() == 0, phone.errors()
     ticket = hotline.ticket_of(number)
     assert ticket["outcome"] == "handed_off"
     legs = hotline.ask("calls", "show", call)["legs"]
@@ -65,10 +67,11 @@ def test_an_operator_hands_a_caller_to_119_and_leaves(hotline: Hotline) -> None:
 def test_when_120_is_busy_the_caller_is_still_with_the_operator(hotline: Hotline) -> None:
     number = "15400005102"
     wait_for(lambda: hotline.engine("seats")[0]["state"] == "ready", why="the operator is free again")
-    call = talking(hotline, number)
+    call, phone = talking(hotline, number)
     assert hotline.run("transfer", "start", "--call", call, "--to", "120").returncode == 0
     wait_for(lambda: hotline.engine("transfer_state", call=call)["state"] == "together", why=hotline.logs)
     assert hotline.call_state(number) == "talking"
+    assert phone.hang_up() == 0, phone.errors()
     ticket = hotline.ticket_of(number)
     assert ticket["outcome"] == "answered"
     assert "emergency_failed" in [event["kind"] for event in ticket["events"]]

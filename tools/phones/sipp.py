@@ -113,6 +113,20 @@ class Running:
     name: str
     process: subprocess.Popen[bytes]
     folder: Path
+    address: tuple[str, int] = ("", 0)
+
+    def hang_up(self) -> int:
+        """Let a caller who ``stays`` hang up; return what :meth:`wait` does."""
+        call = f"1-{self.process.pid}@{self.address[0]}"  # SIPp's own form of a Call-ID
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as hand:
+            hand.sendto(
+                f"MESSAGE sip:caller@{self.address[0]} SIP/2.0\r\n"
+                f"Via: SIP/2.0/UDP {self.address[0]};branch=z9hG4bKhand\r\n"
+                f"From: <sip:hand@{self.address[0]}>;tag=hand\r\nTo: <sip:caller@{self.address[0]}>\r\n"
+                f"Call-ID: {call}\r\nCSeq: 1 MESSAGE\r\nContent-Length: 0\r\n\r\n".encode(),
+                self.address,
+            )
+        return self.wait()
 
     def wait(self, timeout_s: float = PATIENCE_S) -> int:
         """Wait for it to end by itself; 0 when every call went as the scenario says."""
@@ -262,12 +276,15 @@ class Phones:
     ) -> Running:
         """Call from the trunk, or with ``user`` and ``password`` as somebody who logs in.
 
-        ``rate`` is calls a second, ``stays`` waits for the other side to hang up, ``keys`` are
-        pressed (SIP INFO) once the call is answered, ``key_gap_ms`` before each.  ``ear`` is the port
-        of an :class:`Ear` that hears instead of SIPp, for as long as the caller is silent.
+        ``rate`` is calls a second, ``stays`` waits for the other side to hang up, or for
+        :meth:`Running.hang_up`; ``keys`` are pressed (SIP INFO) once the call is answered, ``key_gap_ms``
+        before each.  ``ear`` is the port of an :class:`Ear` that hears instead of SIPp, for as long as the
+        caller is silent.
         ``numbers`` are those of several callers, one after the other.
         """
-        ending = (SCENARIOS / ("caller_stays.part.xml" if stays else "caller_hangs_up.part.xml")).read_text()
+        ending = (SCENARIOS / "caller_hangs_up.part.xml").read_text()
+        if stays:
+            ending = (SCENARIOS / "caller_stays.part.xml").read_text().replace("{hangs_up}", ending)
         text = (SCENARIOS / "caller.xml").read_text().replace("{ending}", ending)
         if user:
             text = _with_login(text, user, password)
@@ -280,7 +297,7 @@ class Phones:
             "number": user if user.startswith("seat") else number,
             "name": name,
             "before_ms": before_ms,
-            "after_ms": after_ms,
+            "after_ms": 0 if stays else after_ms,
             "speak": self._speak(sound)
             + "".join(_key(digit, n, key_gap_ms) for n, digit in enumerate(keys, 3)),
             "headers": f"{headers}\n" if headers else "",
@@ -330,7 +347,7 @@ class Phones:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=screen, stderr=screen, cwd=folder
             )
-        running = Running(f"{name} on {port}", process, folder)
+        running = Running(f"{name} on {port}", process, folder, (self.host, port))
         self.running.append(running)
         if name == "seat":
             _wait_bound(process, port)
