@@ -161,7 +161,6 @@ def test_other_numbers_are_refused_however_they_are_written(quick_hotline: Hotli
         "sip:x12345;npdi@{}",
         "sip:12346;npdi@{}",
         "sip:+862812345@{}",
-        "sip:;npdi@{}",
     ):
         assert Trunk(quick_hotline, target, caller_of(citizen(9, 0))).call() == 404, target
 
