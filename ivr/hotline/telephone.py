@@ -69,7 +69,7 @@ def numbers_named(values: Iterable[str]) -> tuple[str, ...]:
 
 def _number(user: str) -> str:
     """Return the number in a user part, which may have parameters, a password, separators and escapes."""
-    plain = unquote(user.partition("@")[0])
+    plain = unquote(user)
     bare = _SEPARATORS.sub("", re.split("[;:]", plain, maxsplit=1)[0])
     if not _NUMBER.fullmatch(bare):
         return ""
