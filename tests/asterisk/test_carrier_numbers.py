@@ -6,7 +6,6 @@ Sent by hand: each case is a request as a trunk might send it, of which nothing 
 from __future__ import annotations
 
 import itertools
-import json
 import socket
 import time
 from typing import Any
@@ -154,25 +153,6 @@ def test_the_hotline_is_reached_however_its_number_is_written(quick_hotline: Hot
         ticket = quick_hotline.ticket_of(citizen(1, n))
         assert (ticket["line_id"] or "q_general") == line, target
         assert ticket["source"] == "live", target
-
-
-def test_110_reaches_the_hotline_however_it_writes_its_number(quick_hotline: Hotline) -> None:
-    password = json.loads((quick_hotline.home / "secrets.json").read_text())["sip"]["from-110"]
-    monster = f'Diversion: <sip:110@x>;reason="{"A" * 40000}"'
-    for n, dialled in enumerate(("+8683312345", "12345;phone-context=+86833", "083312345", "12345")):
-        number = citizen(6, n)
-        police = quick_hotline.phones.caller(
-            dialled=dialled,
-            number=number,
-            user="from-110",
-            password=password,
-            headers=monster if n == 3 else "",
-        )
-        assert police.wait() == 0, (dialled, police.errors())
-        ticket = quick_hotline.ticket_of(number)
-        assert ticket["source"] == "110_diversion", dialled
-        placed = next(event for event in ticket["events"] if event["kind"] == "placed")
-        assert placed["priority"] > 0, dialled
 
 
 def test_other_numbers_are_refused_however_they_are_written(quick_hotline: Hotline) -> None:
