@@ -174,6 +174,8 @@ def context(
         "general_queue": book.general_queue.id,
         "number": book.number,
         "numbers": book.answered,
+        "own_number_forms": [form for form in book.number_forms(book.number) if form != book.number],
+        "callable_patterns": book.plan.diallable_patterns,
         "timezone": book.timezone,
         "recordings": settings.recordings,
         "moh": PROMPTS / "moh",

@@ -29,7 +29,6 @@ from ivr.asterisk.record_files import RecordFiles
 from ivr.calls.aftercall import AfterCall, talk_over
 from ivr.calls.book import CallBook
 from ivr.calls.callback_limits import UNREACHED_REST_S
-from ivr.calls.callbacks import diallable
 from ivr.calls.events import Event, Kind
 from ivr.calls.reception import Arrival, Reception, started
 from ivr.calls.reconciler import Reconciler
@@ -368,10 +367,11 @@ class Engine:
         if not number:
             return {"mask": "", "enc": "", "hash": ""}
         number = number[:64]
+        person = self.book.plan.person(number)  # whatever the carrier writes: the same person
         return {
-            "mask": mask_number(number),
+            "mask": mask_number(person),
             "enc": self.keys.encrypt(number),
-            "hash": self.keys.fingerprint(diallable(number) or number),  # +86 or not: the same person
+            "hash": self.keys.fingerprint(person),
         }
 
     async def _synchronise(self, link: Link) -> None:

@@ -9,7 +9,6 @@ answered).  Pure: what is to be done is told, never done, here.
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -228,19 +227,6 @@ def _due(callback: Callback, now: float, retry_after_s: float) -> list[Due]:
     if callback.state is CallbackState.CALLING and rested_s > LOST_AFTER_S:
         return [Due(callback, Step.LOST, "nothing was heard of it")]
     return []
-
-
-_DIALLABLE = re.compile(r"(?:(?:00)?86)?(1[3-9]\d{9}|0[1-9]\d{8,10}|[2-9]\d{6,7})", re.ASCII)
-
-
-def diallable(number: str) -> str:
-    """Return the digits of a number a citizen may be called back on, empty for any other.
-
-    Mobiles, land lines with area code and local numbers: no short, premium or foreign ones, so
-    that nobody makes the hotline dial what costs money or disturbs an emergency number.
-    """
-    match = _DIALLABLE.fullmatch(re.sub(r"[+\- ]", "", number))
-    return match.group(1) if match else ""
 
 
 def destination(trunks: Trunks, number: str) -> str:

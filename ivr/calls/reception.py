@@ -14,13 +14,15 @@ from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 from ivr.calls.events import Event, Kind
-from ivr.hotline.book import HotlineBook, Line, MergeMode, QueueKind, diverted_numbers
+from ivr.hotline.book import HotlineBook, Line, MergeMode, QueueKind
 from ivr.hotline.modes import ModeName, ModeSpec, ReceptionStyle
+from ivr.hotline.telephone import LONGEST_TEXT, digits, numbers_named
 from ivr.hotline.workdays import CalendarMissing
 
 DIVERSION_110 = "110_diversion"
 OUTSIDE_CITY = "P007"
 LINE_CHOSEN_PROMPT = "S032"
+LONGEST_NUMBER = 40
 STAR = "*"
 """The key that leads to help at any moment, also out of the menu."""
 
@@ -55,20 +57,20 @@ def told_arrival(call_id: str, story: str, *, caller: str, channel: str) -> Arri
 
     Args:
         call_id: Asterisk's ``linkedid``.
-        story: ``dialled/forwarding headers/reference/source/recording``; the headers are URI-encoded,
-            and only the recording may contain a slash.
+        story: ``dialled/forwarding headers/reference/source/recording``; the headers are URI-encoded, one a
+            line, and only the recording may contain a slash.
         caller: the caller's number as the trunk gave it.
         channel: the caller's channel.
     """
     dialled, headers, reference, source, recording = [*story.split("/", 4), *[""] * 4][:5]
-    forwarded = unquote(headers)
+    forwarded = (header.strip(", <") for header in unquote(headers[: 3 * LONGEST_TEXT]).split("\n"))
     from_110 = source == DIVERSION_110
     return Arrival(
         call_id,
-        caller,
-        dialled[:40],
+        caller[:LONGEST_NUMBER],
+        dialled[:LONGEST_NUMBER],
         DIVERSION_110 if from_110 else "live",
-        (forwarded,) if forwarded.strip(", ") else (),
+        tuple(filter(None, forwarded)),
         channel,
         recording,
         reference if from_110 else "",
@@ -140,14 +142,9 @@ class Conversation(Protocol):
         """Have help called at once; the place is for who comes back without it."""
 
 
-def _forwarded_from(arrival: Arrival) -> tuple[str, ...]:
-    plain = tuple(value for value in arrival.diverted if value.isdigit())
-    return (*diverted_numbers(value for value in arrival.diverted if not value.isdigit()), *plain)
-
-
 def line_of(arrival: Arrival, book: HotlineBook) -> Line | None:
     """Return the line that was dialled, or that the call was forwarded from."""
-    return book.find_line(arrival.dialled, _forwarded_from(arrival))
+    return book.find_line(arrival.dialled, numbers_named(arrival.diverted))
 
 
 def started(
@@ -160,13 +157,13 @@ def started(
         book: what the city configured.
         identify: turns a caller's number into its mask, ciphertext and fingerprint.
     """
-    numbers = _forwarded_from(arrival)
+    numbers = numbers_named(arrival.diverted)
     line = book.find_line(arrival.dialled, numbers)
     return {
         "source": arrival.source,
         "dialled": arrival.dialled,
         "diverted": [
-            number if number in book.answered else identify(number)["mask"]
+            known if (known := digits(number)) in book.answered else identify(number)["mask"]
             for number in dict.fromkeys(numbers)
         ],
         "line_id": line.id if line else None,
@@ -220,7 +217,7 @@ def place(
         queue,
         priority,
         (_words(line, book) if choice is None else _words_after_menu(line),),
-        spec.prompt or (OUTSIDE_CITY if calls_from_elsewhere(arrival.caller, book) else ""),
+        spec.prompt or (OUTSIDE_CITY if book.plan.is_elsewhere(arrival.caller) else ""),
         facts,
         line.id if line else "",
     )
@@ -262,16 +259,6 @@ def _words(line: Line | None, book: HotlineBook) -> Said:
 def _words_after_menu(line: Line | None) -> Said:
     """Return what follows the menu, which told of the recording already."""
     return Said("P004") if line is None else Said(LINE_CHOSEN_PROMPT, {"line_name": line.id})
-
-
-def calls_from_elsewhere(caller: str, book: HotlineBook) -> bool:
-    """Tell whether a land line has another city's area code; mobile numbers tell nothing.
-
-    A land line outside the own area comes as 0, area code and 7 or 8 digits (YD/T 1079: 10 to 12 in all).
-    """
-    if not (caller.isascii() and caller.isdigit() and book.area_code):
-        return False
-    return caller.startswith("0") and 10 <= len(caller) <= 12 and not caller.startswith(book.area_code)
 
 
 class Reception:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import click
 
 from ivr.commands.common import echo, json_option, plain_errors, print_json, say, settings_and_book
-from ivr.hotline.book import EMERGENCY_NUMBERS, HotlineBook, digits
+from ivr.hotline.book import EMERGENCY_NUMBERS, HotlineBook
 from ivr.hotline.matching import NOTHING, Match, Matcher
+from ivr.hotline.telephone import digits, number_in
 
 
 def find(book: HotlineBook, dialled: str, diverted_from: str, speech: str) -> Match:
     """Find what a call is for: an emergency before everything, then the numbers, then the words."""
-    if digits(dialled) in EMERGENCY_NUMBERS:
-        return Match("emergency", number=digits(dialled), score=1.0)
+    number = digits(number_in(dialled))
+    for emergency in EMERGENCY_NUMBERS:
+        if number in book.number_forms(emergency):
+            return Match("emergency", number=emergency, score=1.0)
     heard = Matcher(book).match(speech) if speech else NOTHING
     line = book.find_line(dialled, [diverted_from] if diverted_from else [])
     if line and heard.kind != "emergency":

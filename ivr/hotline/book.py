@@ -6,7 +6,6 @@ Pure: no files, no sockets, no clock.  ``ivr.hotline.files`` builds a book from 
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +13,7 @@ from functools import cached_property
 
 from ivr.hotline.duty import ExpectedDemand, Operator, Roster, Shift
 from ivr.hotline.modes import DEFAULT_MODES, ModeName, ModeSpec, Priorities, ReceptionSpec
+from ivr.hotline.telephone import NumberPlan, digits, number_in, numbers_named
 from ivr.hotline.units import Unit
 from ivr.hotline.workdays import Calendar, OpeningHours
 
@@ -30,8 +30,6 @@ __all__ = [
     "Referral",
     "Seat",
     "Trunks",
-    "digits",
-    "diverted_numbers",
 ]
 
 EMERGENCY_NUMBERS = ("110", "119", "120", "122")
@@ -205,13 +203,14 @@ class HotlineBook:
         """The queue of everything that nothing else claims: the first one configured."""
         return self.queues[0]
 
+    @cached_property
+    def plan(self) -> NumberPlan:
+        """How numbers are dialled in the city."""
+        return NumberPlan(self.area_code)
+
     def number_forms(self, number: str) -> tuple[str, ...]:
-        """Return the digit strings that reach ``number``: bare, with area code, with country code."""
-        bare = digits(number)
-        area = digits(self.area_code)
-        if not area:
-            return (bare,)
-        return (bare, area + bare, "86" + area.lstrip("0") + bare)
+        """Return the digit strings that reach ``number``."""
+        return self.plan.forms(number)
 
     @cached_property
     def answered(self) -> tuple[str, ...]:
@@ -221,16 +220,16 @@ class HotlineBook:
 
     def line_by_number(self, dialled: str) -> Line | None:
         """Find the department line a dialled number belongs to; None for 12345 itself."""
-        return self._line_by_number.get(digits(dialled))
+        return self._line_by_number.get(digits(number_in(dialled)))
 
     def find_line(self, dialled: str, diverted_from: Iterable[str]) -> Line | None:
         """Find the line by the number dialled, else by the numbers the call was forwarded from.
 
         Args:
             dialled: the number dialled, digits or any spelling.
-            diverted_from: numbers of Diversion or History-Info, the last diverting one first.
+            diverted_from: numbers, or headers that name some, the last diverting one first.
         """
-        numbers = (dialled, *diverted_from)
+        numbers = (dialled, *numbers_named(diverted_from))
         return next((line for number in numbers if (line := self.line_by_number(number))), None)
 
     def queue(self, queue_id: str) -> QueueSpec | None:
@@ -256,21 +255,3 @@ class HotlineBook:
     def operator(self, number: str) -> Operator | None:
         """Find an operator by number."""
         return next((person for person in self.operators if person.number == number), None)
-
-
-def digits(text: str) -> str:
-    """Keep the ASCII digits of ``text``."""
-    return re.sub(r"[^0-9]", "", text)
-
-
-_SIP_USER = re.compile(r"<?\s*(?:sips?|tel):\+?([^@;>\s]+)", re.IGNORECASE)
-
-
-def diverted_numbers(headers: Iterable[str]) -> tuple[str, ...]:
-    """Return the numbers named by Diversion (RFC 5806) or History-Info (RFC 7044) headers.
-
-    Args:
-        headers: header values, each perhaps with several comma-separated entries.
-    """
-    numbers = (digits(user) for value in headers for user in _SIP_USER.findall(value))
-    return tuple(dict.fromkeys(number for number in numbers if number))

@@ -10,6 +10,7 @@ from ivr.hotline import book as _book
 from ivr.hotline import models
 from ivr.hotline.destinations import CALLBACK, Unusable, why_unusable
 from ivr.hotline.explain import ended, suggestion
+from ivr.hotline.telephone import NumberPlan
 from ivr.hotline.written import WrittenFolder
 
 _INVENTED = re.compile(r"sips?:0000")
@@ -71,28 +72,18 @@ def _twice(folder: WrittenFolder) -> None:
             _once(folder, name, what, (((section, n, key), getattr(item, key)) for n, item in items))
 
 
-def number_forms(number: str, area_code: str) -> tuple[str, ...]:
-    """Return the digit strings that reach ``number``: bare, with area code, with country code."""
-    bare, area = _book.digits(number), _book.digits(area_code)
-    return (bare, area + bare, "86" + area.lstrip("0") + bare) if area else (bare,)
-
-
 def _numbers(folder: WrittenFolder) -> None:
     """No two lines, nor a line and the hotline, nor a line and an emergency, by any way to dial them."""
     lines = folder.model("lines.yaml", models.LinesFile)
     hotline = folder.model("hotline.yaml", models.HotlineFile)
     if lines is None:
         return
-    area = hotline.area_code if hotline else ""
-    taken = (
-        dict.fromkeys(number_forms(hotline.number, area), ("the hotline itself", "热线本身"))
-        if hotline
-        else {}
-    )
-    emergencies = {form: n for n in _book.EMERGENCY_NUMBERS for form in number_forms(n, area)}
+    number_forms = NumberPlan(hotline.area_code if hotline else "").forms
+    taken = dict.fromkeys(number_forms(hotline.number), ("the hotline itself", "热线本身")) if hotline else {}
+    emergencies = {form: n for n in _book.EMERGENCY_NUMBERS for form in number_forms(n)}
     for n, line in enumerate(lines.lines):
         place: Place = ("lines", n, "number")
-        forms = number_forms(line.number, area)
+        forms = number_forms(line.number)
         for form in forms:
             if form in emergencies:
                 en = f"{line.number} reaches {emergencies[form]}, which can never be a line; delete it."

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ivr.hotline import names_derived, names_everyday, names_talk, names_urgent
-from ivr.hotline.book import EMERGENCY_NUMBERS, HotlineBook, Line, digits
+from ivr.hotline.book import EMERGENCY_NUMBERS, HotlineBook, Line
 from ivr.hotline.names_index import Hit, Name, NamesIndex
+from ivr.hotline.telephone import digits
 
 
 @dataclass(frozen=True)

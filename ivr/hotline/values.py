@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, Strict
 from pydantic_core import PydanticCustomError
 
-from ivr.hotline.book import EMERGENCY_NUMBERS, digits
+from ivr.hotline.book import EMERGENCY_NUMBERS
+from ivr.hotline.telephone import digits
 
 
 def told(en: str, zh: str) -> PydanticCustomError:

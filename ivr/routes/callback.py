@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ivr.asterisk.fastagi import AgiSession
-from ivr.calls.callbacks import PROMISED_S, diallable
+from ivr.calls.callbacks import PROMISED_S
 from ivr.errors import HotlineError
 from ivr.routes.dialogue import one_key
 from ivr.waiting.claims import Claims
@@ -59,11 +59,11 @@ class CallbackRoute:
 
     async def _number(self, session: AgiSession) -> str:
         """Return the confirmed number, empty when the caller would rather wait."""
-        number = diallable(session.caller)
+        number = self._claims.diallable(session.caller)
         for _ in range(ROUNDS):
             if not number:
                 keyed, _late = await session.get_data(self._sound("P026"), NUMBER_WAIT_S, NUMBER_DIGITS)
-                number = diallable(keyed)
+                number = self._claims.diallable(keyed)
                 if not keyed or keyed == "0":
                     return ""
                 continue

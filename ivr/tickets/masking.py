@@ -6,7 +6,7 @@ import re
 
 from ivr.tickets.numbers import is_of_a_day
 
-_MOBILE = re.compile(r"^(?:(?:00)?86)?(1[3-9]\d)(\d{4})(\d{4})$")
+_MOBILE = re.compile(r"^(?:(?:00)?86)?0?(1[3-9]\d)(\d{4})(\d{4})$")
 
 _IN_TEXT = re.compile(
     r"(?<![\d.])(?:\+|00)?(?:86-?)?1[3-9]\d-?\d{4}-?\d{4}(?!\d)"  # a mobile, whatever stands around it

@@ -77,7 +77,7 @@ class Claims:
 
         Args:
             call_id: the call that is given up for it.
-            number: where to call, checked by ``diallable``.
+            number: where to call, checked by ``NumberPlan.diallable``.
             by: ``caller``, ``message`` or ``missed``.
 
         Returns:
@@ -133,7 +133,7 @@ class Claims:
         rushed = self._short.ended(trunk_of(call.legs[0].channel) if call.legs else "", waited_s, at)
         if waited_s < limits.MISSED_FROM_S or self._numbers.lately_claimed(call.caller_hash, at):
             return
-        number = rules.diallable(self._revealed(call.caller_enc))
+        number = self._diallable(call.caller_enc)
         if not number or not rules.offered(self._book().trunks):
             return
         if rushed:
@@ -153,22 +153,26 @@ class Claims:
         if why:
             self._tell(call_id, Kind.NOTED, what="somebody must call back", why=why)
         else:
-            self.claim(call_id, rules.diallable(self._revealed(call.caller_enc)), by="message")
+            self.claim(call_id, self._diallable(call.caller_enc), by="message")
 
     def cannot_call(self, call: CallRecord) -> str:
         """Return why a caller cannot be called back, empty where they can."""
         if not rules.offered(self._book().trunks):
             return "trunks.yaml names no callback destination"
-        if not rules.diallable(self._revealed(call.caller_enc) if call.caller_enc else ""):
+        if not self._diallable(call.caller_enc):
             return "the number is unknown, or none that is called back"
         earlier = limits.already_open(self._calls.callbacks(), call.caller_hash)
         if earlier is not None and not _outdone(earlier, "message"):
             return ""
         return self._refused(call.caller_hash, promised=True)
 
+    def diallable(self, number: str) -> str:
+        """Return what to dial to call a citizen back, empty for a number that is not called back."""
+        return self._book().plan.diallable(number)
+
     def number_of(self, callback: Callback) -> str:
         """Return the number to dial for a callback, empty where there is none that may be dialled."""
-        return rules.diallable(self._revealed(callback.number_enc))
+        return self._diallable(callback.number_enc)
 
     def on_event(self, event: Event, call: CallRecord | None) -> None:
         """Withdraw a callback when the same person has reached an operator by themselves."""
@@ -207,9 +211,10 @@ class Claims:
             elif there <= _ROOM_AGAIN * most:
                 self._alarms.clear(CALLBACKS_FULL, about)
 
-    def _revealed(self, sealed: str) -> str:
+    def _diallable(self, sealed: str) -> str:
+        """Return the number to dial that is sealed, empty for none."""
         try:
-            return self._secrets.reveal(sealed)
+            return self.diallable(self._secrets.reveal(sealed)) if sealed else ""
         except (HotlineError, ValueError):
             return ""
 

@@ -17,9 +17,10 @@ from ivr.calls.callbacks import CALLBACK_TRANSITIONS, Callback, CallbackState, S
 from ivr.calls.events import Event, Kind
 from ivr.engine import Engine
 from ivr.hotline.book import Trunks
+from ivr.hotline.telephone import NumberPlan
 from ivr.keys import open_keys
 from ivr.waiting.progress import caught_up, citizen_in
-from tests.unit.kit import T0, event, told
+from tests.unit.kit import T0, event, small_book, told
 
 S, K = CallbackState, Kind
 
@@ -156,6 +157,13 @@ def test_every_state_with_a_deadline_has_an_exit() -> None:
         ("13800138000", "13800138000"),
         ("+86 138-0013-8000", "13800138000"),
         ("083312345678", "083312345678"),
+        ("+868332123456", "08332123456"),
+        ("00862887654321", "02887654321"),
+        ("+862123456", "08332123456"),
+        ("8332123456", "08332123456"),
+        ("013800138000", "13800138000"),
+        ("sip:+8613800138000;cpc=ordinary@ims.example;user=phone", "13800138000"),
+        ("+13800138000", ""),
         ("2345678", "2345678"),
         ("110", ""),
         ("12345", ""),
@@ -169,11 +177,11 @@ def test_every_state_with_a_deadline_has_an_exit() -> None:
     ],
 )
 def test_only_a_citizens_own_kind_of_number_is_called_back(number: str, dialled: str) -> None:
-    assert rules.diallable(number) == dialled
+    assert NumberPlan("0833").diallable(number) == dialled
 
 
 def test_a_citizen_is_the_same_person_with_and_without_the_country_code(tmp_path: Path) -> None:
-    engine = cast("Engine", SimpleNamespace(keys=open_keys(tmp_path, (), ())))
+    engine = cast("Engine", SimpleNamespace(keys=open_keys(tmp_path, (), ()), book=small_book()))
     numbers = ("13800138000", "+8613800138000", "8613800138000", "008613800138000")
     told_apart = {Engine.identify(engine, number)["hash"] for number in numbers}
     assert len(told_apart) == 1, "who called again and was answered is not called back any more"

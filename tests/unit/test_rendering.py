@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from ivr import deployment
 from ivr.asterisk.rendering import RenderingError, render
-from ivr.calls.callbacks import diallable
 from ivr.hotline.book import Seat, Trunks
+from ivr.hotline.telephone import NumberPlan
 from ivr.keys import open_keys
 from ivr.settings import Settings
 from tests.unit.kit import small_book
@@ -173,17 +173,18 @@ def test_a_callback_is_promised_only_where_one_can_be_made(tmp_path: Path) -> No
     both = render_hotline(tmp_path / "b", Seat("01", "8001"), "u", called)["ivr12345/extensions.conf"]
     assert "P042" in both
     patterns = re.findall(r"exten => _c(\S+),1,NoOp", both)
-    digits = {"X": "[0-9]", "Z": "[1-9]", "N": "[2-9]"}
-    rule = "^(" + "|".join(re.sub("[XZN]", lambda m: digits[m[0]], one) for one in patterns) + ")$"
+    plan = NumberPlan("0833")
+    digits = {"X": "[0-9]", "Z": "[1-9]", "N": "[2-9]", "+": r"\+"}
+    rule = "^(" + "|".join(re.sub("[XZN+]", lambda m: digits[m[0]], one) for one in patterns) + ")$"
     for number in (
         "13800138000",
         "8613800138000",
         "008613800138000",
-        "083312345678",
-        "2345678",
+        *("083312345678", "2345678", "013800138000", "+86013800138000", "+868332123456", "8332123456"),
+        *("862887654321", "+862123456", "+13800138000", "+12025550100", "0086083312345678", "862123456"),
         "110",
         "12345",
         "anonymous",
         "",
     ):
-        assert bool(re.search(rule, number)) is bool(diallable(number)), number
+        assert bool(re.search(rule, number)) is bool(plan.diallable(number)), number
