@@ -15,6 +15,7 @@ from ivr.people import People
 from ivr.waiting.claims import Claims, Secrets
 from ivr.waiting.desk import CallbackDesk
 from ivr.waiting.hurry import Hurry
+from ivr.waiting.place_told import PlaceTold
 from ivr.waiting.seat_phones import SeatPhones
 from ivr.waiting.unattended import Unattended
 
@@ -67,6 +68,7 @@ class Attendants:
             pace.callback_retry_s,
         )
         self.hurry = Hurry(calls, link, clock, seating.memberships, lambda: people.offers.in_vain)
+        self.place_told = PlaceTold(calls, link)
         self.unattended = Unattended(book, calls, seating, link, clock, pace.unattended_s, alarms.raise_)
         self.unattended.over = alarms.clear
         self.unattended.cannot_call = self.claims.cannot_call
@@ -81,6 +83,7 @@ class Attendants:
         self.claims.on_event(event, call)
         self.desk.on_event(event, call)
         self.hurry.on_event(event)
+        self.place_told.on_event(event)
         self.unattended.on_event(event)
         self.phones.on_event(event)
 

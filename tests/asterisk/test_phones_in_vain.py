@@ -11,6 +11,7 @@ import pytest
 from ivr.calls.refusing import GAPS_S
 from tests.asterisk.hotline import Hotline, wait_for
 from tests.asterisk.test_waiting import times_heard, waiting_hotline
+from tools.phones.patience import PATIENCE_S
 from tools.phones.tone_phone import TonePhone, until
 
 pytestmark = pytest.mark.asterisk
@@ -95,7 +96,9 @@ def test_the_caller_at_the_head_hears_place_notices_and_the_callback_offer_while
         missing[:] = [prompt for prompt in missing if not times_heard(sound, prompt)]
         return not missing
 
-    wait_for(heard, why=lambda: f"not heard: {missing}; rings: {len(away_from_the_desk.invites)}")
+    wait_for(
+        heard, 4 * PATIENCE_S, why=lambda: f"not heard: {missing}; rings: {len(away_from_the_desk.invites)}"
+    )
     assert len(away_from_the_desk.invites) > 1, "and the phone goes on ringing"
     assert place.row("01")["reason"] == "", "who is away from the desk for a minute refuses nothing"
     assert place.alarms() == []
