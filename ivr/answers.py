@@ -116,7 +116,7 @@ class Answers:
                     "registered": seat.username in present,
                     "operator": record.operator,
                     "state": state,
-                    "reason": record.reason,
+                    "reason": record.reason or engine.people.refusing.hold(record),
                     **self._duty(seat.id, record.operator),
                 }
             )

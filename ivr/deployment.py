@@ -131,6 +131,7 @@ def played_by_asterisk(book: HotlineBook) -> announcing.Said:
 def write_announcements(settings: Settings, book: HotlineBook, prompts: PromptBook) -> None:
     """Write them; each is heard from now on."""
     announcing.write(prompts, played_by_asterisk(book), announcement_folder(settings))
+    announcing.write_variants(prompts, queue_announcements.VARIANTS, announcement_folder(settings))
 
 
 def context(

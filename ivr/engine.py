@@ -207,8 +207,7 @@ class Engine:
             self.calls,
             self.link,
             secrets=Secrets(self.identify, self.keys.decrypt),
-            seating=self.seating,
-            alarms=self.people.alarms,
+            people=self.people,
             pace=Pace(
                 time.time,
                 self.settings.callback_retry_s,
@@ -337,6 +336,8 @@ class Engine:
     def _hear(self, message: Message) -> None:
         message = as_caller(message, self.calls.called_back)
         self.listener.hear(message)
+        if (untold := self.people.hear_phone(message)) is not None:
+            self.listener.hear(untold)
         self.phones.hear(message)
         self.third_parties.hear(message)
 

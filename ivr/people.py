@@ -13,13 +13,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ivr.asterisk import members
-from ivr.asterisk.manager import Link, LinkState
+from ivr.asterisk.manager import Link, LinkState, Message
+from ivr.asterisk.seat_offers import Outcome, SeatOffers
 from ivr.calls.alarms import Alarms
 from ivr.calls.book import CallBook
-from ivr.calls.events import Event, Kind, seat_stream
+from ivr.calls.events import Event, Kind, is_seat, seat_stream
 from ivr.calls.modes import ModeBoard
 from ivr.calls.overflow import Waiting, returns
 from ivr.calls.record import CallRecord
+from ivr.calls.refusing import Refusing
 from ivr.calls.seating import Seating
 from ivr.calls.shift_watch import Sitting, Watched, watch
 from ivr.calls.states import CallState, SeatState
@@ -68,7 +70,10 @@ class People:
         self._clock = clock
         self.modes = ModeBoard(book, calls, clock)
         self.alarms = Alarms(calls.record, clock)
-        self.seating = Seating(book, calls, align, clock, lambda: self.modes.current)
+        self.offers = SeatOffers()
+        self.refusing = Refusing(book, calls, self.alarms, clock, steady or clock)
+        mode = lambda: self.modes.current  # noqa: E731
+        self.seating = Seating(book, calls, align, clock, mode, refusing=self.refusing)
         self.wrap_up = WrapUp(book, calls, clock, steady)
         self.watched: Watched | None = None
         self._reminded: dict[str, Duty] = {}
@@ -80,12 +85,33 @@ class People:
         """Take in an event that was journalled a moment ago."""
         if self.wrap_up.hear(event, call) or event.kind is Kind.MODE_SET:
             self._must_align.set()
+        self.refusing.on_event(event)
+        if is_seat(event.stream) and event.kind in (Kind.LOGGED_IN, Kind.RESUMED, Kind.WRAP_UP_ENDED):
+            self._believe_in(event.stream.removeprefix("seat:"))
         if event.kind is Kind.MODE_SET:
             by = str(event.data.get("by", ""))
             work = self._audit(event.at, f"operator {by}", "mode_set", dict(event.data))
             task = asyncio.ensure_future(work)
             self._auditing.add(task)
             task.add_done_callback(self._auditing.discard)
+
+    def _believe_in(self, seat_id: str) -> None:
+        if (seat := self._book().seat(seat_id)) is not None:
+            self.offers.forget(seat.username)
+
+    def hear_phone(self, message: Message) -> Message | None:
+        """Learn how rings at seats end; return an event that Asterisk left out, for those who hear of callers."""
+        told = self.offers.hear(message)
+        seat = self._book().seat_by_username(told.seat_user) if told else None
+        if told is None or seat is None:
+            return None
+        if told.outcome is Outcome.REFUSED:
+            self.refusing.refused(seat.id, told.status)
+        else:
+            self.refusing.reached(seat.id)
+        if self.refusing.moved():
+            self._must_align.set()
+        return told.untold
 
     def restore(self, events: Sequence[Event]) -> None:
         """Take over the mode and the alarms from before a restart."""
@@ -115,7 +141,8 @@ class People:
                 log.exception("the watch over the floor failed; the next round tries again")
 
     async def _tick(self) -> None:
-        if self.wrap_up.end_due() or self._must_align.is_set():
+        moved = self.refusing.moved()
+        if self.wrap_up.end_due() or moved or self._must_align.is_set():
             self._must_align.clear()
             await self._align()
 

@@ -25,7 +25,8 @@ class QueueEvent(NamedTuple):
     data: dict[str, Any]
 
 
-def _moment(message: Message) -> float:
+def moment(message: Message) -> float:
+    """Return when Asterisk says that it happened, in seconds since the epoch."""
     try:
         return float(message.get("Timestamp"))
     except ValueError:
@@ -92,9 +93,9 @@ def translate(message: Message) -> QueueEvent | None:
     if original is not None:
         if not message.get("Channel").endswith(";2"):
             return None  # the other end of the same placeholder
-        return QueueEvent(original, _moment(message), f"callback_{known[0]}", known[1](message))
+        return QueueEvent(original, moment(message), f"callback_{known[0]}", known[1](message))
     call_id = message.get("Linkedid")
     if not call_id or message.get("Uniqueid") != call_id:
         return None  # the seat's own channel; the caller's tells the same
     what, values = known
-    return QueueEvent(call_id, _moment(message), what, values(message))
+    return QueueEvent(call_id, moment(message), what, values(message))

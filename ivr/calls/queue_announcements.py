@@ -13,6 +13,17 @@ EVERY_S = 20
 SLOTS = 10
 EMERGENCY, PATIENCE, CALLBACK_OFFER = "P012", "P022", "P023"
 SILENCE = "silence"
+PLACE = "P021"
+FREE, FIRST, NOBODY = "zh_free", "zh_first", "zh_nobody"
+"""Languages of a caller in the queue; what one lacks is taken from ``zh``. With a seat free at the entry: the queue
+would say P021 before it rings. Whose phones have rung in vain: is told the place, which was left out, with P012. A
+callback's placeholder: nobody listens, and every sentence holds up the ring."""
+VARIANTS: dict[str, tuple[str, ...]] = {
+    f"{FREE}/{PLACE}": (),
+    f"{FIRST}/{EMERGENCY}": (PLACE, EMERGENCY),
+    **{f"{NOBODY}/{name}": () for name in (PLACE, EMERGENCY, PATIENCE, CALLBACK_OFFER)},
+}
+"""What is said in these languages, by file name; of no prompt: nothing."""
 _OFFER_AGAIN = 4
 
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from ivr.calls.book import CallBook
 from ivr.calls.events import Event, Kind, seat_stream
 from ivr.calls.overflow import OVERFLOW_PENALTY, helped_queues
+from ivr.calls.refusing import PASSED_OVER, REFUSES, Refusing
 from ivr.calls.seat_record import SeatRecord
 from ivr.calls.states import SeatState
 from ivr.errors import HotlineError
@@ -25,6 +26,17 @@ PAUSE_REASONS: Mapping[str, str] = {"1": "rest", "2": "meal", "3": "training", "
 
 WRAP_UP = "wrap_up"
 """The reason of a wrap-up (话后处理) where Asterisk wants one."""
+
+REASON_NAMES: Mapping[str, tuple[str, str]] = {
+    "rest": ("rest", "小休"),
+    "meal": ("meal", "用餐"),
+    "training": ("training", "培训"),
+    "ticket": ("ticket", "填单"),
+    "other": ("other", "其他"),
+    REFUSES: ("phone refuses", "话机拒接"),
+    PASSED_OVER: ("phone refuses, tried again soon", "话机拒接，稍后再试"),
+}
+"""What people read for a reason, in English and Chinese."""
 
 MOST_LOGGED_IN = 24
 """People who may be logged in at once: a hotline of this kind has 24 seats."""
@@ -68,6 +80,7 @@ class Seating:
         clock: seconds since the epoch.
         mode: the present mode.
         most: people who may be logged in at once.
+        refusing: which seats are held back because their phone refuses calls.
     """
 
     def __init__(
@@ -78,6 +91,7 @@ class Seating:
         clock: Callable[[], float],
         mode: Callable[[], ModeName] = lambda: ModeName.REGULAR,
         most: int = MOST_LOGGED_IN,
+        refusing: Refusing | None = None,
     ) -> None:
         self._book = book
         self._calls = calls
@@ -85,6 +99,7 @@ class Seating:
         self._clock = clock
         self._mode = mode
         self._most = most
+        self._refusing = refusing
         self.known = False
         """Whether it is known who sits where: not before the database was read after a start."""
 
@@ -103,8 +118,8 @@ class Seating:
     def _of(self, seat: Seat, person: Operator, record: SeatRecord) -> list[Membership]:
         """Return the queues of one person: their own, and those they help when callers wait long."""
         book = self._book()
-        paused = record.state in (SeatState.PAUSED, SeatState.WRAP_UP)
-        reason = WRAP_UP if record.state is SeatState.WRAP_UP else record.reason
+        reason = self.held_because(record)
+        paused = bool(reason)
         at_once = book.modes[self._mode()].overflow_at_once
         helping = 0 if at_once else OVERFLOW_PENALTY
         queues = dict.fromkeys(person.queues, 0) | dict.fromkeys(helped_queues(book, person.queues), helping)
@@ -116,6 +131,12 @@ class Seating:
             )
             for queue, penalty in queues.items()
         ]
+
+    def held_because(self, record: SeatRecord) -> str:
+        """Return why no call may come to a seat; empty where one may."""
+        if self._refusing is not None and (record.state is SeatState.READY or record.reason == REFUSES):
+            return self._refusing.hold(record)
+        return WRAP_UP if record.state is SeatState.WRAP_UP else record.reason
 
     async def log_in(self, seat_id: str, operator: str, by: str) -> None:
         """Put an operator on a seat; whoever moves here leaves the former seat.

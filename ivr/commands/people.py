@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ivr.commands.common import json_option, plain_errors, print_json, print_table, say, settings_and_book
+from ivr.commands.common import (
+    json_option,
+    language,
+    plain_errors,
+    print_json,
+    print_table,
+    say,
+    settings_and_book,
+)
 from ivr.control import ask
 from ivr.settings import load
 
@@ -28,6 +37,18 @@ def _keys() -> Keys:
 def _note_secrets(what: str) -> None:
     """A secret is only shown after it was journalled that it was."""
     ask(load().run, "audit", at=time.time(), action="secrets_shown", data={"what": what})
+
+
+def _cells(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> list[list[Any]]:
+    """Return the cells of a table, reasons in the person's language."""
+    from ivr.calls.seating import REASON_NAMES
+
+    spoken = language() == "zh"
+    names = {word: both[spoken] for word, both in REASON_NAMES.items()}
+    return [
+        [names.get(row[name], row[name]) if name == "reason" else row[name] for name in columns]
+        for row in rows
+    ]
 
 
 @click.group()
@@ -52,7 +73,7 @@ def list_seats(secrets: bool, as_json: bool) -> None:
     columns = ["seat", "extension", "username", "registered", "operator", "state", "reason"]
     columns += ["wrap_up_left_s", "rostered"]
     columns += ["password"] if secrets else []
-    print_table(columns, [[row[name] for name in columns] for row in rows])
+    print_table(columns, _cells(columns, rows))
 
 
 @click.group()
@@ -76,7 +97,7 @@ def list_operators(secrets: bool, as_json: bool) -> None:
         return
     columns = ["operator", "name", "seat", "state", "reason", "wrap_up_left_s", "rostered"]
     columns += ["pin"] if secrets else []
-    print_table(columns, [[row[name] for name in columns] for row in rows])
+    print_table(columns, _cells(columns, rows))
 
 
 seat_option = click.option("--seat", help="Seat id, for example 01. 座席编号。")

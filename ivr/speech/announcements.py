@@ -40,6 +40,17 @@ def write(book: PromptBook, said: Said, folder: Path) -> None:
             target.unlink(missing_ok=True)
 
 
+def write_variants(book: PromptBook, variants: Mapping[str, Sequence[str]], folder: Path) -> None:
+    """Write what is said instead in some languages of Asterisk, as ``<language>/<file>``: prompts in a row, or a blink."""
+    for name, prompts in variants.items():
+        target = folder / f"{name}.wav"
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _join([part for prompt_id in prompts for part in _parts(book, prompt_id, {})], target)
+        except (HotlineError, OSError, EOFError, wave.Error) as error:
+            log.error("announcement %s cannot be written: %s", name, error)
+
+
 def _parts(book: PromptBook, prompt_id: str, values: Mapping[str, str]) -> list[Path]:
     prompt = book.texts.prompts.get(prompt_id)
     if prompt is None:
@@ -58,6 +69,8 @@ def _join(parts: Sequence[Path], target: Path) -> None:
             for part in parts:
                 with wave.open(str(part), "rb") as said:
                     sound.writeframes(said.readframes(said.getnframes()))
+            if not parts:  # Asterisk takes an empty file for a broken one
+                sound.writeframes(bytes(RATE_HZ // 50 * SAMPLE_BYTES))
         fresh.replace(target)
     finally:
         fresh.unlink(missing_ok=True)

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from ivr.asterisk.manager import Link, Message
-from ivr.calls.alarms import Alarms
 from ivr.calls.book import CallBook
 from ivr.calls.events import Event
 from ivr.calls.record import CallRecord
-from ivr.calls.seating import Seating
 from ivr.hotline.book import HotlineBook
+from ivr.people import People
 from ivr.waiting.claims import Claims, Secrets
 from ivr.waiting.desk import CallbackDesk
 from ivr.waiting.hurry import Hurry
+from ivr.waiting.place_told import PlaceTold
 from ivr.waiting.seat_phones import SeatPhones
 from ivr.waiting.unattended import Unattended
 
@@ -41,8 +41,7 @@ class Attendants:
         calls: open calls.
         link: the link to Asterisk.
         secrets: what is done with numbers.
-        seating: who sits where.
-        alarms: the board of alarms.
+        people: who sits where, which phones ring in vain, the board of alarms.
         pace: how long things are waited for.
     """
 
@@ -53,11 +52,10 @@ class Attendants:
         link: Link,
         *,
         secrets: Secrets,
-        seating: Seating,
-        alarms: Alarms,
+        people: People,
         pace: Pace,
     ) -> None:
-        clock = pace.clock
+        clock, seating, alarms = pace.clock, people.seating, people.alarms
         self.phones = SeatPhones(book, calls, link, clock, pace.phone_check_s)
         self.claims = Claims(book, calls, secrets, clock, alarms)
         self.desk = CallbackDesk(
@@ -69,7 +67,8 @@ class Attendants:
             lambda: [seat for seat in seating.memberships() if seat.username not in self.phones.away],
             pace.callback_retry_s,
         )
-        self.hurry = Hurry(calls, link, clock)
+        self.hurry = Hurry(calls, link, clock, seating.memberships, lambda: people.offers.in_vain)
+        self.place_told = PlaceTold(calls, link)
         self.unattended = Unattended(book, calls, seating, link, clock, pace.unattended_s, alarms.raise_)
         self.unattended.over = alarms.clear
         self.unattended.cannot_call = self.claims.cannot_call
@@ -84,6 +83,7 @@ class Attendants:
         self.claims.on_event(event, call)
         self.desk.on_event(event, call)
         self.hurry.on_event(event)
+        self.place_told.on_event(event)
         self.unattended.on_event(event)
         self.phones.on_event(event)
 

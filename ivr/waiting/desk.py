@@ -22,6 +22,7 @@ from ivr.calls.callbacks import Callback, CallbackState
 from ivr.calls.events import Event, Kind, is_seat
 from ivr.calls.reception import DIVERSION_110
 from ivr.calls.record import CallRecord
+from ivr.calls.refusing import PASSED_OVER
 from ivr.calls.seating import WRAP_UP, Membership
 from ivr.calls.states import CallState
 from ivr.errors import HotlineError
@@ -33,6 +34,8 @@ from ivr.waiting.progress import caught_up, citizen_in
 log = logging.getLogger(__name__)
 
 _PENDING = (CallbackState.WAITING, CallbackState.RESTING)
+_BACK_SOON = (WRAP_UP, PASSED_OVER)
+"""Pauses of seats that are at work, and next."""
 _MOVES = frozenset(
     {Kind.ANSWERED, Kind.OPERATOR_LEFT, Kind.SEAT_NO_ANSWER, Kind.HUNG_UP}
     | {Kind.CALLBACK_CLAIMED, Kind.CALLBACK_TRIED, Kind.CALLBACK_ANSWERED}
@@ -228,7 +231,7 @@ class CallbackDesk:
                 return  # whoever comes next must not be rung first: the next look goes on
 
     def _staff(self, status: members.QueueStatus) -> dict[str, Staff]:
-        there = [seat for seat in self._seats() if not seat.paused or seat.reason == WRAP_UP]
+        there = [seat for seat in self._seats() if not seat.paused or seat.reason in _BACK_SOON]
         idle = (members.NOT_IN_USE, members.RINGING)
         ready = {seat.username for seat in there if status.states.get(f"PJSIP/{seat.username}") in idle}
         found = {}

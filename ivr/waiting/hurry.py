@@ -3,6 +3,9 @@
 ``Queue`` plays an announcement to its end before it rings a seat (app_queue, say_position and
 say_periodic_announcement wait for the stream), but any key ends it.  ``D`` stands on no
 telephone, so nobody means anything by it, and no extension of ours answers to it.
+
+A seat that was not answered the last time, or refused, is free only by name: for it nothing is cut, or callers at the
+head would hear half a second of each announcement while phones ring in vain.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
 from ivr.asterisk import members
@@ -18,6 +21,7 @@ from ivr.asterisk.manager import AmiRefused, Link, LinkState
 from ivr.calls.book import CallBook
 from ivr.calls.events import Event, Kind, is_call
 from ivr.calls.record import CallRecord
+from ivr.calls.seating import Membership
 from ivr.calls.states import CallState
 from ivr.errors import HotlineError
 
@@ -40,13 +44,19 @@ class Head(NamedTuple):
     channel: str
 
 
-def at_the_head(status: members.QueueStatus) -> Iterable[Head]:
-    """Return the callers that a free seat could take now, queue by queue."""
+def at_the_head(status: members.QueueStatus, in_vain: Collection[str] = ()) -> Iterable[Head]:
+    """Return the callers that a free seat could take now, queue by queue.
+
+    Args:
+        status: everything about the queues.
+        in_vain: the SIP users whose phone was not answered, or refused, the last time.
+    """
     for queue in status.queues:
         free = sum(
             member.queue == queue
             and not member.paused
             and status.states.get(member.interface) == members.NOT_IN_USE
+            and member.interface.removeprefix("PJSIP/") not in in_vain
             for member in status.members
         )
         waiting = sorted((one for one in status.callers if one.queue == queue), key=lambda one: one.position)
@@ -71,12 +81,23 @@ class Hurry:
         calls: open calls.
         link: the link to Asterisk.
         clock: seconds since the epoch.
+        seats: which seat is in which queue now.
+        in_vain: the SIP users whose phone was not answered, or refused, the last time.
     """
 
-    def __init__(self, calls: CallBook, link: Link, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        calls: CallBook,
+        link: Link,
+        clock: Callable[[], float],
+        seats: Callable[[], Iterable[Membership]] = tuple,
+        in_vain: Callable[[], frozenset[str]] = frozenset,
+    ) -> None:
         self._calls = calls
         self._link = link
         self._clock = clock
+        self._seats = seats
+        self._in_vain = in_vain
         self._until = 0.0
         self._wake = asyncio.Event()
 
@@ -116,5 +137,14 @@ class Hurry:
         if not counts:
             return []
         if sum(one.callers for one in counts) > LISTED:
-            return list(ahead_of_a_crowd(counts, self._calls.calls.values()))
-        return list(at_the_head(await members.status(self._link, self._calls.called_back)))
+            return list(ahead_of_a_crowd(map(self._really_free, counts), self._calls.calls.values()))
+        return list(at_the_head(await members.status(self._link, self._calls.called_back), self._in_vain()))
+
+    def _really_free(self, queue: members.QueueCounts) -> members.QueueCounts:
+        """Leave out seats that are free only by name; one that is not even that costs a whole announcement."""
+        in_vain = self._in_vain()
+        idle = sum(
+            seat.queue == queue.queue and not seat.paused and seat.username in in_vain
+            for seat in self._seats()
+        )
+        return queue._replace(free=max(0, queue.free - idle))

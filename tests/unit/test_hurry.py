@@ -10,6 +10,7 @@ from ivr.asterisk.manager import Link, LinkState
 from ivr.asterisk.members import IN_USE, NOT_IN_USE, Caller, Member, QueueStatus
 from ivr.calls.book import CallBook
 from ivr.calls.events import Event, Kind
+from ivr.calls.seating import Membership
 from ivr.waiting.hurry import LISTED, Hurry, at_the_head
 from tests.unit.kit import T0
 
@@ -79,3 +80,22 @@ def test_who_waits_is_listed_only_where_a_seat_is_free() -> None:
     look(crowd(3), busy)
     look(crowd(3), few)
     assert (busy.asked, few.asked) == (["QueueSummary"], ["QueueSummary", "QueueStatus"])
+
+
+def test_a_seat_that_rang_in_vain_cuts_no_announcement_and_a_really_free_one_does() -> None:
+    assert list(at_the_head(status(NOT_IN_USE), in_vain={"seat00"})) == []
+    assert [one.call_id for one in at_the_head(status(NOT_IN_USE, NOT_IN_USE), in_vain={"seat00"})] == ["c1"]
+
+
+def test_in_a_crowd_a_seat_that_rang_in_vain_counts_as_little() -> None:
+    calls, seats = (
+        crowd(LISTED + 1),
+        [Membership("q", n, f"seat{n}", "1001", False, "") for n in ("00", "01")],
+    )
+    pressed = []
+    for in_vain in (set(), {"seat00"}, {"seat00", "seat01"}):
+        link = FakeLink(free=2, callers=LISTED + 1)
+        hurry = Hurry(calls, cast("Link", link), lambda: T0, lambda: seats, lambda: frozenset(in_vain))  # noqa: B023
+        asyncio.run(hurry.look())
+        pressed.append(len(link.pressed))
+    assert pressed == [2, 1, 0]
