@@ -18,6 +18,7 @@ ESSENTIAL_MODULES = (
     "res_musiconhold",
     "chan_pjsip",
     "res_pjsip_registrar",
+    "res_pjsip_t38",
     "func_cut",
     "func_groupcount",
     "func_timeout",

@@ -1,0 +1,92 @@
+"""Calls as carriers really make them: the citizen hears and is heard, whatever else stands in the INVITE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.asterisk.hotline import Hotline, running, wait_for
+from tools.phones.tone_phone import TonePhone
+
+pytestmark = pytest.mark.asterisk
+
+CITIZEN_HZ = 440.0
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hotline]:
+    """A hotline with a short greeting, for the tests of this file."""
+    with running(tmp_path_factory.mktemp("offers"), quick=True) as instance:
+        yield instance
+
+
+class CarrierPhone(TonePhone):
+    """A citizen's phone behind a carrier that does things its own way.
+
+    Args:
+        hotline: whom it calls.
+        lines: more media lines of its offer.
+        contact: what its INVITE gives as its Contact, None for its own address.
+        ways: how many branches one INVITE comes on.
+    """
+
+    def __init__(
+        self, hotline: Hotline, *, lines: str = "", contact: str | None = None, ways: int = 1
+    ) -> None:
+        self.lines, self.contact, self.ways = lines, contact, ways
+        self.statuses: list[tuple[str, int]] = []
+        """What was answered: (CSeq, final status)."""
+        super().__init__(0, CITIZEN_HZ, ("127.0.0.1", hotline.sip_port))
+
+    def ask(self, method: str, headers: str = "") -> int | None:
+        """Send a request inside the call, and return the status of its answer once there is one."""
+        dialog = self._dialog
+        assert dialog is not None
+        dialog.sequence += 1
+        self._request(dialog, method, headers=headers)
+        asked = f"{dialog.sequence} {method}"
+        return wait_for(lambda: dict(self.statuses).get(asked), why=f"an answer to {method}")
+
+    def _sdp(self) -> str:
+        return super()._sdp() + self.lines
+
+    def _send(self, text: str, to: tuple[str, int]) -> None:
+        own = f"<sip:tone@127.0.0.1:{self.port}>"
+        if self.contact is not None:
+            text = text.replace(f"Contact: {own}", f"Contact: {self.contact}")
+        super()._send(text, to)
+        for way in range(1, self.ways if text.startswith("INVITE") else 1):
+            super()._send(text.replace(";rport", f"way{way};rport"), to)
+
+    def _replied(self, message: str) -> None:
+        status = int(message.split(" ", 2)[1])
+        said = next(line for line in message.splitlines() if line.startswith("CSeq:"))
+        if status >= 200:
+            self.statuses.append((said.removeprefix("CSeq:").strip(), status))
+        if status != 482:  # the other way of this call goes on
+            super()._replied(message)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "m=image 13962 udptl t38\r\na=T38FaxVersion:0\r\na=T38MaxBitRate:14400\r\n",
+        "m=image 13962 udptl t38\r\na=T38FaxVersion:0\r\nm=image 13964 tcp t38\r\n",
+        "m=text 13962 RTP/AVP 98\r\na=rtpmap:98 t140/1000\r\n",
+        "m=video 13962 RTP/AVP 99\r\na=rtpmap:99 H264/90000\r\n",
+        "m=message 13962 TCP/MSRP *\r\na=accept-types:text/plain\r\n",
+        "m=application 13962 UDP/BFCP *\r\n",
+    ],
+    ids=["fax", "two fax lines", "text", "video", "messages", "application"],
+)
+def test_a_line_that_is_no_voice_is_declined_and_the_citizen_hears_the_hotline(
+    city: Hotline, lines: str
+) -> None:
+    phone = CarrierPhone(city, lines=lines)
+    try:
+        phone.call("12345", "15400009001")
+        wait_for(lambda: phone.up, why="the hotline answers")
+        wait_for(lambda: phone.sound(), why="the greeting is heard")
+    finally:
+        phone.close()
