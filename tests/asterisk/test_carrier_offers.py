@@ -90,3 +90,27 @@ def test_a_line_that_is_no_voice_is_declined_and_the_citizen_hears_the_hotline(
         wait_for(lambda: phone.sound(), why="the greeting is heard")
     finally:
         phone.close()
+
+
+@pytest.mark.parametrize(
+    "contact",
+    [
+        "<sip:caller@127.0.0.77:5999>",
+        "<sip:caller@[2001:db8::7]:5060>",
+        "<sip:caller@sbc01.ims.invalid:5060>",
+    ],
+    ids=["private address", "IPv6", "unknown name"],
+)
+def test_a_citizen_whose_contact_cannot_be_reached_is_not_left_on_a_dead_line(
+    city: Hotline, contact: str
+) -> None:
+    seat = city.man("02", "1002", ring_ms=0, talk_ms=300)
+    assert seat
+    phone = CarrierPhone(city, contact=contact)
+    try:
+        phone.call("12345", "15400009002")
+        wait_for(lambda: phone.up, why="the hotline answers")
+        wait_for(lambda: phone.ended_at, why="the operator hangs up, and the citizen's phone hears of it")
+    finally:
+        phone.close()
+        city.unman("02")
