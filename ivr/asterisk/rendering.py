@@ -65,7 +65,7 @@ MODULES = (
     "app_chanspy", "app_verbose", "app_stack", "app_exec", "app_read", "app_dial",
     "app_record", "app_senddtmf", "func_db", "res_speech", "res_agi",
     "func_callerid", "func_cdr",
-    "func_channel", "func_cut", "func_dialplan", "func_groupcount", "func_logic", "func_strings",
+    "func_channel", "func_cut", "func_dialplan", "func_groupcount", "func_lock", "func_logic", "func_md5", "func_strings",
     "func_timeout", "func_uri",
     "func_pjsip_aor", "func_pjsip_contact", "func_periodic_hook", "func_volume", "res_clioriginate",
     # rooms

@@ -21,6 +21,8 @@ ESSENTIAL_MODULES = (
     "res_pjsip_t38",
     "func_cut",
     "func_groupcount",
+    "func_lock",
+    "func_md5",
     "func_timeout",
     "func_dialplan",
     "func_strings",

@@ -114,3 +114,29 @@ def test_a_citizen_whose_contact_cannot_be_reached_is_not_left_on_a_dead_line(
     finally:
         phone.close()
         city.unman("02")
+
+
+def test_one_call_that_comes_on_two_ways_is_one_ticket(city: Hotline) -> None:
+    """RFC 3261 8.2.2.2: the second is answered with 482."""
+    number = "15400009003"
+    phone = CarrierPhone(city, ways=3)
+    try:
+        phone.call("12345", number)
+        wait_for(lambda: phone.up, why="the hotline answers the first")
+        wait_for(lambda: len(phone.statuses) >= 3, why="all three are answered")
+        assert sorted(status for _, status in phone.statuses)[-2:] == [482, 482]
+    finally:
+        phone.close()
+    city.ticket_of(number)
+    assert len([ticket for ticket in city.tickets() if ticket["caller"].endswith(number[-4:])]) == 1
+
+
+def test_who_calls_again_is_a_call_of_its_own(city: Hotline) -> None:
+    for number in ("15400009004", "15400009005"):
+        phone = CarrierPhone(city)
+        try:
+            phone.call("12345", number)
+            wait_for(lambda phone=phone: phone.up, why="the hotline answers")  # type: ignore[misc]
+        finally:
+            phone.close()
+        assert city.ticket_of(number)["outcome"] == "abandoned"
