@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
+import struct
+import wave
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.asterisk.hotline import Hotline, running, wait_for
-from tools.phones.tone_phone import TonePhone
+from tests.asterisk.hotline import Hotline, wait_for
+from tests.asterisk.test_waiting import waiting_hotline
+from tools.phones.tone_phone import RATE_HZ, TonePhone
 
 pytestmark = pytest.mark.asterisk
 
@@ -15,10 +21,17 @@ CITIZEN_HZ = 440.0
 
 
 @pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hotline]:
+def police() -> Iterator[TonePhone]:
+    """Whoever the star key calls."""
+    with contextlib.closing(TonePhone(0, 1600.0, ("127.0.0.1", 0), name="110")) as phone:
+        yield phone
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory, police: TonePhone) -> Iterator[Hotline]:
     """A hotline with a short greeting, for the tests of this file."""
-    with running(tmp_path_factory.mktemp("offers"), quick=True) as instance:
-        yield instance
+    with waiting_hotline(tmp_path_factory.mktemp("offers"), police.port, IVR_SURVEY="no") as (hotline, _):
+        yield hotline
 
 
 class CarrierPhone(TonePhone):
@@ -32,7 +45,13 @@ class CarrierPhone(TonePhone):
     """
 
     def __init__(
-        self, hotline: Hotline, *, lines: str = "", contact: str | None = None, ways: int = 1
+        self,
+        hotline: Hotline,
+        *,
+        lines: str = "",
+        contact: str | None = None,
+        ways: int = 1,
+        foreign: bool = False,
     ) -> None:
         self.lines, self.contact, self.ways = lines, contact, ways
         self.statuses: list[tuple[str, int]] = []
@@ -140,3 +159,35 @@ def test_who_calls_again_is_a_call_of_its_own(city: Hotline) -> None:
         finally:
             phone.close()
         assert city.ticket_of(number)["outcome"] == "abandoned"
+
+
+def tone_of_star(path: Path, ms: int = 160) -> Path:
+    """Write the sound of the star key: 941 and 1209 Hz, with silence round it."""
+    silence = b"\0" * 3200
+    values = (
+        int(8000 * (math.sin(2 * math.pi * 941 * n / RATE_HZ) + math.sin(2 * math.pi * 1209 * n / RATE_HZ)))
+        for n in range(RATE_HZ * ms // 1000)
+    )
+    with wave.open(str(path), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(RATE_HZ)
+        sound.writeframes(silence + b"".join(struct.pack("<h", value) for value in values) + silence)
+    return path
+
+
+def test_a_star_key_that_comes_as_a_tone_calls_help_once(
+    city: Hotline, police: TonePhone, tmp_path: Path
+) -> None:
+    """Telephone-event is in the answer, and the gateway sends a tone all the same."""
+    number = "15400009006"
+    phone = CarrierPhone(city)
+    try:
+        phone.call("12345", number)
+        wait_for(lambda: city.call_state(number) == "waiting", why="the citizen waits in the queue")
+        phone.say(tone_of_star(tmp_path / "star.wav"))
+        wait_for(lambda: police.hears((CITIZEN_HZ,)) == {CITIZEN_HZ}, why="help and the citizen talk")
+    finally:
+        phone.close()
+    assert city.ticket_of(number)["outcome"] == "handed_off"
+    assert len(police.invites) == 1
