@@ -17,6 +17,7 @@ ESSENTIAL_MODULES = (
     "res_agi",
     "res_musiconhold",
     "chan_pjsip",
+    "res_pjsip_refer",
     "res_pjsip_registrar",
     "res_pjsip_t38",
     "func_cut",

@@ -191,3 +191,15 @@ def test_a_star_key_that_comes_as_a_tone_calls_help_once(
         phone.close()
     assert city.ticket_of(number)["outcome"] == "handed_off"
     assert len(police.invites) == 1
+
+
+def test_who_asks_for_a_transfer_is_told_no_and_the_talk_goes_on(city: Hotline) -> None:
+    """A carrier's REFER, or an operator's transfer key: calls are moved by the hotline alone."""
+    phone = CarrierPhone(city)
+    try:
+        phone.call("12345", "15400009008")
+        wait_for(lambda: phone.up, why="the hotline answers")
+        assert phone.ask("REFER", "Refer-To: <sip:0013800138000@127.0.0.1>") == 603
+        assert phone.up, "the talk goes on"
+    finally:
+        phone.close()
