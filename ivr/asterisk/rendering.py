@@ -53,6 +53,10 @@ MODULES = (
     "res_pjsip_outbound_authenticator_digest", "res_pjsip_registrar", "res_pjsip_caller_id", "res_pjsip_diversion",
     "res_pjsip_header_funcs", "res_pjsip_endpoint_identifier_ip", "res_pjsip_endpoint_identifier_user",
     "res_pjsip_dtmf_info", "res_pjsip_nat", "res_pjsip_rfc3326", "res_pjsip_dlg_options", "res_pjsip_acl",
+    # answers REFER, a phone's transfer key, with 603 (allow_transfer = no): without it a phone hears nothing for 32 s
+    "res_pjsip_refer",
+    # declines fax lines (no endpoint has t38_udptl): without it an offer with one is answered, and then not one packet
+    "res_pjsip_t38",
     "res_pjsip_empty_info", "res_pjsip_path", "res_pjsip_pubsub", "chan_pjsip",
     # audio
     "codec_alaw", "codec_ulaw", "codec_a_mu", "codec_resample", "format_wav", "format_pcm", "format_sln",
@@ -63,7 +67,8 @@ MODULES = (
     "app_chanspy", "app_verbose", "app_stack", "app_exec", "app_read", "app_dial",
     "app_record", "app_senddtmf", "func_db", "res_speech", "res_agi",
     "func_callerid", "func_cdr",
-    "func_channel", "func_cut", "func_dialplan", "func_groupcount", "func_logic", "func_strings", "func_timeout", "func_uri",
+    "func_channel", "func_cut", "func_dialplan", "func_groupcount", "func_lock", "func_logic", "func_md5", "func_strings",
+    "func_timeout", "func_uri",
     "func_pjsip_aor", "func_pjsip_contact", "func_periodic_hook", "func_volume", "res_clioriginate",
     # rooms
     "app_confbridge",
