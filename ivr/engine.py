@@ -166,7 +166,7 @@ class Engine:
             alarm=self.people.alarms.raise_,
             leader_seat=self._leader_seat,
         )
-        self.phones.room = lambda call_id: self.third_parties.floor.transfer(call_id).state
+        self.attendants.sides.room = lambda call_id: self.third_parties.floor.transfer(call_id).state
         routes |= self._waiting_routes()
         routes["leader"] = LeaderRoute(
             book=lambda: self.book,
@@ -337,6 +337,7 @@ class Engine:
         message = as_caller(message, self.calls.called_back)
         self.listener.hear(message)
         self.phones.hear(message)
+        self.attendants.sides.hear(message)
         self.third_parties.hear(message)
 
     def _our_asterisk(self) -> Instance:
