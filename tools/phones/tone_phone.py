@@ -114,6 +114,8 @@ class TonePhone:
         self.port, self.hertz, self.server = port, hertz, server
         self.behaviour, self.ring_s, self.auto_keys = behaviour, ring_s, keys
         self.name = name
+        self.suppresses = False
+        """Whether it sends nothing at all now, as phones do that suppress silence."""
         self.invites: list[tuple[float, str]] = []
         """Each INVITE that reached us: (monotonic seconds, message)."""
         self.answered_at = 0.0
@@ -413,7 +415,7 @@ class TonePhone:
             moment = max(moment + 0.02, time.monotonic() - 0.2)
             time.sleep(max(0.0, moment - time.monotonic()))
             dialog = self._dialog
-            if dialog is None or not dialog.up or dialog.media is None:
+            if dialog is None or not dialog.up or dialog.media is None or self.suppresses:
                 continue
             number += 1
             head = struct.pack("!BBHII", 0x80, 8, number & 0xFFFF, number * FRAME & 0xFFFFFFFF, self.port)
