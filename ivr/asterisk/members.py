@@ -233,6 +233,7 @@ class Contact(NamedTuple):
     user: str
     uri: str
     status: str
+    id: str = ""
 
     @property
     def answers(self) -> bool:
@@ -251,6 +252,7 @@ async def addresses(link: Link) -> list[Contact]:
             item.get("ObjectName").partition("/")[0].partition(";")[0],
             item.get("Uri"),
             item.get("Status"),
+            item.get("ObjectName"),
         )
         for item in found
     ]

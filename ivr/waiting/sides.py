@@ -59,10 +59,8 @@ class Heard:
     packets: str = ""
     asked: float | None = None
     told: bool = False
-    uri: str = ""
-    """Where a third party was called."""
-    home: frozenset[str] = frozenset()
-    """The addresses of its user when it was first seen."""
+    home: str | None = None
+    """Where it was called: a third party's address, a phone's registration; None: not asked yet."""
     answered: bool = False
     """Whether its address ever answered."""
     sign: Sign = Sign.UNKNOWN
@@ -181,20 +179,26 @@ class SideWatch:
             one
             for one in self._heard.values()
             if one.present.role is not Role.CALLER
-            and (not one.home or one.asked is not None or (not one.answered and now - one.first < _GREETED_S))
+            and (
+                one.home is None
+                or one.asked is not None
+                or (not one.answered and now - one.first < _GREETED_S)
+            )
         ]
         if not wanted:
             return
         for one in wanted:
-            if one.present.endpoint == _OUT and not one.uri:
-                one.uri = await self._ask_for(one.present.channel, "CHANNEL(pjsip,remote_uri)")
-                await self._qualify(_OUT)
+            if one.home is None:
+                out = one.present.endpoint == _OUT
+                of = "CHANNEL(pjsip,remote_uri)" if out else "CHANNEL(contact)"
+                one.home = await self._ask_for(one.present.channel, of)
+                if out:
+                    await self._qualify(_OUT)
         known = await members.addresses(self._link)
         if any(one.present.endpoint == _OUT for one in wanted):
             known += await members.written_addresses(self._link, _OUT)
         for one in wanted:
             mine = [contact for contact in known if self._is_of(one, contact)]
-            one.home = one.home or frozenset(contact.uri for contact in mine) or frozenset({""})
             one.sign = self._sign(one, mine)
             one.answered |= any(contact.status == "Reachable" for contact in mine)
 
@@ -202,13 +206,13 @@ class SideWatch:
     def _is_of(one: Heard, contact: members.Contact) -> bool:
         if one.present.endpoint != _OUT:
             return contact.user == one.present.endpoint
-        return contact.user == _OUT and _without_port(contact.uri) == _without_port(one.uri)
+        return contact.user == _OUT and _without_port(contact.uri) == _without_port(one.home or "")
 
     @staticmethod
     def _sign(one: Heard, mine: list[members.Contact]) -> Sign:
         out = one.present.endpoint == _OUT
         if any(contact.answers for contact in mine):
-            moved = not out and one.home.isdisjoint(contact.uri for contact in mine)
+            moved = not out and bool(one.home) and all(contact.id != one.home for contact in mine)
             return Sign.ELSEWHERE if moved else Sign.ANSWERS
         # a carrier that answers no OPTIONS at all has not gone; a seat without a contact has
         return Sign.UNKNOWN if out and not one.answered else Sign.AWAY

@@ -102,8 +102,12 @@ class Switch:
         if channel and channel not in self.packets:
             raise AmiRefused("no such channel")
         if name == "Getvar":
-            uri = "<sip:119@192.0.2.9>"
-            value = uri if "remote_uri" in headers["Variable"] else self.packets[channel]
+            told = {
+                "CHANNEL(pjsip,remote_uri)": "<sip:119@192.0.2.9>",
+                "CHANNEL(contact)": "seat01;@sip:seat01@192.0.2.1:5060",
+                "CHANNEL(rtcp,rxcount)": str(self.packets[channel]),
+            }
+            value = told[headers["Variable"]]
             return Message(f"Response: Success\r\nValue: {value}\r\n")
         self.done.append((name, headers))
         return Message("Response: Success\r\n")
@@ -112,7 +116,7 @@ class Switch:
         if name == "PJSIPShowEndpoint":
             return [Message(f"Event: ContactStatusDetail\r\nURI: {URI}\r\nStatus: {self.out}\r\n")]
         return [
-            Message(f"Event: ContactList\r\nObjectName: seat01;@x\r\nUri: {uri}\r\nStatus: {status}\r\n")
+            Message(f"Event: ContactList\r\nObjectName: seat01;@{uri}\r\nUri: {uri}\r\nStatus: {status}\r\n")
             for uri, status in self.seat
         ]
 
@@ -188,9 +192,10 @@ async def test_a_seat_that_is_silent_and_does_not_answer_ends_and_the_caller_is_
 
 async def test_a_softphone_that_was_started_again_elsewhere_has_lost_its_talk() -> None:
     scene = Scene()
-    await scene.pass_(3)
-    scene.switch.seat = [("sip:seat01@192.0.2.1:6060", "Reachable")]
-    await scene.pass_(9, SEAT)
+    scene.switch.seat = [
+        ("sip:seat01@192.0.2.1:6060", "Reachable")
+    ]  # before anybody looked for the first time
+    await scene.pass_(12, SEAT)
     assert scene.switch.names()[-1] == "Hangup"
 
 
