@@ -297,7 +297,7 @@ class TonePhone:
         method, call_id = message.split(" ", 1)[0], _header(message, "Call-ID")
         dialog = self._dialog
         ours = dialog is not None and dialog.call_id == call_id
-        if method == "INVITE" and not ours:
+        if method == "INVITE" and not ours and ";tag=" not in _header(message, "To"):
             self._invited(message, source)
         elif method == "ACK":
             return
