@@ -12,7 +12,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from ivr.asterisk.fastagi import FastAgiServer, Handler
 from ivr.asterisk.instance import Instance
 from ivr.asterisk.manager import AmiError, Link, LinkState, Message
 from ivr.asterisk.record_files import RecordFiles
-from ivr.calls.aftercall import AfterCall, talk_over
+from ivr.calls.aftercall import AfterCall, raws, talk_over
 from ivr.calls.book import CallBook
 from ivr.calls.callback_limits import UNREACHED_REST_S
 from ivr.calls.events import Event, Kind
@@ -57,6 +57,7 @@ from ivr.settings import Settings
 from ivr.speech.models import find_model, sha256
 from ivr.speech.prompts import PromptBook
 from ivr.speech.recording import checked_wav, raw_to_wav
+from ivr.speech.stills import LOOK_S, Still, Stills
 from ivr.speech.transcriber import Transcriber
 from ivr.speech.utterance import Utterances
 from ivr.store.causes import StoreAway
@@ -107,10 +108,11 @@ class Engine:
         model = find_model(Path(settings.vosk_model) if settings.vosk_model else None)
         self.transcriber = Transcriber(model)
         self.utterances = Utterances(Transcriber(model, job_timeout_s=20.0), settings.home / "utterances")
+        self.stills = Stills()
         self.aftercall = AfterCall(
             settings.recordings,
             self.calls.record,
-            _close_recording,
+            self._close_recording,
             self._transcribe,
             time.time,
             _close_track,
@@ -166,7 +168,7 @@ class Engine:
             alarm=self.people.alarms.raise_,
             leader_seat=self._leader_seat,
         )
-        self.phones.room = lambda call_id: self.third_parties.floor.transfer(call_id).state
+        self.attendants.sides.room = lambda call_id: self.third_parties.floor.transfer(call_id).state
         routes |= self._waiting_routes()
         routes["leader"] = LeaderRoute(
             book=lambda: self.book,
@@ -250,6 +252,7 @@ class Engine:
             self.liveness.run(),
             DatabaseWatch(self.memory, self.people.alarms).run(),
             MediaWatch(self.settings, self.people.alarms).run(),
+            self._watch_recordings(),
             *self.strangers.work(),
         ):
             self._spawn(work)
@@ -329,9 +332,22 @@ class Engine:
         self.attendants.on_event(event, call)
         self.third_parties.desk.hear(event, call)
         if call is not None and talk_over(event, call) and not self.third_parties.floor.goes_on(call.call_id):
+            for raw in raws(call):
+                self.stills.ended(raw)
             self.aftercall.ended(call)
         if event.kind in (Kind.HUNG_UP, Kind.OPERATOR_LEFT):
             self.service.retire()
+
+    async def _watch_recordings(self) -> None:
+        """Know where recordings stand still, so that they are as long as the talk."""
+        while True:
+            talks = (call for call in self.calls.calls.values() if call.state is CallState.TALKING)
+            alone = [call for call in talks if not self.third_parties.floor.goes_on(call.call_id)]
+            self.stills.look([raws(call)[-1] for call in alone if raws(call)])
+            await asyncio.sleep(LOOK_S)
+
+    def _close_recording(self, raw: Path, wav: Path) -> tuple[float, str]:
+        return _close_recording(raw, wav, stills=self.stills.take(raw))
 
     def _hear(self, message: Message) -> None:
         message = as_caller(message, self.calls.called_back)
@@ -339,6 +355,7 @@ class Engine:
         if (untold := self.people.hear_phone(message)) is not None:
             self.listener.hear(untold)
         self.phones.hear(message)
+        self.attendants.sides.hear(message)
         self.third_parties.hear(message)
 
     def _our_asterisk(self) -> Instance:
@@ -483,10 +500,12 @@ def _close_track(raw: Path, wav: Path) -> tuple[float, str]:
     return _close_recording(raw, wav, 1)
 
 
-def _close_recording(raw: Path, wav: Path, channels: int = 2) -> tuple[float, str]:
+def _close_recording(
+    raw: Path, wav: Path, channels: int = 2, stills: Sequence[Still] = ()
+) -> tuple[float, str]:
     if not raw.exists() and wav.exists():  # closed before a kill, and not yet journalled
         seconds, _ = checked_wav(wav)
         return seconds, sha256(wav)
-    closed = raw_to_wav(raw, wav, channels, salvage=True)
+    closed = raw_to_wav(raw, wav, channels, salvage=True, stills=stills)
     raw.unlink(missing_ok=True)
     return closed.seconds, closed.sha256

@@ -127,6 +127,7 @@ class Settings(BaseSettings):
     survey: bool = True
     callback_retry_s: Annotated[float, Field(ge=1, le=3600)] = 120.0
     unattended_s: Annotated[float, Field(ge=1, le=3600)] = 20.0
+    strict_rtp: bool = True
     phone_check_s: Annotated[int, Field(ge=0, le=3600)] | None = None
 
     @classmethod

@@ -227,16 +227,55 @@ async def _shown(link: Link) -> list[Message]:
     return [item for item in listed if item.name == "CoreShowChannel"]
 
 
-async def contacts(link: Link) -> dict[str, bool]:
-    """Return the SIP users that have a contact now, and whether it answers; one that is not asked does."""
+class Contact(NamedTuple):
+    """An address at which somebody can be called, and what Asterisk says of it (``Reachable``, ``NonQualified``, …)."""
+
+    user: str
+    uri: str
+    status: str
+    id: str = ""
+
+    @property
+    def answers(self) -> bool:
+        """Whether it answers; one that is not asked does."""
+        return self.status != "Unreachable"
+
+
+async def addresses(link: Link) -> list[Contact]:
+    """Return every address that somebody has registered from."""
     try:
         found = await link.list_action("PJSIPShowContacts", {})
     except AmiRefused:  # Asterisk's way to say there are none
-        return {}
+        return []
+    return [
+        Contact(
+            item.get("ObjectName").partition("/")[0].partition(";")[0],
+            item.get("Uri"),
+            item.get("Status"),
+            item.get("ObjectName"),
+        )
+        for item in found
+    ]
+
+
+async def written_addresses(link: Link, endpoint: str) -> list[Contact]:
+    """Return the addresses of an endpoint that stand in its file; they are not among the others."""
+    try:
+        found = await link.list_action("PJSIPShowEndpoint", {"Endpoint": endpoint})
+    except AmiRefused:
+        return []
+    return [
+        Contact(endpoint, item.get("URI"), item.get("Status"))
+        for item in found
+        if item.name == "ContactStatusDetail"
+    ]
+
+
+async def contacts(link: Link) -> dict[str, bool]:
+    """Return the SIP users that have a contact now, and whether it answers; one that is not asked does."""
     told: dict[str, bool] = {}
-    for item in found:
-        username = item.get("ObjectName").partition("/")[0].partition(";")[0]
-        told[username] = told.get(username, False) or item.get("Status") != "Unreachable"
+    for contact in await addresses(link):
+        told[contact.user] = told.get(contact.user, False) or contact.answers
     return told
 
 

@@ -65,6 +65,12 @@ class Transcribe(Protocol):
         """Return ``text``, ``turns``, ``model`` and ``demonstration``."""
 
 
+def raws(call: CallRecord) -> list[Path]:
+    """Return what Asterisk writes of caller and operator together: the main recording, and later parts."""
+    paths = [_path_of(call), *(track.path for track in call.tracks if track.both)]
+    return [Path(path + ".raw") for path in paths if path]
+
+
 def talk_over(event: Event, call: CallRecord) -> bool:
     """Tell whether an event ends the talk of a call with its operator.
 

@@ -13,12 +13,13 @@ import os
 import struct
 import warnings
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
 from ivr.errors import HotlineError
+from ivr.speech.stills import Still
 
 RATE_HZ = 8000
 SAMPLE_BYTES = 2
@@ -61,7 +62,13 @@ class Closed(NamedTuple):
 
 
 def raw_to_wav(
-    raw: Path, wav: Path, channels: int = 2, rate: int = RATE_HZ, *, salvage: bool = False
+    raw: Path,
+    wav: Path,
+    channels: int = 2,
+    rate: int = RATE_HZ,
+    *,
+    salvage: bool = False,
+    stills: Sequence[Still] = (),
 ) -> Closed:
     """Close a call's recording: put what Asterisk wrote into a wav file, all of it or none.
 
@@ -74,6 +81,7 @@ def raw_to_wav(
         channels: interleaved sides in ``raw``.
         rate: Hz.
         salvage: drop an incomplete last sample, as a crash in mid-write leaves it, instead of refusing.
+        stills: where nobody sent anything, and silence is put in.
 
     Raises:
         RecordingMissing, RecordingEmpty, RecordingDamaged: what was recorded cannot be used.
@@ -84,7 +92,9 @@ def raw_to_wav(
     part = wav.with_name(f".{wav.name}.part")
     try:
         wav.parent.mkdir(parents=True, exist_ok=True)
-        digest = _wrap(raw, part, size, channels, rate)
+        plan = _plan(size, frame, rate, stills)
+        whole = sum(length for length, _ in plan)
+        digest = _wrap(raw, part, plan, channels, rate)
         part.replace(wav)
         _sync_folder(wav.parent)
     except OSError as error:
@@ -97,7 +107,7 @@ def raw_to_wav(
         # Gone already where all went well; nobody may find half a recording.
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
-    return Closed(size / frame / rate, digest)
+    return Closed(whole / frame / rate, digest)
 
 
 def sides(wav_path: Path, chunk_frames: int = _CHUNK_FRAMES) -> tuple[Iterator[bytes], ...]:
@@ -160,21 +170,33 @@ def _raw_size(raw: Path, frame: int, *, salvage: bool) -> int:
     return size - size % frame
 
 
-def _wrap(raw: Path, part: Path, size: int, channels: int, rate: int) -> str:
-    frame = channels * SAMPLE_BYTES
+def _plan(size: int, frame: int, rate: int, stills: Sequence[Still]) -> list[tuple[int, bool]]:
+    """Return the pieces of a recording: how many bytes, and whether they are silence that is put in."""
+    plan, at = [], 0
+    for still in sorted(stills):
+        until = max(at, min(size, still.at) // frame * frame)
+        plan += [(until - at, False), (int(still.seconds * rate) * frame, True)]
+        at = until
+    return [*plan, (size - at, False)]
+
+
+def _wrap(raw: Path, part: Path, plan: Sequence[tuple[int, bool]], channels: int, rate: int) -> str:
+    frame, size = channels * SAMPLE_BYTES, sum(length for length, _ in plan)
     form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, channels, rate, rate * frame, frame, SAMPLE_BYTES * 8)
     header = struct.pack("<4sI4s", b"RIFF", 36 + size, b"WAVE") + form + struct.pack("<4sI", b"data", size)
     digest = hashlib.sha256(header)
     with raw.open("rb") as source, part.open("wb") as target:
         target.write(header)
-        left = size
-        while left:
-            block = source.read(min(_COPY_BLOCK, left))
-            if not block:
-                raise _damaged(raw, "became shorter while it was read", retry=True)
-            left -= len(block)
-            digest.update(block)
-            target.write(block)
+        for length, silent in plan:
+            left = length
+            while left:
+                wanted = min(_COPY_BLOCK, left)
+                block = bytes(wanted) if silent else source.read(wanted)
+                if not block:
+                    raise _damaged(raw, "became shorter while it was read", retry=True)
+                left -= len(block)
+                digest.update(block)
+                target.write(block)
         target.flush()
         os.fsync(target.fileno())
     return digest.hexdigest()

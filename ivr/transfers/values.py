@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ivr.hotline.book import EMERGENCY_NUMBERS, HotlineBook
-from ivr.hotline.destinations import Own, usable
+from ivr.hotline.destinations import CALLBACK, Own, usable
 from ivr.hotline.modes import Priorities
 from ivr.transfers.targets import HELP_RING_S, RING_S
 
@@ -32,7 +32,10 @@ def transfer_values(book: HotlineBook, recordings: Path, own: Own | None = None)
     """
     star = book.reception.star_number
     routes = [uri for uri in book.trunks.destinations.get(star, ()) if usable(uri, book.trunks.lab, own)]
+    thirds = (uris for target, uris in book.trunks.destinations.items() if target != CALLBACK)
+    out = {uri for uris in thirds for uri in uris if usable(uri, book.trunks.lab, own)}
     return {
+        "out_addresses": sorted(out),
         "star_number": star,
         "star_routes": routes,
         "star_failed": recordings / f"P011-{star}",

@@ -1,7 +1,8 @@
-"""Whoever looks after those who wait: callbacks, messages, announcements cut short, phones that are gone."""
+"""Whoever looks after those who wait: callbacks, messages, announcements cut short, phones and sides that are gone."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from ivr.waiting.desk import CallbackDesk
 from ivr.waiting.hurry import Hurry
 from ivr.waiting.place_told import PlaceTold
 from ivr.waiting.seat_phones import SeatPhones
+from ivr.waiting.sides import SideWatch
 from ivr.waiting.unattended import Unattended
 
 
@@ -56,7 +58,15 @@ class Attendants:
         pace: Pace,
     ) -> None:
         clock, seating, alarms = pace.clock, people.seating, people.alarms
-        self.phones = SeatPhones(book, calls, link, clock, pace.phone_check_s)
+        self.phones = SeatPhones(book, link, pace.phone_check_s)
+        self.sides = SideWatch(
+            calls,
+            link,
+            clock,
+            time.monotonic,
+            watching=lambda: bool(pace.phone_check_s()),
+            judge=alarms.judge,
+        )
         self.claims = Claims(book, calls, secrets, clock, alarms)
         self.desk = CallbackDesk(
             book,
@@ -89,4 +99,4 @@ class Attendants:
 
     def work(self) -> list[Coroutine[Any, Any, None]]:
         """Return what each of them does until cancelled."""
-        return [self.desk.run(), self.unattended.run(), self.hurry.run(), self.phones.run()]
+        return [self.desk.run(), self.unattended.run(), self.hurry.run(), self.phones.run(), self.sides.run()]

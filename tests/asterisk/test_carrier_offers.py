@@ -13,7 +13,8 @@ import pytest
 
 from tests.asterisk.hotline import Hotline, wait_for
 from tests.asterisk.test_waiting import waiting_hotline
-from tools.phones.tone_phone import RATE_HZ, TonePhone
+from tools.phones.stream import RATE_HZ
+from tools.phones.tone_phone import Dialog, TonePhone
 
 pytestmark = pytest.mark.asterisk
 
@@ -51,7 +52,6 @@ class CarrierPhone(TonePhone):
         lines: str = "",
         contact: str | None = None,
         ways: int = 1,
-        foreign: bool = False,
     ) -> None:
         self.lines, self.contact, self.ways = lines, contact, ways
         self.statuses: list[tuple[str, int]] = []
@@ -67,8 +67,8 @@ class CarrierPhone(TonePhone):
         asked = f"{dialog.sequence} {method}"
         return wait_for(lambda: dict(self.statuses).get(asked), why=f"an answer to {method}")
 
-    def _sdp(self) -> str:
-        return super()._sdp() + self.lines
+    def _sdp(self, dialog: Dialog) -> str:
+        return super()._sdp(dialog) + self.lines
 
     def _send(self, text: str, to: tuple[str, int]) -> None:
         own = f"<sip:tone@127.0.0.1:{self.port}>"

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from tools.phones.tone_phone import TonePhone, until
 
 pytestmark = pytest.mark.asterisk
 
-THIRD_PORT, CITIZEN_PORT = free_udp_port(), free_udp_port()
+THIRD_PORT, CITIZEN_PORT, HELP_PORT = free_udp_port(), free_udp_port(), free_udp_port()
 NUMBERS = iter(range(1, 1000))
 CALLER, FIRST, SECOND = 400.0, 900.0, 1600.0
 CHECK_S = 4
@@ -86,7 +87,10 @@ def kinds(ticket: dict[str, Any]) -> list[str]:
 def hotline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hotline]:
     folder: Path = tmp_path_factory.mktemp("unplugged")
     config = quick_city(folder)
-    ways = {f"subcenter:{LINES[0]}": [f"sip:1@127.0.0.1:{THIRD_PORT}"]}
+    ways = {
+        f"subcenter:{LINES[0]}": [f"sip:1@127.0.0.1:{THIRD_PORT}"],
+        "119": [f"sip:119@127.0.0.1:{HELP_PORT}"],
+    }
     configure(config, ways | {"callback": [f"sip:127.0.0.1:{CITIZEN_PORT}"]})
     check = str(CHECK_S)
     with running(folder, IVR_CONFIG=str(config), IVR_PHONE_CHECK_S=check, IVR_SURVEY="yes") as one:
@@ -164,6 +168,72 @@ def test_after_a_consultation_too_the_caller_of_an_unplugged_phone_is_not_sent_a
     assert caller.up
     floor.man("02", SECOND)
     floor.hears(caller, SECOND, "somebody else answers")
+
+
+def test_a_softphone_that_is_started_again_in_a_talk_gives_the_caller_back(floor: Floor) -> None:
+    first = floor.man("01", FIRST)
+    caller, number = floor.call()
+    floor.hears(caller, FIRST, "they talk")
+    unplug(first)  # the program is gone without a word, and registers again from another port
+    floor.man("01", SECOND)
+    floor.hears(caller, SECOND, "the operator has them back")
+    caller.hang_up()
+    ticket = floor.hotline.ticket_of(number)
+    assert kinds(ticket).count("answered") == 2, kinds(ticket)
+    assert "surveyed" not in kinds(ticket)
+    assert "side_silent" in {row["alarm"] for row in floor.hotline.engine("alarms")}
+
+
+def test_help_that_dies_after_the_operator_left_gives_the_caller_back(floor: Floor) -> None:
+    first, help_ = floor.man("01", FIRST), floor.phone(SECOND, HELP_PORT)
+    caller, number = floor.call()
+    floor.hears(caller, FIRST, "they talk")
+    call_id = next(row["call_id"] for row in floor.hotline.engine("open_calls"))
+    floor.hotline.engine("transfer", call=call_id, step="start", to="119")
+    assert until(lambda: SECOND in caller.hears((SECOND,))), "119 is there"
+    first.hang_up()
+    wait_for(lambda: floor.hotline.call_state(number) == "handed_off", why="the operator has left")
+    wait_for(lambda: help_.hears((CALLER,)) == {CALLER}, why="they talk")
+    unplug(help_)
+    floor.hears(caller, FIRST, "the caller has company again")
+    caller.hang_up()
+    ticket = floor.hotline.ticket_of(number)
+    noted = [event.get("what") for event in ticket["events"] if event["kind"] == "noted"]
+    assert "the third party is gone" in noted, kinds(ticket)
+
+
+def test_a_caller_who_is_not_heard_any_more_is_told_of_until_they_are_heard_again(floor: Floor) -> None:
+    first = floor.man("01", FIRST)
+    caller, number = floor.call()
+    floor.hears(caller, FIRST, "they talk")
+    up: Callable[[], set[str]] = lambda: {row["alarm"] for row in floor.hotline.engine("alarms")}  # noqa: E731
+    wait_for(lambda: "side_silent" not in up(), 180.0, "what was before is over")
+    caller.suppresses = True
+    wait_for(lambda: "side_silent" in up(), why="the leader is told")
+    assert caller.up and first.up
+    caller.suppresses = False
+    wait_for(lambda: "side_silent" not in up(), why="they are heard again")
+    caller.hang_up()
+    noted = [event["what"] for event in floor.hotline.ticket_of(number)["events"] if event["kind"] == "noted"]
+    assert noted == ["a side is silent", "a side is heard again"]
+
+
+def test_a_talk_in_which_both_suppress_silence_is_recorded_as_long_as_it_was(floor: Floor) -> None:
+    first = floor.man("01", FIRST)
+    caller, number = floor.call()
+    floor.hears(caller, FIRST, "they talk")
+    time.sleep(2.0)
+    caller.suppresses = first.suppresses = True
+    time.sleep(7.0)  # what is recorded of it is the matter of this test
+    caller.suppresses = first.suppresses = False
+    floor.hears(caller, FIRST, "they talk again")
+    caller.hang_up()
+    ticket = floor.hotline.transcribed(number)
+    assert "recording_failed" not in kinds(ticket)
+    (recording,) = ticket["recordings"]
+    with wave.open(str(Path(floor.hotline.environment["IVR_RECORDINGS"]) / recording["path"])) as sound:
+        seconds = sound.getnframes() / sound.getframerate()
+    assert abs(seconds - ticket["talk_s"]) < 3.0, (seconds, ticket["talk_s"])
 
 
 def test_a_citizen_who_was_called_back_from_an_unplugged_phone_comes_to_somebody_else(floor: Floor) -> None:

@@ -12,9 +12,9 @@ import struct
 import subprocess
 import sys
 
-SIP_PORT = 5060
+SIP_PORT, RTP_PORT = 5060, 10000
 SENT = 1000
-STRANGER, OTHER, TRUNK, SEAT = "127.0.0.9", "127.0.0.10", "127.0.0.2", "127.0.1.5"
+STRANGER, OTHER, TRUNK, SEAT, GATEWAY = "127.0.0.9", "127.0.0.10", "127.0.0.2", "127.0.1.5", "127.0.2.7"
 _SIOCSIFFLAGS, _IFF_UP = 0x8914, 1
 
 
@@ -24,13 +24,13 @@ def lo_up() -> None:
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", _IFF_UP))
 
 
-def arrived(server: socket.socket, sender: str, packets: int) -> int:
+def arrived(server: socket.socket, sender: str, packets: int, port: int = SIP_PORT) -> int:
     """Send from an address and return how many packets arrived."""
     came = 0
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
         phone.bind((sender, 0))
         for _ in range(packets):
-            phone.sendto(b"OPTIONS", ("127.0.0.1", SIP_PORT))
+            phone.sendto(b"OPTIONS", ("127.0.0.1", port))
             try:
                 server.recv(100)  # on the loopback a packet is there or dropped once it is sent
                 came += 1
@@ -44,20 +44,22 @@ def main() -> None:
     lo_up()
     subprocess.run(["nft", "-f", sys.argv[1]], check=True)
     subprocess.run(["nft", "-f", sys.argv[1]], check=True)  # loading it again is no fault
-    for name, address in (("trunk", TRUNK), ("seats", "127.0.1.0/24")):
+    for name, address in (("trunk", TRUNK), ("seats", "127.0.1.0/24"), ("voices", GATEWAY)):
         subprocess.run(["nft", "add", "element", "inet", "ivr12345", name, f"{{ {address} }}"], check=True)
     with (
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server,
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as elsewhere,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as voice,
     ):
         server.bind(("127.0.0.1", SIP_PORT))
         server.setblocking(False)
-        elsewhere.bind(("127.0.0.1", SIP_PORT + 1))
+        voice.bind(("127.0.0.1", RTP_PORT))
+        voice.setblocking(False)
         found = {
             "stranger": arrived(server, STRANGER, SENT),
             "trunk": arrived(server, TRUNK, SENT),
             "seat": arrived(server, SEAT, SENT // 2),
             "another": arrived(server, OTHER, 5),
+            "voice": [arrived(voice, sender, 50, RTP_PORT) for sender in (TRUNK, SEAT, GATEWAY, STRANGER)],
             "many": sum(arrived(server, f"127.9.{at >> 8}.{at & 255}", 1) for at in range(2 * SENT)),
         }
     print(json.dumps(found))

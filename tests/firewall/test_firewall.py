@@ -57,6 +57,7 @@ def test_a_flood_is_cut_while_the_trunk_the_seats_and_a_quiet_stranger_pass() ->
     assert came["stranger"] < SENT / 2, came
     assert came["another"] == 5, "somebody else's flood costs a quiet stranger nothing"
     assert came["many"] < SENT, came
+    assert came["voice"] == [50, 50, 50, 0], "voice of trunk, seat and gateway passes, a stranger's does not"
 
 
 def matched(tmp_path: Path, lines: list[str], mode: str = "normal") -> int:

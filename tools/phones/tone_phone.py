@@ -47,7 +47,7 @@ def level(samples: bytes, hertz: float) -> float:
 
 
 @dataclass
-class _Dialog:
+class Dialog:
     call_id: str
     remote: tuple[str, int]
     target: str
@@ -109,6 +109,8 @@ class TonePhone:
         self.name = name
         self._codec = codec
         self._stream = Stream(codec)
+        self.suppresses = False
+        """Whether it sends nothing at all now, as phones do that suppress silence."""
         self.invites: list[tuple[float, str]] = []
         """Each INVITE that reached us: (monotonic seconds, message)."""
         self.answered_at = 0.0
@@ -124,7 +126,7 @@ class TonePhone:
         self._rtp.settimeout(0.1)
         self._heard: deque[tuple[float, bytes]] = deque(maxlen=3000)
         self._speech: deque[bytes] = deque()
-        self._dialog: _Dialog | None = None
+        self._dialog: Dialog | None = None
         self._lock = threading.RLock()
         self._closed = False
         tasks = (self._serve,) if deaf else (self._serve, self._listen, self._sing)
@@ -137,7 +139,7 @@ class TonePhone:
         self, dialled: str, number: str, headers: str = "", login: tuple[str, str] | None = None
     ) -> None:
         """Dial; returns at once.  ``login`` is user and password where Asterisk asks for them."""
-        dialog = _Dialog(
+        dialog = Dialog(
             f"tone{next(_ids)}@127.0.0.1", self.server, f"sip:{dialled}@{self.server[0]}:{self.server[1]}",
             f'"{number}" <sip:{number}@127.0.0.1:{self.port}>;tag=t{next(_ids)}',
             f"<sip:{dialled}@{self.server[0]}:{self.server[1]}>", True,
@@ -296,7 +298,7 @@ class TonePhone:
             self.answered_at, dialog.up = time.monotonic(), True  # whoever sees it up sees since when
             self._press_later()
 
-    def _log_in(self, dialog: _Dialog, challenge: str) -> None:
+    def _log_in(self, dialog: Dialog, challenge: str) -> None:
         """Answer a challenge once (RFC 2617, MD5)."""
         assert dialog.login is not None
         user, password = dialog.login
@@ -318,7 +320,7 @@ class TonePhone:
         method, call_id = message.split(" ", 1)[0], _header(message, "Call-ID")
         dialog = self._dialog
         ours = dialog is not None and dialog.call_id == call_id
-        if method == "INVITE" and not ours:
+        if method == "INVITE" and not ours and ";tag=" not in _header(message, "To"):
             self._invited(message, source)
         elif method == "ACK":
             return
@@ -333,7 +335,7 @@ class TonePhone:
                 self._reply(dialog, dialog.invite, "487 Request Terminated")
             self._dialog, self.ended_at = None, time.monotonic()
         else:
-            stray = _Dialog(call_id, source, "", "", "", False)
+            stray = Dialog(call_id, source, "", "", "", False)
             self._reply(stray, message, "200 OK" if method in ("BYE", "OPTIONS") else "481 Gone")
 
     def _invited(self, message: str, source: tuple[str, int]) -> None:
@@ -342,7 +344,7 @@ class TonePhone:
             return
         to = _header(message, "To") + f";tag=t{next(_ids)}"
         contact = re.search(r"<([^>]+)>", _header(message, "Contact"))
-        dialog = _Dialog(
+        dialog = Dialog(
             _header(message, "Call-ID"), source, contact.group(1) if contact else "", to,
             _header(message, "From"), False, media=_media(message), invite=message,
         )  # fmt: skip
@@ -370,7 +372,7 @@ class TonePhone:
             threading.Timer(self.auto_keys[0], self.press, [self.auto_keys[1]]).start()
 
     def _request(
-        self, dialog: _Dialog, method: str, body: str = "", kind: str = "", headers: str = ""
+        self, dialog: Dialog, method: str, body: str = "", kind: str = "", headers: str = ""
     ) -> None:
         if method == "INVITE":
             dialog.invited = dialog.sequence
@@ -390,7 +392,7 @@ class TonePhone:
         ]
         self._send("\r\n".join(lines) + "\r\n\r\n" + body, dialog.remote)
 
-    def _reply(self, dialog: _Dialog, request: str, status: str, body: str = "") -> None:
+    def _reply(self, dialog: Dialog, request: str, status: str, body: str = "") -> None:
         to = _header(request, "To")
         if ";tag=" not in to and dialog.local_header:
             to = dialog.local_header
@@ -411,7 +413,7 @@ class TonePhone:
         if not self._closed:
             self._sip.sendto(text.encode(), to)
 
-    def _sdp(self, dialog: _Dialog) -> str:
+    def _sdp(self, dialog: Dialog) -> str:
         port, codec = self._rtp.getsockname()[1], self._codec
         return (
             f"v=0\r\no=tone 1 {dialog.version} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
@@ -436,7 +438,9 @@ class TonePhone:
             moment = max(moment + 0.02, time.monotonic() - 0.2)
             time.sleep(max(0.0, moment - time.monotonic()))
             dialog = self._dialog
-            if dialog is None or not dialog.up or dialog.media is None or dialog.direction == "sendonly":
+            if dialog is None or not dialog.up or dialog.media is None or self.suppresses:
+                continue
+            if dialog.direction == "sendonly":
                 continue
             number += 1
             with self._lock:
