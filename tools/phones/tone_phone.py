@@ -48,6 +48,8 @@ def level(samples: bytes, hertz: float) -> float:
 
 @dataclass
 class Dialog:
+    """One call of the phone, as SIP sees it."""
+
     call_id: str
     remote: tuple[str, int]
     target: str
