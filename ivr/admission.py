@@ -28,8 +28,10 @@ from ivr.calls.events import Event, Kind, refused_stream
 from ivr.calls.recorder import local_day
 from ivr.calls.refusals import CALLS_REFUSED, Refusal, Refusals
 from ivr.calls.strain import Strain
+from ivr.carrier_packets import CarrierPackets
 from ivr.errors import HotlineError
 from ivr.hotline.book import HotlineBook
+from ivr.hotline.telephone import number_in
 from ivr.memory import Memory
 from ivr.room import room
 from ivr.settings import Settings
@@ -87,6 +89,7 @@ class Admission:
         instance = Instance.laid_out(settings.asterisk_home, settings.run, settings.pids)
         self._cpu = CpuUse(instance.process if not settings.external_asterisk else lambda: None)
         self._strain = Strain(cores())
+        self._packets = CarrierPackets(settings, link, lambda: book().trunks.addresses)
         self.refusals = self._refusals(lambda _: None)
 
     def _refusals(self, record: Callable[[Event], object]) -> Refusals:
@@ -198,6 +201,11 @@ class Admission:
             state = "the machine has room again" if limit is None else f"{limit} callers are let in"
             log.warning("Asterisk keeps %.1f of %d cores busy: %s", used, self._strain.cores, state)
 
+    async def _take_unheard(self) -> None:
+        """Take in the calls that Asterisk refused by itself."""
+        rows = [row._replace(caller=number_in(row.caller)) for row in await self._packets.look()]
+        self.refusals.take([Refusal(*row) for row in rows])
+
     async def look(self) -> None:
         """Raise and clear the alarms of this moment."""
         faults: list[Fault] = self.refusals.faults()
@@ -207,6 +215,7 @@ class Admission:
             limit = room(self._settings, self._book())
             faults += overloaded(await admitted(self._link), limit, self._strain.limit)
         self._sources.alarms.judge(faults, judged)
+        await self._take_unheard()
 
     # -- what is told ----------------------------------------------------------------------------
     async def told(self) -> dict[str, Any]:

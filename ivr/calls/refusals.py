@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from ivr.calls.alarms import Fault
 from ivr.calls.events import Event, Kind, refused_stream
@@ -29,17 +29,46 @@ _LATE_S = 5.0
 
 
 class Reason(enum.StrEnum):
-    """Why a call was not let in; of codecs that do not match Asterisk leaves no trace anywhere."""
+    """Why a call was not let in."""
 
     BUSY = "busy"
     UNKNOWN_NUMBER = "unknown_number"
     NO_PORTS = "no_ports"
+    NO_CODEC = "no_codec"
+    EXTENSION = "extension"
+    BAD_REQUEST = "bad_request"
 
 
-_CHINESE = {
-    Reason.BUSY: "线路忙",
-    Reason.UNKNOWN_NUMBER: "号码不存在",
-    Reason.NO_PORTS: "无语音端口",
+class Meaning(NamedTuple):
+    """What a reason is called in Chinese, what the carrier was answered, and what to do, in both languages."""
+
+    chinese: str
+    answer: str
+    advice: str = ""
+    advice_zh: str = ""
+
+
+_MEANINGS: Mapping[str, Meaning] = {
+    Reason.BUSY: Meaning("线路忙", "503"),
+    Reason.UNKNOWN_NUMBER: Meaning(
+        "号码不存在",
+        "404",
+        "where that is a number of yours, write it into lines.yaml",
+        "如为本市号码，请写入 lines.yaml",
+    ),
+    Reason.NO_PORTS: Meaning("无语音端口", "488"),
+    Reason.NO_CODEC: Meaning(
+        "编码不支持", "488", "have the carrier offer G.711 A-law or µ-law", "请运营商提供 G.711 A 律或 μ 律"
+    ),
+    Reason.EXTENSION: Meaning(
+        "要求不支持的扩展",
+        "420",
+        "have the carrier require no SIP extension (header Require)",
+        "请运营商不要在 Require 头中要求 SIP 扩展",
+    ),
+    Reason.BAD_REQUEST: Meaning(
+        "请求无效", "4xx", "have the carrier look at what its INVITE says", "请运营商检查其 INVITE 的内容"
+    ),
 }
 
 
@@ -82,6 +111,8 @@ class Refusals:
         self._clock = clock
         self._today = day(clock())
         self._counts: Counter[tuple[str, str]] = Counter()
+        self._dialled: dict[tuple[str, str], str] = {}
+        """What was dialled last, by reason and trunk."""
         self._rows: Counter[int | date] = Counter()
         self._more: Counter[Slot] = Counter()
         self._journalled: frozenset[str] = frozenset()
@@ -94,6 +125,7 @@ class Refusals:
         for refusal in refusals:
             if self._day(refusal.at) == self._today:
                 self._counts[refusal.reason, refusal.trunk] += 1
+                self._dialled[refusal.reason, refusal.trunk] = refusal.dialled
             if not refusal.trunk.startswith("seat"):  # a seat's typing error is a record, and nobody's alarm
                 self._last_at = max(self._last_at, refusal.at)
             if refusal.call_id not in self._journalled:
@@ -135,6 +167,7 @@ class Refusals:
         if today != self._today:
             self._today = today
             self._counts.clear()
+            self._dialled.clear()
             for day in [key for key in self._rows if isinstance(key, date) and key < today]:
                 del self._rows[day]
 
@@ -164,12 +197,25 @@ class Refusals:
         ]
         if not rows:  # midnight has just passed
             return "calls were refused a moment ago.", "刚才有来电未能接入。"
-        english = ", ".join(f"{n} {reason} ({trunk})" for reason, trunk, n in rows)
-        chinese = "、".join(f"{_chinese(reason)} {n} 通（{trunk}）" for reason, trunk, n in rows)
-        return (
-            f"calls are refused; today {english}: `ivr calls list --refused` lists them, to call back.",
-            f"有来电未能接入；今日{chinese}：可用 ivr calls list --refused 查看并回拨。",
+        english = ", ".join(f"{n} {reason} ({self._of(reason, trunk)})" for reason, trunk, n in rows)
+        chinese = "、".join(
+            f"{_meaning(reason).chinese} {n} 通（{self._of(reason, trunk, zh=True)}）"
+            for reason, trunk, n in rows
         )
+        meant = [_meaning(reason) for reason in self.by_trunk()]
+        advice = "".join(f"; {meaning.advice}" for meaning in meant if meaning.advice)
+        advice_zh = "".join(f"；{meaning.advice_zh}" for meaning in meant if meaning.advice_zh)
+        return (
+            f"calls are refused; today {english}: `ivr calls list --refused` lists them, to call back{advice}.",
+            f"有来电未能接入；今日{chinese}：可用 ivr calls list --refused 查看并回拨{advice_zh}。",
+        )
+
+    def _of(self, reason: str, trunk: str, *, zh: bool = False) -> str:
+        """Say by which trunk, what the carrier was answered, and what was dialled last."""
+        said = [trunk, _meaning(reason).answer]
+        if dialled := self._dialled.get((reason, trunk)):
+            said.append(f"最近所拨 {dialled}" if zh else f"last dialled {dialled}")
+        return ("，" if zh else ", ").join(filter(None, said))
 
     # -- over a restart --------------------------------------------------------------------------
     def state(self) -> dict[str, Any]:
@@ -177,6 +223,7 @@ class Refusals:
         return {
             "day": self._today.isoformat(),
             "counts": [[*key, n] for key, n in self._counts.items()],
+            "dialled": [[*key, what] for key, what in self._dialled.items()],
             "rows": self._rows[self._today],
             "more": [[*slot, n] for slot, n in self._more.items()],
             "last_at": self._last_at,
@@ -193,6 +240,9 @@ class Refusals:
         self._journalled = frozenset(journalled)
         if state.get("day") == self._today.isoformat():
             self._counts.update({(str(reason), str(trunk)): int(n) for reason, trunk, n in state["counts"]})
+            self._dialled.update(
+                {(str(why), str(trunk)): str(what) for why, trunk, what in state.get("dialled", [])}
+            )
             self._rows[self._today] = int(state["rows"])
         self._more.update(
             {(int(at), str(why), str(trunk)): int(n) for at, why, trunk, n in state.get("more", [])}
@@ -200,5 +250,5 @@ class Refusals:
         self._last_at = float(state.get("last_at", 0.0))
 
 
-def _chinese(reason: str) -> str:
-    return _CHINESE.get(Reason(reason), reason) if reason in set(Reason) else reason
+def _meaning(reason: str) -> Meaning:
+    return _MEANINGS.get(reason, Meaning(reason, ""))

@@ -43,6 +43,7 @@ class CarrierPhone(TonePhone):
         lines: more media lines of its offer.
         contact: what its INVITE gives as its Contact, None for its own address.
         ways: how many branches one INVITE comes on.
+        only_g729: whether it offers nothing else.
     """
 
     def __init__(
@@ -52,7 +53,9 @@ class CarrierPhone(TonePhone):
         lines: str = "",
         contact: str | None = None,
         ways: int = 1,
+        only_g729: bool = False,
     ) -> None:
+        self.only_g729 = only_g729
         self.lines, self.contact, self.ways = lines, contact, ways
         self.statuses: list[tuple[str, int]] = []
         """What was answered: (CSeq, final status)."""
@@ -68,7 +71,8 @@ class CarrierPhone(TonePhone):
         return wait_for(lambda: dict(self.statuses).get(asked), why=f"an answer to {method}")
 
     def _sdp(self, dialog: Dialog) -> str:
-        return super()._sdp(dialog) + self.lines
+        body = super()._sdp(dialog) + self.lines
+        return body.replace("AVP 8 ", "AVP 18 ").replace(":8 PCMA", ":18 G729") if self.only_g729 else body
 
     def _send(self, text: str, to: tuple[str, int]) -> None:
         own = f"<sip:tone@127.0.0.1:{self.port}>"
@@ -203,3 +207,47 @@ def test_who_asks_for_a_transfer_is_told_no_and_the_talk_goes_on(city: Hotline) 
         assert phone.up, "the talk goes on"
     finally:
         phone.close()
+
+
+def test_calls_that_asterisk_refuses_by_itself_are_counted_and_an_alarm_says_what_to_do(
+    city: Hotline,
+) -> None:
+    """488 to G.729 alone and 420 to an extension: Asterisk tells them to nobody but the carrier."""
+
+    def refused() -> dict[str, int]:
+        counts: dict[str, int] = city.engine("capacity")["refused"]
+        return {reason: counts.get(reason, 0) for reason in ("no_codec", "extension")}
+
+    number = "15400009107"
+    phone = CarrierPhone(city, only_g729=True)
+    try:
+        phone.call("12345", number)
+        wait_for(lambda: phone.statuses, why="an answer")
+        assert phone.statuses[0][1] == 488
+    finally:
+        phone.close()
+    unheard = city.phones.refused(
+        dialled="12345", code=420, number="15400009108", headers="Require: precondition"
+    )
+    assert unheard.wait() == 0, unheard.errors()
+    wait_for(lambda: refused() == {"no_codec": 1, "extension": 1}, why=lambda: str(refused()) + city.logs())
+
+    def alarm() -> str:
+        found = [row["sentence"] for row in city.engine("alarms") if row["alarm"] == "calls_refused"]
+        return found[0] if found else ""
+
+    wait_for(lambda: "G.711" in alarm() and "Require" in alarm(), why=lambda: alarm() or "an alarm")
+    assert "1 no_codec (trunk, 488, last dialled 12345)" in alarm()
+    rows = {row["reason"]: row for row in city.ask("calls", "list", "--refused")}
+    assert rows["no_codec"]["caller"].endswith(number[-4:]), "to call back"
+    assert rows["extension"]["dialled"] == "12345"
+    city.kill("asterisk")
+    city.wait_live()
+    again = city.phones.refused(
+        dialled="12345", code=420, number="15400009109", headers="Require: precondition"
+    )
+    assert again.wait() == 0, again.errors()
+    wait_for(lambda: refused()["extension"] == 2, why="the next Asterisk is listened to as well")
+    assert not list((city.home / "run").glob("carrier-*.pcap")) or all(
+        b"15400009107" not in file.read_bytes() for file in (city.home / "run").glob("carrier-*.pcap")
+    ), "what was read is gone"

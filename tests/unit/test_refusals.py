@@ -133,8 +133,9 @@ def test_the_alarm_tells_counts_and_goes_when_nobody_is_refused_any_more() -> No
     desk.refuse("c1")
     desk.refuse("c2", reason="unknown_number", trunk="from-110")
     (sentence,) = look()
-    assert "1 busy (trunk)" in sentence
-    assert "1 unknown_number (from-110)" in sentence
+    assert "1 busy (trunk, 503, last dialled 12345)" in sentence
+    assert "1 unknown_number (from-110, 404, last dialled 12345)" in sentence
+    assert "lines.yaml" in sentence, "what to do about it"
     desk.clock.now += QUIET_S - 1
     assert look()
     desk.clock.now += 2

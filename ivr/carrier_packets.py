@@ -1,0 +1,41 @@
+"""Finds the calls of a carrier that Asterisk refuses by itself, in the packets between the two."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+from ivr.asterisk.manager import Link, LinkState
+from ivr.asterisk.records import RefusedRow
+from ivr.asterisk.refused_offers import RefusedOffers
+from ivr.asterisk.sip_capture import SipCapture, packets
+from ivr.settings import Settings
+
+
+class CarrierPackets:
+    """The packets of one hotline's carrier; none are read where Asterisk runs on another machine.
+
+    Args:
+        settings: where things are.
+        link: the link to Asterisk.
+        addresses: where the carrier's calls come from.
+    """
+
+    def __init__(self, settings: Settings, link: Link, addresses: Callable[[], Sequence[str]]) -> None:
+        self._link = link
+        self._addresses = addresses
+        self._offers = RefusedOffers()
+        self._capture = SipCapture(settings.run, time.monotonic)
+        self._here = not settings.external_asterisk or settings.ami_host in ("", "127.0.0.1")
+
+    async def look(self) -> list[RefusedRow]:
+        """Return the calls that were refused since the last time.
+
+        Raises:
+            AmiError: Asterisk does not answer.
+        """
+        if not self._here or self._link.state is not LinkState.LIVE:
+            return []
+        data = await self._capture.turn(self._link, self._addresses())
+        return await asyncio.to_thread(lambda: list(self._offers.read(packets(data))))
