@@ -85,6 +85,8 @@ LIMITS: Mapping[tuple[Role, Doing], Limits] = {
 }
 """How long each may be silent.  Who talks and suppresses silence sends comfort noise or is heard again soon."""
 
+FLAT_S = 30.0
+"""Seconds of packets without a sound until a person is told: who only listens is heard breathing, a muted phone is not."""
 ASK_AGAIN_S = 60.0
 """Seconds until a side that goes on being silent is asked once more."""
 

@@ -24,10 +24,12 @@ from ivr.calls.alarms import Fault
 from ivr.calls.book import CallBook
 from ivr.calls.events import Event, Kind
 from ivr.calls.record import PHONE_GONE, CallRecord
-from ivr.calls.sides import SIDE_SILENT, Limits, Role, Sign, Step
+from ivr.calls.sides import SIDE_SILENT, Doing, Limits, Role, Sign, Step
 from ivr.errors import HotlineError
+from ivr.speech.levels import Side, is_flat
 from ivr.transfers.states import TransferState
 from ivr.waiting.present import Present, present
+from ivr.waiting.tracks import recorded
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +66,8 @@ class Heard:
     answered: bool = False
     """Whether its address ever answered."""
     sign: Sign = Sign.UNKNOWN
+    flat: float | None = None
+    """Since when its packets bring no sound."""
 
 
 class SideWatch:
@@ -142,6 +146,8 @@ class SideWatch:
         chosen = [one for one in self._heard.values() if everybody or now - one.since >= LOOK_S]
         for one in chosen:
             await self._listen(one)
+        if everybody:
+            await self._hear_tracks()
         await self._signs()
         for one in list(self._heard.values()):
             await self._act(one)
@@ -163,6 +169,22 @@ class SideWatch:
         packets = await self._ask_for(one.present.channel, "CHANNEL(rtcp,rxcount)")
         if packets != one.packets or not packets:  # empty: Asterisk cannot tell
             one.packets, one.since, one.asked = packets, self._steady(), None
+
+    async def _hear_tracks(self) -> None:
+        """Hear whether there is any sound in what is recorded of those who talk."""
+        talk = [one for one in self._heard.values() if one.present.doing is Doing.TALKS]
+        tracks = [self._track(one.present) for one in talk]
+        flat = await asyncio.to_thread(lambda: [track is not None and is_flat(track) for track in tracks])
+        now = self._steady()
+        for one, silent in zip(talk, flat, strict=True):
+            arrives = now - one.since < sides.LIMITS[one.present.role, Doing.TALKS].ask_s
+            one.flat = (one.flat if one.flat is not None else now) if silent and arrives else None
+
+    def _track(self, side: Present) -> Side | None:
+        call = self._calls.calls.get(side.call_id)
+        if call is None:
+            return None
+        return recorded(call, side.role, room=self.room(side.call_id) is not TransferState.IDLE)
 
     async def _ask_for(self, channel: str, variable: str) -> str:
         try:
@@ -299,7 +321,7 @@ class SideWatch:
             SIDE_SILENT,
             call.call_id,
             f"call {call.call_id}: {en} sent nothing any more and did not answer; look at that phone or line.",
-            f"来电 {call.call_id}:{zh}不再有任何声音,也无应答;请检查该话机或线路。",
+            f"来电 {call.call_id}：{zh}不再有任何声音，也无应答；请检查该话机或线路。",
             gone_s=0.0,
         )
         self._gone.append((self._steady() + _TELL_GONE_S, fault))
@@ -311,24 +333,37 @@ class SideWatch:
         faults = {fault.about: fault for _, fault in self._gone}
         for one in self._heard.values():
             silent = sides.to_tell(self._limits(one), now - one.since)
+            flat = one.flat is not None and now - one.flat >= sides.FLAT_S
             call = self._calls.calls.get(one.present.call_id)
-            if call is not None and silent is not one.told:
-                one.told = silent
-                what = "a side is silent" if silent else "a side is heard again"
-                self._tell(call, Kind.NOTED, what=what, side=one.present.role.value)
-            if silent:
-                call_id, (en, zh) = one.present.call_id, _WORDS[one.present.role]
-                faults[call_id] = Fault(
-                    SIDE_SILENT,
-                    call_id,
-                    f"call {call_id}: no packet of {en} arrives; the others do not hear them.",
-                    f"来电 {call_id}:收不到{zh}的语音,其他人听不到其说话。",
-                    gone_s=0.0,
-                )
+            if call is not None and (silent or flat) is not one.told:
+                one.told = silent or flat
+                what = "a side is silent" if one.told else "a side is heard again"
+                packets = {"packets": not silent} if one.told else {}
+                self._tell(call, Kind.NOTED, what=what, side=one.present.role.value, **packets)
+            if silent or flat:
+                faults[one.present.call_id] = _silent(one.present, packets=not silent)
         self._judge(list(faults.values()), (SIDE_SILENT,))
 
     def _tell(self, call: CallRecord, kind: Kind, **data: Any) -> None:
         self._calls.record(Event(call.call_id, self._clock(), kind, data))
+
+
+def _silent(side: Present, *, packets: bool) -> Fault:
+    """Return what is told of a side that is not heard; ``packets``: its packets arrive, without a sound."""
+    en, zh = _WORDS[side.role]
+    if packets:
+        said = f"the packets of {en} arrive without any sound: a muted phone, or a fault; nothing of them is recorded."
+        said_zh = f"{zh}的语音包能收到，但没有任何声音：话机静音或有故障；录音中也没有其声音。"
+    else:
+        said = f"no packet of {en} arrives; the others do not hear them."
+        said_zh = f"收不到{zh}的语音，其他人听不到其说话。"
+    return Fault(
+        SIDE_SILENT,
+        side.call_id,
+        f"call {side.call_id}: {said}",
+        f"来电 {side.call_id}：{said_zh}",
+        gone_s=0.0,
+    )
 
 
 def _without_port(uri: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from array import array
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -274,3 +276,19 @@ async def test_a_carrier_that_never_answers_options_has_not_gone() -> None:
     await scene.pass_(60, THIRD)
     assert "Hangup" not in scene.switch.names()
     assert scene.up == ["side_silent"]
+
+
+async def test_packets_without_any_sound_are_told_and_nothing_ends(tmp_path: Path) -> None:
+    scene = Scene()
+    scene.calls.calls[CALL].recording = str(tmp_path / "talk")
+    seconds = [400, 0] * 8000 * 4  # the caller is heard, the operator is not
+    (tmp_path / "talk.raw").write_bytes(array("h", seconds).tobytes())
+    await scene.pass_(25)
+    assert scene.notes() == []
+    await scene.pass_(10)
+    assert (scene.up, scene.notes()) == (["side_silent"], ["a side is silent"])
+    assert "without any sound" in scene.alarms.active[0].sentence
+    assert scene.switch.done == [], "it is not asked: its packets come"
+    (tmp_path / "talk.raw").write_bytes(array("h", [400, 400] * 8000 * 4).tobytes())
+    await scene.pass_(2)
+    assert (scene.up, scene.notes()[1:]) == ([], ["a side is heard again"])
