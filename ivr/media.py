@@ -17,6 +17,7 @@ import psutil
 
 from ivr import processes
 from ivr.asterisk import installation as installations
+from ivr.asterisk import request_answers
 from ivr.asterisk.installation import Installation
 from ivr.asterisk.instance import port_pid
 from ivr.asterisk.media_proof import Media
@@ -69,6 +70,16 @@ class Told:
 def examine_ours(settings: Settings, found: Installation, progress: Progress, patience_s: float) -> Verdict:
     """Find out about an Asterisk that this hotline starts, and mend it if it is the one we unpacked."""
     ours = installations.program_in(settings.asterisk_root).resolve()
+    if Path(found.command[-1]).resolve() == ours:
+        try:
+            if request_answers.mend(settings.asterisk_root):
+                progress(
+                    f"Asterisk {found.version}: requests inside a call that nobody takes get an answer now"
+                )
+        except OSError as error:  # they are sent in vain for half a minute each; calls go on
+            progress(
+                f"{error.filename}: {error.strerror}: requests inside a call that nobody takes get no answer"
+            )
     return examine(found, _workshop(settings, ours, patience_s), progress)
 
 

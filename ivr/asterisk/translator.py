@@ -22,14 +22,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from ivr.asterisk.elf import DAMAGED, function
+
 FUNCTION = b"ast_translate"
 _HEAD = 160
 """Bytes at the beginning of the function in which the check stands."""
 _X86_64, _AARCH64 = 62, 183
-_DYNSYM = 11
-_DAMAGED = (struct.error, IndexError, OverflowError)
-_SECTION = struct.Struct("<IIQQQQIIQQ")
-_SYMBOL = struct.Struct("<IBBHQQ")
 
 
 class Code(StrEnum):
@@ -54,7 +52,7 @@ def look(program: Path) -> Code:
     """Tell what the code of a program is; what cannot be read is other."""
     try:
         jump = _jump(program.read_bytes())
-    except (OSError, *_DAMAGED):
+    except (OSError, *DAMAGED):
         return Code.OTHER
     if jump is None:
         return Code.OTHER
@@ -77,7 +75,7 @@ def mend(program: Path, copy: Path) -> bool:
     whole = program.read_bytes()
     try:
         jump = _jump(whole)
-    except _DAMAGED:
+    except DAMAGED:
         return False
     if jump is None or jump.found == jump.mended:
         return False
@@ -96,7 +94,7 @@ def _jump(elf: bytes) -> Jump | None:
     if elf[:6] != b"\x7fELF\x02\x01":
         return None
     reader = _MACHINES.get(struct.unpack_from("<H", elf, 18)[0])
-    place = _function(elf)
+    place = function(elf, FUNCTION)
     if reader is None or place is None:
         return None
     start, size = place
@@ -106,25 +104,6 @@ def _jump(elf: bytes) -> Jump | None:
     if len(found) != 1:
         return None
     return Jump(start + found[0].offset, found[0].found, found[0].mended)
-
-
-def _function(elf: bytes) -> tuple[int, int] | None:
-    """Return where the function stands in the file and how long it is: modules call it, so it has a name."""
-    (table,) = struct.unpack_from("<Q", elf, 40)
-    size, count = struct.unpack_from("<HH", elf, 58)
-    sections = [_SECTION.unpack_from(elf, table + n * size) for n in range(count)]
-    for section in sections:
-        if section[1] != _DYNSYM:
-            continue
-        names = sections[section[6]]
-        text = elf[names[4] : names[4] + names[5]]
-        wanted = text.find(b"\0" + FUNCTION + b"\0") + 1
-        for offset in range(section[4], section[4] + section[5], _SYMBOL.size):
-            name, _, _, index, value, length = _SYMBOL.unpack_from(elf, offset)
-            if wanted and name == wanted and 0 < index < count:
-                home = sections[index]
-                return home[4] + value - home[3], length
-    return None
 
 
 # mov 0x88(%rdi),%reg (path->f.seqno); cmp $0xffff,%reg; ja, or jmp where it was mended

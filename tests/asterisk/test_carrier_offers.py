@@ -209,6 +209,18 @@ def test_who_asks_for_a_transfer_is_told_no_and_the_talk_goes_on(city: Hotline) 
         phone.close()
 
 
+@pytest.mark.parametrize("method", ["MESSAGE", "NOTIFY", "SUBSCRIBE", "PUBLISH", "FOO"])
+def test_a_request_that_nobody_takes_is_answered_and_the_talk_goes_on(city: Hotline, method: str) -> None:
+    phone = CarrierPhone(city)
+    try:
+        phone.call("12345", "15400009010")
+        wait_for(lambda: phone.up, why="the hotline answers")
+        assert phone.ask(method, "Event: keep-alive") == 501
+        assert phone.up, "the talk goes on"
+    finally:
+        phone.close()
+
+
 def test_calls_that_asterisk_refuses_by_itself_are_counted_and_an_alarm_says_what_to_do(
     city: Hotline,
 ) -> None:
