@@ -12,7 +12,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,6 @@ from ivr.asterisk.fastagi import FastAgiServer, Handler
 from ivr.asterisk.instance import Instance
 from ivr.asterisk.manager import AmiError, Link, LinkState, Message
 from ivr.asterisk.record_files import RecordFiles
-from ivr.calls.aftercall import AfterCall, raws, talk_over
 from ivr.calls.book import CallBook
 from ivr.calls.callback_limits import UNREACHED_REST_S
 from ivr.calls.events import Event, Kind
@@ -47,6 +46,7 @@ from ivr.logs import lines_to
 from ivr.media import MediaWatch
 from ivr.memory import Memory
 from ivr.people import People
+from ivr.recordings import Recordings, checked_remark
 from ivr.routes.callback import CallbackRoute
 from ivr.routes.guard import guarded
 from ivr.routes.leader import LeaderRoute
@@ -54,10 +54,8 @@ from ivr.routes.reception import menu_route, reception_route
 from ivr.routes.seat import SeatRoute
 from ivr.routes.survey import SurveyRoute
 from ivr.settings import Settings
-from ivr.speech.models import find_model, sha256
+from ivr.speech.models import find_model
 from ivr.speech.prompts import PromptBook
-from ivr.speech.recording import checked_wav, raw_to_wav
-from ivr.speech.stills import LOOK_S, Still, Stills
 from ivr.speech.transcriber import Transcriber
 from ivr.speech.utterance import Utterances
 from ivr.store.causes import StoreAway
@@ -108,15 +106,13 @@ class Engine:
         model = find_model(Path(settings.vosk_model) if settings.vosk_model else None)
         self.transcriber = Transcriber(model)
         self.utterances = Utterances(Transcriber(model, job_timeout_s=20.0), settings.home / "utterances")
-        self.stills = Stills()
-        self.aftercall = AfterCall(
+        self.recordings = Recordings(
             settings.recordings,
-            self.calls.record,
-            self._close_recording,
-            self._transcribe,
-            time.time,
-            _close_track,
+            self.calls,
+            self.transcriber,
+            lambda call_id: self.third_parties.floor.goes_on(call_id),
         )
+        self.aftercall = self.recordings.aftercall
         seat_route = SeatRoute(
             book=lambda: self.book,
             calls=self.calls,
@@ -223,7 +219,7 @@ class Engine:
         self.listener.words |= self.attendants.words()
 
     def _waiting_routes(self) -> dict[str, Handler]:
-        survey = SurveyRoute(self.calls, self.sound, _checked_remark, self.settings.recordings, time.time)
+        survey = SurveyRoute(self.calls, self.sound, checked_remark, self.settings.recordings, time.time)
         callback = CallbackRoute(self.attendants.claims, self.desk, self.sound)
         return {"callback": callback, "survey": survey}
 
@@ -252,7 +248,7 @@ class Engine:
             self.liveness.run(),
             DatabaseWatch(self.memory, self.people.alarms).run(),
             MediaWatch(self.settings, self.people.alarms).run(),
-            self._watch_recordings(),
+            self.recordings.watch(),
             *self.strangers.work(),
         ):
             self._spawn(work)
@@ -331,23 +327,9 @@ class Engine:
         self.people.hear(event, call)
         self.attendants.on_event(event, call)
         self.third_parties.desk.hear(event, call)
-        if call is not None and talk_over(event, call) and not self.third_parties.floor.goes_on(call.call_id):
-            for raw in raws(call):
-                self.stills.ended(raw)
-            self.aftercall.ended(call)
+        self.recordings.on_event(event, call)
         if event.kind in (Kind.HUNG_UP, Kind.OPERATOR_LEFT):
             self.service.retire()
-
-    async def _watch_recordings(self) -> None:
-        """Know where recordings stand still, so that they are as long as the talk."""
-        while True:
-            talks = (call for call in self.calls.calls.values() if call.state is CallState.TALKING)
-            alone = [call for call in talks if not self.third_parties.floor.goes_on(call.call_id)]
-            self.stills.look([raws(call)[-1] for call in alone if raws(call)])
-            await asyncio.sleep(LOOK_S)
-
-    def _close_recording(self, raw: Path, wav: Path) -> tuple[float, str]:
-        return _close_recording(raw, wav, stills=self.stills.take(raw))
 
     def _hear(self, message: Message) -> None:
         message = as_caller(message, self.calls.called_back)
@@ -480,32 +462,8 @@ class Engine:
             log.info("reconciliation added %d events", added)
         return added
 
-    # -- speech --------------------------------------------------------------------------------
-    async def _transcribe(self, path: Path, speakers: tuple[str, ...]) -> Mapping[str, Any]:
-        return (await self.transcriber.transcribe(path, speakers)).as_json()
-
 
 async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
     for task in (tasks := list(tasks)):
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _checked_remark(wav: Path) -> tuple[float, str]:
-    wav.chmod(0o600)
-    return checked_wav(wav)[0], sha256(wav)
-
-
-def _close_track(raw: Path, wav: Path) -> tuple[float, str]:
-    return _close_recording(raw, wav, 1)
-
-
-def _close_recording(
-    raw: Path, wav: Path, channels: int = 2, stills: Sequence[Still] = ()
-) -> tuple[float, str]:
-    if not raw.exists() and wav.exists():  # closed before a kill, and not yet journalled
-        seconds, _ = checked_wav(wav)
-        return seconds, sha256(wav)
-    closed = raw_to_wav(raw, wav, channels, salvage=True, stills=stills)
-    raw.unlink(missing_ok=True)
-    return closed.seconds, closed.sha256
