@@ -268,6 +268,15 @@ class Hotline:
         events = [line for line in whole if "stream" in line]  # other lines keep ticket numbers
         return [event for event in events if stream in ("", event["stream"])]
 
+    def journal_of(self, number: str) -> list[dict[str, Any]]:
+        """Return the events of the newest call of a caller, as the journal has them."""
+
+        async def work(store: Store, _: Views) -> list[str]:
+            return [row["call_id"] for row in await store.calls() if row["caller_mask"].endswith(number[-4:])]
+
+        calls = self.stored(work)
+        return self.journal(calls[0]) if calls else []
+
     def engine(self, what: str, **values: Any) -> Any:
         """Ask the running engine, as the command does."""
         run = Path(self.environment["IVR_HOME"]) / "run"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -75,24 +76,52 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hotline]:
 
 @dataclass
 class Said:
-    """A caller on the way: the phone, and where what it hears is kept."""
+    """A caller on the way: the phone, where what it hears is kept, and when the caller has heard enough."""
 
     number: str
     phone: Running
     ear: Ear
+    enough: Callable[[], bool]
 
 
-def call(city: Hotline, number: str, **phone: Any) -> Said:
-    """Make a call; a caller who says nothing is listened to."""
-    ear = Ear()
-    return Said(
-        number, city.phones.caller(number=number, ear=0 if "sound" in phone else ear.port, **phone), ear
-    )
+def call(
+    city: Hotline,
+    number: str,
+    *,
+    hears: Sequence[Path] = (),
+    happens: str = "",
+    **phone: Any,
+) -> Said:
+    """Make a call; a caller who says nothing is listened to.
+
+    Args:
+        city: who is called.
+        number: the caller's.
+        hears: what the caller waits to hear.
+        happens: what must have happened before the caller hangs up; else an operator has answered.
+        phone: how it calls.
+    """
+    ear, heard_s = Ear(), 0.0
+
+    def enough() -> bool:
+        nonlocal heard_s
+        if hears:
+            if ear.seconds < heard_s + 1.0:  # to look for a sound takes long
+                return False
+            heard_s = ear.seconds
+            return all(ear.find(sound) is not None for sound in hears)
+        if happens:
+            return any(happens in json.dumps(event) for event in city.journal_of(number))
+        return city.call_state(number) == "talking"
+
+    listens = 0 if "sound" in phone else ear.port
+    return Said(number, city.phones.caller(number=number, ear=listens, stays=True, **phone), ear, enough)
 
 
 def finished(calls: dict[str, Said]) -> dict[str, Said]:
-    for one in calls.values():
-        assert one.phone.wait() == 0, one.phone.errors()
+    for name, one in calls.items():
+        wait_for(one.enough, why=f"{name} hears enough")
+        assert one.phone.hang_up() == 0, one.phone.errors()
         one.ear.close()
     return calls
 
@@ -123,7 +152,7 @@ def dialled(city: Hotline) -> dict[str, Said]:
     """Callers of four lines, all at once."""
     for seat, operator in (("01", "1001"), ("02", "1002"), ("03", "1003"), ("04", "1004")):
         city.man(seat, operator)
-    calls = {row[0]: call(city, f"154000{row[0]}", dialled=row[0], after_ms=7000) for row in LINES}
+    calls = {row[0]: call(city, f"154000{row[0]}", dialled=row[0]) for row in LINES}
     return finished(calls)
 
 
@@ -164,13 +193,28 @@ def asked(city: Hotline, dialled: dict[str, Said]) -> dict[str, Said]:
     city.engine("pause", seat="02", reason="rest")
     before_ms = int(3 * SHORT_S * 1000) + 700  # the beep is over by then
     calls = {
-        **{keys: call(city, f"1540002000{n}", keys=keys, after_ms=6000) for n, keys in enumerate(KEYS)},
         **{
-            name: call(city, f"1540003100{n}", before_ms=before_ms, sound=spoken(city, name), after_ms=5000)
+            keys: call(
+                city,
+                f"1540002000{n}",
+                keys=keys,
+                hears=PromptBook().files("S032", line_name=line)[:2] if line else (),
+                happens="help wanted" if keys == "*" else '"placed"',
+            )
+            for n, (keys, (line, _)) in enumerate(KEYS.items())
+        },
+        **{
+            name: call(
+                city,
+                f"1540003100{n}",
+                before_ms=before_ms,
+                sound=spoken(city, name),
+                happens='"line_chosen"',
+            )
             for n, name in enumerate(WORDS)
         },
-        "nothing": call(city, "15400042001", after_ms=12500),
-        "elsewhere": call(city, "02887655005", dialled="12315", after_ms=11500),
+        "nothing": call(city, "15400042001"),
+        "elsewhere": call(city, "02887655005", dialled="12315", hears=PromptBook().files("P007")),
     }
     return finished(calls)
 
@@ -242,11 +286,13 @@ def test_an_engine_killed_in_the_menu_loses_nobody(city: Hotline) -> None:
     for seat in city.engine("seats"):
         if seat["operator"] is not None:
             city.unman(seat["seat"])
-    caller = call(city, number, after_ms=9000)
+    caller = call(city, number)
     wait_for(lambda: caller.ear.seconds > SHORT_S / 2, why="the menu in the caller's ear")
     os.kill(pid, signal.SIGKILL)
-    finished({"caller": caller})
     city.wait_live()
+    wait_for(lambda: city.waiting() == 1, why="the dialplan has led the caller to the queue")
+    assert caller.phone.hang_up() == 0, caller.phone.errors()
+    caller.ear.close()
 
     def kinds() -> list[str]:
         return [event["kind"] for event in city.ticket_of(number)["events"]]

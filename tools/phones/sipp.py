@@ -116,7 +116,14 @@ class Running:
     address: tuple[str, int] = ("", 0)
 
     def hang_up(self) -> int:
-        """Let a caller who ``stays`` hang up; return what :meth:`wait` does."""
+        """Let a caller who ``stays`` hang up, once what they say is said; return what :meth:`wait` does."""
+        deadline, said = time.monotonic() + PATIENCE_S, self.folder / "happened.log"
+        while self.process.poll() is None and not (
+            said.exists() and "stays" in said.read_text(errors="replace")
+        ):
+            if time.monotonic() > deadline:
+                return self.wait(0.0)
+            time.sleep(0.02)
         call = f"1-{self.process.pid}@{self.address[0]}"  # SIPp's own form of a Call-ID
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as hand:
             hand.sendto(
