@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from zoneinfo import ZoneInfo
 
@@ -91,7 +92,7 @@ class Memory:
         return self._not_held
 
     def _tell_numbers(self, numbers: Mapping[str, str]) -> None:
-        self.journal.append(given_numbers.to_line(numbers))
+        self.journal.append(given_numbers.to_line(numbers, time.time()))
 
     def _remember_numbers(self, numbers: Mapping[str, str]) -> None:
         self.store.numbering.remember(numbers, last_sequences(self._region, numbers.values()))

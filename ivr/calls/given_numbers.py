@@ -9,12 +9,20 @@ from collections.abc import Mapping
 
 import orjson
 
+from ivr.calls.events import HOTLINE
+
 _BEGIN = b'{"ticket_numbers":'
 
 
-def to_line(numbers: Mapping[str, str]) -> bytes:
-    """Return numbers by call as one line of the journal."""
-    return orjson.dumps({"ticket_numbers": dict(numbers)}, option=orjson.OPT_APPEND_NEWLINE)
+def to_line(numbers: Mapping[str, str], at: float) -> bytes:
+    """Return numbers by call as one line of the journal, which has what every line has.
+
+    Args:
+        numbers: by call.
+        at: seconds since the epoch.
+    """
+    line = {"ticket_numbers": dict(numbers), "stream": HOTLINE, "kind": "ticket_numbers", "at": at}
+    return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def read(line: bytes) -> dict[str, str]:

@@ -265,7 +265,7 @@ class Hotline:
         """Return what was journalled so far, of one stream or of all; a line being written is left out."""
         lines = b"".join(path.read_bytes() for path in sorted((self.home / "journal").iterdir())).split(b"\n")
         whole = [json.loads(line) for line in lines if line.strip().endswith(b"}")]
-        events = [line for line in whole if "stream" in line]  # other lines keep ticket numbers
+        events = [line for line in whole if line["kind"] != "ticket_numbers"]
         return [event for event in events if stream in ("", event["stream"])]
 
     def journal_of(self, number: str) -> list[dict[str, Any]]:

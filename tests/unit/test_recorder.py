@@ -449,7 +449,7 @@ async def test_ticket_numbers_that_a_database_set_back_may_lack_are_remembered_b
         await running.caught_up()
         standby = database.copy()
         running.tell(events[6:])
-        running.journal.append(given_numbers.to_line({"a1-1.1": "51110020261121000011"}))
+        running.journal.append(given_numbers.to_line({"a1-1.1": "51110020261121000011"}, T0))
         await running.caught_up()
         database.become(standby)
         await _until(lambda: len(database.rows) == len(events))

@@ -105,7 +105,7 @@ def _events(home: Path) -> list[dict[str, Any]]:
     return [
         event
         for line in lines
-        if "stream" in (event := json.loads(line)) and not event["stream"].startswith("seat:")
+        if (event := json.loads(line))["kind"] != "ticket_numbers" and not event["stream"].startswith("seat:")
     ]
 
 
