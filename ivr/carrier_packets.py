@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 
-from ivr.asterisk.manager import Link, LinkState
+from ivr.asterisk.manager import AmiRefused, Link, LinkState
 from ivr.asterisk.records import RefusedRow
 from ivr.asterisk.refused_offers import RefusedOffers
 from ivr.asterisk.sip_capture import SipCapture, packets
 from ivr.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 class CarrierPackets:
@@ -27,15 +30,22 @@ class CarrierPackets:
         self._addresses = addresses
         self._offers = RefusedOffers()
         self._capture = SipCapture(settings.run, time.monotonic)
+        self._without: object = None
+        """The connection to an Asterisk that copies no packets."""
         self._here = not settings.external_asterisk or settings.ami_host in ("", "127.0.0.1")
 
     async def look(self) -> list[RefusedRow]:
         """Return the calls that were refused since the last time.
 
         Raises:
-            AmiError: Asterisk does not answer.
+            AmiTimeout, AmiDown: Asterisk does not answer.
         """
-        if not self._here or self._link.state is not LinkState.LIVE:
+        if not self._here or self._link.state is not LinkState.LIVE or self._link.protocol is self._without:
             return []
-        data = await self._capture.turn(self._link, self._addresses())
+        try:
+            data = await self._capture.turn(self._link, self._addresses())
+        except AmiRefused as error:  # a city's own Asterisk, without res_pjsip_logger
+            log.warning("calls that Asterisk refuses by itself are not counted: %s", error.sentence)
+            self._without = self._link.protocol
+            return []
         return await asyncio.to_thread(lambda: list(self._offers.read(packets(data))))

@@ -57,6 +57,8 @@ MODULES = (
     "res_pjsip_refer",
     # declines fax lines (no endpoint has t38_udptl): without it an offer with one is answered, and then not one packet
     "res_pjsip_t38",
+    # copies the carrier's packets, in which the engine finds the calls that Asterisk refuses by itself
+    "res_pjsip_logger",
     "res_pjsip_empty_info", "res_pjsip_path", "res_pjsip_pubsub", "chan_pjsip",
     # audio
     "codec_alaw", "codec_ulaw", "codec_a_mu", "codec_resample", "format_wav", "format_pcm", "format_sln",

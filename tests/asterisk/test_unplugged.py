@@ -104,6 +104,22 @@ def floor(hotline: Hotline) -> Iterator[Floor]:
     place.clear()
 
 
+def test_a_caller_who_is_not_heard_any_more_is_told_of_until_they_are_heard_again(floor: Floor) -> None:
+    first = floor.man("01", FIRST)
+    caller, number = floor.call()
+    floor.hears(caller, FIRST, "they talk")
+    up: Callable[[], set[str]] = lambda: {row["alarm"] for row in floor.hotline.engine("alarms")}  # noqa: E731
+    wait_for(lambda: "side_silent" not in up(), 180.0, "what was before is over")
+    caller.suppresses = True
+    wait_for(lambda: "side_silent" in up(), why="the leader is told")
+    assert caller.up and first.up
+    caller.suppresses = False
+    wait_for(lambda: "side_silent" not in up(), why="they are heard again")
+    caller.hang_up()
+    noted = [event["what"] for event in floor.hotline.ticket_of(number)["events"] if event["kind"] == "noted"]
+    assert noted == ["a side is silent", "a side is heard again"]
+
+
 def test_no_caller_is_sent_to_an_unplugged_phone_and_it_rings_again_once_it_is_back(floor: Floor) -> None:
     first = floor.man("01", FIRST)
     port = first.port
@@ -194,28 +210,13 @@ def test_help_that_dies_after_the_operator_left_gives_the_caller_back(floor: Flo
     first.hang_up()
     wait_for(lambda: floor.hotline.call_state(number) == "handed_off", why="the operator has left")
     wait_for(lambda: help_.hears((CALLER,)) == {CALLER}, why="they talk")
+    wait_for(lambda: help_.asked_at_home, why="it is known to answer at its address")
     unplug(help_)
     floor.hears(caller, FIRST, "the caller has company again")
     caller.hang_up()
     ticket = floor.hotline.ticket_of(number)
     noted = [event.get("what") for event in ticket["events"] if event["kind"] == "noted"]
     assert "the third party is gone" in noted, kinds(ticket)
-
-
-def test_a_caller_who_is_not_heard_any_more_is_told_of_until_they_are_heard_again(floor: Floor) -> None:
-    first = floor.man("01", FIRST)
-    caller, number = floor.call()
-    floor.hears(caller, FIRST, "they talk")
-    up: Callable[[], set[str]] = lambda: {row["alarm"] for row in floor.hotline.engine("alarms")}  # noqa: E731
-    wait_for(lambda: "side_silent" not in up(), 180.0, "what was before is over")
-    caller.suppresses = True
-    wait_for(lambda: "side_silent" in up(), why="the leader is told")
-    assert caller.up and first.up
-    caller.suppresses = False
-    wait_for(lambda: "side_silent" not in up(), why="they are heard again")
-    caller.hang_up()
-    noted = [event["what"] for event in floor.hotline.ticket_of(number)["events"] if event["kind"] == "noted"]
-    assert noted == ["a side is silent", "a side is heard again"]
 
 
 def test_a_talk_in_which_both_suppress_silence_is_recorded_as_long_as_it_was(floor: Floor) -> None:

@@ -111,6 +111,8 @@ class TonePhone:
         self.name = name
         self._codec = codec
         self._stream = Stream(codec)
+        self.asked_at_home = 0
+        """How often somebody has asked whether it is there (OPTIONS)."""
         self.suppresses = False
         """Whether it sends nothing at all now, as phones do that suppress silence."""
         self.invites: list[tuple[float, str]] = []
@@ -337,6 +339,7 @@ class TonePhone:
                 self._reply(dialog, dialog.invite, "487 Request Terminated")
             self._dialog, self.ended_at = None, time.monotonic()
         else:
+            self.asked_at_home += method == "OPTIONS"
             stray = Dialog(call_id, source, "", "", "", False)
             self._reply(stray, message, "200 OK" if method in ("BYE", "OPTIONS") else "481 Gone")
 
