@@ -128,7 +128,9 @@ def _dialplan(folder: Path) -> dict[str, frozenset[str]]:
         number = last[2] + 1 if same else 1
         last = (step.context, step.exten, number)
         match = _CALL.match(step.application)
-        told = f"{match[1]}({match[2]})" if match else step.application
+        told = (f"{match[1]}({match[2]})" if match else step.application).replace(
+            "\\;", ";"
+        )  # as Asterisk reads it
         steps.setdefault(step.context, []).append(f"{step.exten},{number},{told}")
     return {context: frozenset(rows) for context, rows in steps.items()}
 

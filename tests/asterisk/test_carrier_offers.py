@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import struct
+import time
 import wave
 from collections.abc import Iterator
 from pathlib import Path
@@ -255,6 +256,11 @@ def test_calls_that_asterisk_refuses_by_itself_are_counted_and_an_alarm_says_wha
     assert rows["extension"]["trunk"] == "trunk"
     city.kill("asterisk")
     city.wait_live()
+    born = time.time()
+    wait_for(
+        lambda: any(file.stat().st_mtime > born for file in (city.home / "run").glob("carrier-*.pcap")),
+        why="the packets of the next Asterisk are copied",
+    )
     again = city.phones.refused(
         dialled="12345", code=420, number="15400009109", headers="Require: precondition"
     )

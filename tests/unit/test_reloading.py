@@ -169,3 +169,10 @@ async def test_a_command_with_other_settings_is_refused_before_anything_is_done(
             await answers.can_apply(cast(Mapping[str, Any], request))
     same = place_fingerprint(Settings(home=tmp_path, config=tmp_path / "other", language="zh"))
     assert same == place_fingerprint(Part.settings), "the folder to apply may be another one"
+
+
+def test_a_semicolon_that_is_escaped_in_the_file_is_expected_as_asterisk_reads_it(pieces: Path) -> None:
+    """Every change was put back: Asterisk told ``;`` of a step that is written with a backslash before it."""
+    steps = expected(pieces).dialplan["ivr-address"]
+    assert any("IVR_ADDRESS,;,1" in step for step in steps)
+    assert not any("\\;" in step for rows in expected(pieces).dialplan.values() for step in rows)
