@@ -109,6 +109,8 @@ class Admission:
                 if loop.time() - looked_at >= LOOK_S:
                     looked_at = loop.time()
                     await self.look()
+                if await self._take_unheard():
+                    looked_at = 0.0
             except HotlineError as error:
                 log.info("how many callers there are is looked at again in a moment: %s", error.sentence)
             except Exception:  # a fault here must not end the engine, again and again
@@ -201,10 +203,11 @@ class Admission:
             state = "the machine has room again" if limit is None else f"{limit} callers are let in"
             log.warning("Asterisk keeps %.1f of %d cores busy: %s", used, self._strain.cores, state)
 
-    async def _take_unheard(self) -> None:
-        """Take in the calls that Asterisk refused by itself."""
+    async def _take_unheard(self) -> bool:
+        """Take in the calls that Asterisk refused by itself; return whether there were any."""
         rows = [row._replace(caller=number_in(row.caller)) for row in await self._packets.look()]
         self.refusals.take([Refusal(*row) for row in rows])
+        return bool(rows)
 
     async def look(self) -> None:
         """Raise and clear the alarms of this moment."""
@@ -215,7 +218,6 @@ class Admission:
             limit = room(self._settings, self._book())
             faults += overloaded(await admitted(self._link), limit, self._strain.limit)
         self._sources.alarms.judge(faults, judged)
-        await self._take_unheard()
 
     # -- what is told ----------------------------------------------------------------------------
     async def told(self) -> dict[str, Any]:
