@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 from ivr.asterisk.records import RefusedRow
 from ivr.asterisk.sip_capture import Packet
@@ -39,13 +40,22 @@ _SEAT = re.compile(rb"sips?:(seat\w{1,30})@", re.IGNORECASE)
 _HARMLESS = re.compile(r"[^0-9A-Za-z+*#;=._-]")
 
 
+class _Invite(NamedTuple):
+    """What is kept of an INVITE: never the message, which may be 64 kB."""
+
+    caller: str
+    dialled: str
+    trunk: str
+    g711: bool
+
+
 class RefusedOffers:
     """Reads packets as they come and tells which calls were refused."""
 
     def __init__(self) -> None:
-        self._invites: dict[bytes, bytes] = {}
+        self._invites: dict[bytes, _Invite] = {}
         """INVITEs that begin a call and have no answer yet, by Call-ID."""
-        self._told: dict[bytes, bytes] = {}
+        self._told: dict[bytes, None] = {}
         """Calls that were told: an answer that was lost is given again."""
 
     def read(self, packets: Iterable[Packet]) -> Iterator[RefusedRow]:
@@ -60,7 +70,8 @@ class RefusedOffers:
     def _remember(self, message: bytes) -> None:
         call, to = _CALL_ID.search(message), _TO.search(message)
         if call and not (to and b"tag=" in to[1].lower()):  # one with a tag changes a call that goes on
-            _note(self._invites, call[1].strip(), message)
+            self._invites[call[1].strip()] = _read(message)
+            _forget(self._invites)
 
     def _answered(self, packet: Packet) -> RefusedRow | None:
         status, call = _STATUS.match(packet.message), _CALL_ID.search(packet.message)
@@ -74,18 +85,23 @@ class RefusedOffers:
             return None
         if call[1] in self._told:
             return None
-        if code == 488 and _speaks_g711(invite):  # no ports were left, which Asterisk's log tells
+        if code == 488 and invite.g711:  # no ports were left, which Asterisk's log tells
             return None
-        _note(self._told, call[1], b"")
-        said, dialled, seat = _FROM.search(invite), _DIALLED.match(invite), _SEAT.search(invite)
-        return RefusedRow(
-            "sip-" + hashlib.sha256(call[1]).hexdigest()[:16],
-            packet.at,
-            _text(said[1]) if said else "",
-            _HARMLESS.sub("", _text(dialled[1]))[:40] if dialled else "",
-            REASONS[code],
-            _text(seat[1]) if seat and said and seat[0] in said[1] else "trunk",
-        )
+        self._told[call[1]] = None
+        _forget(self._told)
+        name = "sip-" + hashlib.sha256(call[1]).hexdigest()[:16]
+        return RefusedRow(name, packet.at, invite.caller, invite.dialled, REASONS[code], invite.trunk)
+
+
+def _read(message: bytes) -> _Invite:
+    said, dialled = _FROM.search(message), _DIALLED.match(message)
+    seat = _SEAT.search(said[1]) if said else None
+    return _Invite(
+        _text(said[1]) if said else "",
+        _HARMLESS.sub("", _text(dialled[1]))[:40] if dialled else "",
+        _text(seat[1]) if seat else "trunk",
+        _speaks_g711(message),
+    )
 
 
 def _speaks_g711(invite: bytes) -> bool:
@@ -94,9 +110,8 @@ def _speaks_g711(invite: bytes) -> bool:
     return not lines or bool(_G711.search(invite)) or any({b"0", b"8"} & set(line.split()) for line in lines)
 
 
-def _note(calls: dict[bytes, bytes], call: bytes, what: bytes) -> None:
-    """Remember something of a call, and forget the oldest of too many."""
-    calls[call] = what
+def _forget(calls: dict[bytes, Any]) -> None:
+    """Forget the oldest of too many calls."""
     if len(calls) > CALLS:
         del calls[next(iter(calls))]
 

@@ -112,3 +112,10 @@ def test_a_file_of_packets_is_read_and_what_is_cut_short_is_passed_over() -> Non
     assert list(packets(data)) == told
     assert list(packets(data + record(b"CUT", source="10.0.0.1")[:-1])) == told
     assert list(packets(b"")) == list(packets(HEAD)) == list(packets(HEAD + b"x" * 500)) == []
+
+
+def test_what_is_kept_of_a_call_is_small_however_large_its_invite() -> None:
+    offers = RefusedOffers()
+    read(invite(body="x" * 60_000), offers=offers)
+    (kept,) = offers._invites.values()
+    assert len(str(kept)) < 1_000
