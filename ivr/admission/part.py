@@ -31,7 +31,8 @@ from ivr.calls.open_calls import CallBook
 from ivr.engine.persistence import Memory
 from ivr.engine.projector import local_day
 from ivr.errors import HotlineError
-from ivr.events.event import Event, Kind, refused_stream
+from ivr.events.event import Event, Kind
+from ivr.events.streams import refused_stream
 from ivr.home.settings import Settings
 from ivr.hotline.book import HotlineBook
 from ivr.hotline.telephone import number_in

@@ -15,7 +15,8 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from ivr.alarms.board import Fault
-from ivr.events.event import Event, Kind, refused_stream
+from ivr.events.event import Event, Kind
+from ivr.events.streams import refused_stream
 
 CALLS_REFUSED = "calls_refused"
 ROWS_A_MINUTE = 1_500

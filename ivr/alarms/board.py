@@ -10,7 +10,8 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from ivr.events.event import HOTLINE, Event, Kind
+from ivr.events.event import Event, Kind
+from ivr.events.streams import HOTLINE
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,9 @@ from typing import NamedTuple
 from ivr.calls.callback import Callback
 from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState, SeatState
-from ivr.events.event import Event, Kind, is_call, is_seat
+from ivr.events.bus import EventBus, Folded
+from ivr.events.event import Event, Kind
+from ivr.events.streams import StreamType, seat_of_stream
 from ivr.seats.record import SeatRecord
 
 _REMEMBERED = 5_000
@@ -47,16 +49,10 @@ class CallBook:
 
     Args:
         append: writes one event to the journal; must not lose it and must not wait.
-        on_event: told of every event after it was folded in, with the call's record if it is one.
     """
 
-    def __init__(
-        self,
-        append: Callable[[Event], None],
-        on_event: Callable[[Event, CallRecord | None], None] = lambda *_: None,
-    ) -> None:
-        self._append = append
-        self._on_event = on_event
+    def __init__(self, append: Callable[[Event], None]) -> None:
+        self.events = EventBus(append, {StreamType.CALL: self._fold_call, StreamType.SEAT: self._fold_seat})
         self.calls: dict[str, CallRecord] = {}
         self.seats: dict[str, SeatRecord] = {}
         self.over: dict[str, Heard] = {}
@@ -64,25 +60,23 @@ class CallBook:
         """The calls of citizens who were called back and are there, by channel."""
 
     def record(self, event: Event) -> bool:
-        """Journal one event and fold it in; return whether its state table allowed it."""
-        self._append(event)
-        if is_call(event.stream):
-            call = self._open(event)
-            allowed = call is None or call.apply(event)
-            if call is not None and event.kind is Kind.CALLBACK_ANSWERED:
-                self._know_citizen(call)
-            if call is not None and call.state is CallState.ENDED:
-                self.calls.pop(event.stream, None)
-                self._settle(call)
-        else:
-            call, allowed = None, True
-        if is_seat(event.stream):
-            seat_id = event.stream.removeprefix("seat:")
-            allowed = self.seats.setdefault(seat_id, SeatRecord(seat_id)).apply(event)
-        if not allowed and not event.data.get("reconciled"):
-            log.info("unexpected %s for %s", event.kind, event.stream)
-        self._on_event(event, call)
-        return allowed
+        """Journal one event, fold it in and tell it; return whether its state table allowed it."""
+        return self.events.emit(event)
+
+    def _fold_call(self, event: Event) -> Folded:
+        call = self._open(event)
+        allowed = call is None or call.apply(event)
+        if call is not None and event.kind is Kind.CALLBACK_ANSWERED:
+            self._know_citizen(call)
+        if call is not None and call.state is CallState.ENDED:
+            self.calls.pop(event.stream, None)
+            self._settle(call)
+        return Folded(call, _as_told(event, allowed=allowed))
+
+    def _fold_seat(self, event: Event) -> Folded:
+        seat_id = seat_of_stream(event.stream)
+        allowed = self.seats.setdefault(seat_id, SeatRecord(seat_id)).apply(event)
+        return Folded(None, _as_told(event, allowed=allowed))
 
     def _know_citizen(self, call: CallRecord) -> None:
         if call.callback is not None and call.callback.channel:
@@ -150,3 +144,9 @@ class CallBook:
             for call in self.calls.values()
             if call.seat and call.state in (CallState.TALKING, CallState.THREE_WAY)
         }
+
+
+def _as_told(event: Event, *, allowed: bool) -> bool:
+    if not allowed and not event.data.get("reconciled"):
+        log.info("unexpected %s for %s", event.kind, event.stream)
+    return allowed

@@ -39,7 +39,8 @@ def list_refused(*, full: bool, as_json: bool) -> None:
 
 async def newest_refused(store: Store, views: Views) -> list[dict[str, Any]]:
     """Return the newest refused calls; a day is looked at after another, which needs no table of its own."""
-    from ivr.events.event import Kind, refused_stream
+    from ivr.events.event import Kind
+    from ivr.events.streams import refused_stream
 
     today = datetime.now(views.zone).date()
     found: list[dict[str, Any]] = []

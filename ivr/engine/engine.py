@@ -27,14 +27,13 @@ from ivr.asterisk.install.instance import Instance
 from ivr.calls.intake import Listener
 from ivr.calls.open_calls import CallBook
 from ivr.calls.reception import Arrival, Reception, started
-from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState
 from ivr.engine.database_watch import DatabaseWatch
 from ivr.engine.liveness import Hang, Liveness
 from ivr.engine.media import MediaWatch
 from ivr.engine.persistence import Memory
 from ivr.errors import HotlineError
-from ivr.events.event import Event, Kind
+from ivr.events.event import Kind
 from ivr.home.disk import DISK_FULL, disk_faults
 from ivr.home.logs import lines_to
 from ivr.home.secrets import Keys
@@ -99,7 +98,7 @@ class Engine:
         self.prompts = PromptBook(settings.config / "prompts")
         self.memory = Memory(settings, book, keys.instance)
         self.store, self.recorder = self.memory.store, self.memory.recorder
-        self.calls = CallBook(self.memory.append, self._on_event)
+        self.calls = CallBook(self.memory.append)
         self.listener = Listener(lambda: self.book, self.calls, lambda *what: self.strangers.heard(*what))
         self.people = People(
             lambda: self.book, self.calls, self.align, self._audit, time.time, time.monotonic
@@ -166,6 +165,15 @@ class Engine:
             alarm=self.people.alarms.raise_,
             leader_seat=self._leader_seat,
         )
+        subscribe = self.calls.events.subscribe
+        subscribe(
+            "alarms", lambda event, _: self.people.alarms.fold(event), (Kind.ALARM_RAISED, Kind.ALARM_CLEARED)
+        )
+        subscribe("people", self.people.hear)
+        subscribe("those who wait on callers", self.attendants.on_event)
+        subscribe("three parties", self.third_parties.desk.hear)
+        subscribe("recordings", self.recordings.on_event)
+        subscribe("retired settings", self._retire, (Kind.HUNG_UP, Kind.OPERATOR_LEFT))
         self.attendants.sides.room = lambda call_id: self.third_parties.floor.transfer(call_id).state
         routes |= self._waiting_routes()
         routes["leader"] = LeaderRoute(
@@ -325,13 +333,8 @@ class Engine:
         with contextlib.suppress(HotlineError):  # the journal has it in any case
             await self.store.audit(at, actor, action, data)
 
-    def _on_event(self, event: Event, call: CallRecord | None) -> None:
-        self.people.hear(event, call)
-        self.attendants.on_event(event, call)
-        self.third_parties.desk.hear(event, call)
-        self.recordings.on_event(event, call)
-        if event.kind in (Kind.HUNG_UP, Kind.OPERATOR_LEFT):
-            self.service.retire()
+    def _retire(self, *_: object) -> None:
+        self.service.retire()
 
     def _hear(self, message: Message) -> None:
         message = as_caller(message, self.calls.called_back)

@@ -16,7 +16,8 @@ from ivr.calls.states import CallState, SeatState
 from ivr.engine.ownership import claim_of
 from ivr.engine.projector import Recorder, local_day
 from ivr.errors import HotlineError
-from ivr.events.event import HOTLINE, Event, Kind, seat_stream
+from ivr.events.event import Event, Kind
+from ivr.events.streams import HOTLINE, seat_stream
 from ivr.home.settings import Settings
 from ivr.hotline.book import HotlineBook
 from ivr.seats.record import SeatRecord
@@ -205,10 +206,7 @@ class Memory:
         """Return every event of some calls, also those that were journalled a moment ago."""
         await self._caught_up()
         found = await self.store.events(call_ids)
-        return {
-            call_id: [Event(call_id, row["at"], Kind(row["kind"]), row["data"]) for row in rows]
-            for call_id, rows in found.items()
-        }
+        return {call_id: [Event.from_row(row) for row in rows] for call_id, rows in found.items()}
 
     async def _remember(self, calls: CallBook) -> None:
         await self._caught_up()
@@ -247,7 +245,7 @@ class Memory:
         """Return the last mode that was set, and the alarms of late."""
         rows = await self.store.last_events(HOTLINE, [Kind.MODE_SET], 1)
         rows += await self.store.last_events(HOTLINE, [Kind.ALARM_RAISED, Kind.ALARM_CLEARED], _ALARMS)
-        return [Event(HOTLINE, row["at"], Kind(row["kind"]), row["data"]) for row in rows]
+        return [Event.from_row(row) for row in rows]
 
     async def _write(
         self,
@@ -259,10 +257,7 @@ class Memory:
     ) -> None:
         """Write one batch: events, and calls, tickets and seats as they are told by them."""
         told = [call for call in calls if call.known]
-        rows = [
-            {"stream": event.stream, "at": event.at, "kind": event.kind.value, "data": dict(event.data)}
-            for event in events
-        ]
+        rows = [event.to_row() for event in events]
         batch = Batch(
             self._cursor,
             before,

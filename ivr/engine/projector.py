@@ -21,7 +21,8 @@ import orjson
 
 from ivr.calls.record import CallRecord
 from ivr.errors import HotlineError
-from ivr.events.event import Event, Kind, is_call, is_seat
+from ivr.events.event import Event
+from ivr.events.streams import is_call, is_seat
 from ivr.seats.record import SeatRecord
 from ivr.store import given_numbers
 
@@ -317,7 +318,7 @@ class Recorder:
         for stream, rows in (await self._store.events(missing)).items():
             record = CallRecord(stream) if is_call(stream) else SeatRecord(stream.removeprefix("seat:"))
             for row in rows:
-                record.apply(Event(stream, row["at"], Kind(row["kind"]), row["data"]))
+                record.apply(Event.from_row(row))
             self._records[stream] = record
 
 

@@ -1,8 +1,7 @@
 """What happened to a call, a seat or the hotline, as one line of the journal.
 
-An event never changes once written.  Its ``stream`` is the call's id (Asterisk's ``linkedid``),
-``seat:<id>``, ``hotline`` for what concerns the whole hotline, or ``refused:<day>``; ``at`` is in seconds since the
-epoch (UTC).
+An event never changes once written.  Its ``stream`` says whose life it belongs to (:mod:`ivr.events.streams`); ``at``
+is in seconds since the epoch (UTC).  An event of a kind that a newer version wrote is kept as it is and folded nowhere.
 """
 
 from __future__ import annotations
@@ -10,8 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
@@ -75,65 +73,137 @@ class Kind(enum.StrEnum):
     CALL_REFUSED = "call_refused"
 
 
+class _NewerKind(str):
+    """A kind that a newer version knows and we do not."""
+
+    __slots__ = ()
+
+    @property
+    def value(self) -> str:
+        """Its name, as of a :class:`Kind`."""
+        return str(self)
+
+
+ENGINE = "engine"
+"""The actor of what nobody did: a deadline, a rule, a fact that Asterisk told."""
+FIRST_NODE = "1"
+"""The node of a hotline on one machine."""
+VERSION = 1
+"""The newest version of events that we write and understand."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One thing that happened.
 
     Attributes:
-        stream: a call's id, ``seat:<id>``, ``hotline`` or ``refused:<day>``.
+        stream: whose life it belongs to.
         at: seconds since the epoch.
-        kind: one of :class:`Kind`.
-        data: plain JSON values.
+        kind: one of :class:`Kind`, or one that a newer version wrote.
+        data: plain JSON values; which, says :mod:`ivr.events.payloads`.
+        actor: who did it: ``engine``, ``caller``, ``operator:1001``, ``administrator`` …
+        node: the machine of the hotline that it happened on.
+        version: of the form of ``data``.
     """
 
     stream: str
     at: float
     kind: Kind
     data: Mapping[str, Any] = field(default_factory=dict)
+    actor: str = ENGINE
+    node: str = FIRST_NODE
+    version: int = VERSION
+
+    @property
+    def newer(self) -> bool:
+        """Whether a newer version wrote it, so that we must not guess what it means."""
+        return self.version > VERSION or self.kind not in _KINDS
 
     def to_line(self) -> bytes:
-        """Return the event as one line of JSON."""
-        return orjson.dumps(
-            {"stream": self.stream, "at": self.at, "kind": self.kind.value, "data": dict(self.data)},
-            option=orjson.OPT_APPEND_NEWLINE,
-        )
+        """Return the event as one line of JSON; what is as ever (actor, node, version) is left out."""
+        line: dict[str, Any] = {
+            "stream": self.stream,
+            "at": self.at,
+            "kind": self.kind.value,
+            "data": dict(self.data),
+        }
+        if self.actor != ENGINE:
+            line["actor"] = self.actor
+        if self.node != FIRST_NODE:
+            line["node"] = self.node
+        if self.version != 1:
+            line["version"] = self.version
+        return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+
+    def to_row(self) -> dict[str, Any]:
+        """Return the event as plain values."""
+        return {
+            "stream": self.stream,
+            "at": self.at,
+            "kind": self.kind.value,
+            "data": dict(self.data),
+            "actor": self.actor,
+            "node": self.node,
+            "version": self.version,
+        }
 
     @classmethod
     def from_line(cls, line: bytes) -> Event:
-        """Undo :meth:`to_line`.
+        """Undo :meth:`to_line`; lines of before actor, node and version were written are read as well.
 
         Raises:
             ValueError: the line is not an event.
         """
-        raw = orjson.loads(line)
         try:
-            return cls(str(raw["stream"]), float(raw["at"]), Kind(raw["kind"]), dict(raw["data"].items()))
+            return cls.from_row(orjson.loads(line))
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"not an event: {line[:200]!r}") from error
 
-
-def seat_stream(seat_id: str) -> str:
-    """Return the stream of a seat's events."""
-    return f"seat:{seat_id}"
-
-
-HOTLINE = "hotline"
-"""The stream of what concerns the whole hotline: modes, alarms."""
-
-
-_REFUSED = "refused:"
-
-
-def refused_stream(day: date) -> str:
-    """Return the stream of the calls that were not let in on a local day."""
-    return f"{_REFUSED}{day.isoformat()}"
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Event:
+        """Undo :meth:`to_row`."""
+        return cls(
+            str(row["stream"]),
+            float(row["at"]),
+            kind_of(str(row["kind"])),
+            dict(row["data"].items()),
+            str(row.get("actor") or ENGINE),
+            str(row.get("node") or FIRST_NODE),
+            int(row.get("version") or 1),
+        )
 
 
-def is_seat(stream: str) -> bool:
-    """Tell a seat's stream from others."""
-    return stream.startswith("seat:")
+def kind_of(name: str) -> Kind:
+    """Return the kind of a name; for one of a newer version, what equals no kind and has its name."""
+    return Kind(name) if name in _KINDS else cast(Kind, _NewerKind(name))
 
 
-def is_call(stream: str) -> bool:
-    """Tell a call's stream from a seat's, from the hotline's own and from that of calls not let in."""
-    return not is_seat(stream) and stream != HOTLINE and not stream.startswith(_REFUSED)
+_KINDS = frozenset(Kind)
+
+
+class PassingKind(enum.StrEnum):
+    """What is told while it lasts, and never journalled."""
+
+    WORDS = "words"
+    """Words of a call while they are spoken."""
+    PRESENCE = "presence"
+    """Whether a seat's phone is there."""
+    PLACES = "places"
+    """Who waits, at which place of which queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """Something that is so for this moment, and would be of no use in the journal.
+
+    Attributes:
+        stream: whose life it belongs to.
+        at: seconds since the epoch.
+        kind: one of :class:`PassingKind`.
+        data: plain JSON values.
+    """
+
+    stream: str
+    at: float
+    kind: PassingKind
+    data: Mapping[str, Any] = field(default_factory=dict)

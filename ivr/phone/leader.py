@@ -14,7 +14,8 @@ from ivr.calls.open_calls import CallBook
 from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState
 from ivr.errors import HotlineError
-from ivr.events.event import Event, Kind, seat_stream
+from ivr.events.event import Event, Kind
+from ivr.events.streams import seat_stream
 from ivr.hotline.book import HotlineBook
 from ivr.phone.guard import PromptPath
 from ivr.supervision.leadership import Leader, NotTheLeader, require_leader

@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from ivr.asterisk.agi.server import AgiSession
 from ivr.calls.open_calls import CallBook
 from ivr.errors import HotlineError
-from ivr.events.event import Event, Kind, seat_stream
+from ivr.events.event import Event, Kind
+from ivr.events.streams import seat_stream
 from ivr.hotline.book import HotlineBook
 from ivr.hotline.modes import ModeName
 from ivr.phone.guard import PromptPath

@@ -22,7 +22,8 @@ from ivr.calls.open_calls import CallBook
 from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState
 from ivr.errors import HotlineError
-from ivr.events.event import Event, Kind, is_call
+from ivr.events.event import Event, Kind
+from ivr.events.streams import is_call
 from ivr.seats.log_in import Membership
 
 log = logging.getLogger(__name__)

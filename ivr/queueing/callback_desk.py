@@ -24,7 +24,8 @@ from ivr.calls.reception import DIVERSION_110
 from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState
 from ivr.errors import HotlineError
-from ivr.events.event import Event, Kind, is_seat
+from ivr.events.event import Event, Kind
+from ivr.events.streams import is_seat
 from ivr.hotline.book import HotlineBook
 from ivr.queueing.callback_places import Staff, standing
 from ivr.queueing.callback_progress import caught_up, citizen_in

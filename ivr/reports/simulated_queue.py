@@ -23,7 +23,8 @@ import simpy
 from ivr.calls.open_calls import CallBook
 from ivr.calls.reception import Placement
 from ivr.calls.states import SeatState
-from ivr.events.event import Event, Kind, seat_stream
+from ivr.events.event import Event, Kind
+from ivr.events.streams import seat_stream
 from ivr.hotline.book import HotlineBook
 from ivr.hotline.modes import ModeName
 from ivr.hotline.overflow import OVERFLOW_PENALTY, closed_because

@@ -115,7 +115,8 @@ class _Day:
         self._epoch = DAY.replace(tzinfo=zone).timestamp()
         self._env = simpy.Environment()
         self._events = 0
-        self._calls = CallBook(self._journal, self._happened)
+        self._calls = CallBook(self._journal)
+        self._calls.events.subscribe("the simulated day", self._happened)
         self._ended: list[CallRecord] = []
         self._numbers: dict[str, str] = {}
         self._last_number = 0

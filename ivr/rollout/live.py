@@ -12,7 +12,8 @@ from ivr.asterisk.install import reloading
 from ivr.asterisk.install.reloading import Difference, Expected
 from ivr.calls.open_calls import CallBook
 from ivr.calls.states import CallState, SeatState
-from ivr.events.event import HOTLINE, Event, Kind, seat_stream
+from ivr.events.event import Event, Kind
+from ivr.events.streams import HOTLINE, seat_stream
 from ivr.home.secrets import Keys
 from ivr.home.settings import Settings
 from ivr.hotline.book import HotlineBook

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from ivr.calls.open_calls import CallBook
 from ivr.calls.states import SeatState
 from ivr.errors import HotlineError
-from ivr.events.event import Event, Kind, seat_stream
+from ivr.events.event import Event, Kind
+from ivr.events.streams import seat_stream
 from ivr.hotline.book import HotlineBook, Operator, Seat
 from ivr.hotline.modes import ModeName
 from ivr.hotline.overflow import OVERFLOW_PENALTY, helped_queues

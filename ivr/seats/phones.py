@@ -14,7 +14,8 @@ from collections.abc import Callable
 from ivr.asterisk.ami.link import Link, LinkState, Message
 from ivr.asterisk.control import queues as members
 from ivr.errors import HotlineError
-from ivr.events.event import Event, Kind, is_call
+from ivr.events.event import Event, Kind
+from ivr.events.streams import is_call
 from ivr.hotline.book import HotlineBook
 
 _IDLE_S = 30.0

@@ -14,7 +14,8 @@ from ivr.alarms.board import Alarms
 from ivr.calls.callback import CallbackState
 from ivr.calls.open_calls import CallBook
 from ivr.calls.states import CallState, SeatState
-from ivr.events.event import Event, Kind, is_seat, seat_stream
+from ivr.events.event import Event, Kind
+from ivr.events.streams import is_seat, seat_stream
 from ivr.hotline.book import HotlineBook
 from ivr.hotline.overflow import helped_queues
 from ivr.seats.record import SeatRecord

@@ -13,7 +13,8 @@ from ivr.calls.open_calls import CallBook
 from ivr.calls.record import CallRecord
 from ivr.calls.states import SeatState
 from ivr.events.clock import ClockSteps
-from ivr.events.event import Event, Kind, seat_stream
+from ivr.events.event import Event, Kind
+from ivr.events.streams import seat_stream
 from ivr.hotline.book import HotlineBook
 
 _MAY_END_A_TALK = (Kind.OPERATOR_LEFT, Kind.HUNG_UP, Kind.ANSWERED, Kind.TAKEN_OVER)

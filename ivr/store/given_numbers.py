@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import orjson
 
-from ivr.events.event import HOTLINE
+from ivr.events.streams import HOTLINE
 
 _BEGIN = b'{"ticket_numbers":'
 

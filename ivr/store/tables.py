@@ -18,6 +18,9 @@ journal = sa.Table(
     sa.Column("at", sa.Double, nullable=False),
     sa.Column("kind", sa.String(40), nullable=False),
     sa.Column("data", sa.JSON, nullable=False),
+    sa.Column("actor", sa.String(40), nullable=False, server_default="engine"),
+    sa.Column("node", sa.String(20), nullable=False, server_default="1"),
+    sa.Column("version", sa.Integer, nullable=False, server_default="1"),
 )
 
 cursors = sa.Table(

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 
 from ivr.calls.open_calls import CallBook
 from ivr.errors import HotlineError
-from ivr.events.event import HOTLINE, Event, Kind
+from ivr.events.event import Event, Kind
+from ivr.events.streams import HOTLINE
 from ivr.hotline.book import HotlineBook
 from ivr.hotline.modes import ModeName
 from ivr.supervision.leadership import Leader, NotTheLeader, require_leader, shift_leader

@@ -20,7 +20,8 @@ from ivr.calls.open_calls import CallBook
 from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState, SeatState
 from ivr.errors import HotlineError
-from ivr.events.event import Event, Kind, is_seat, seat_stream
+from ivr.events.event import Event, Kind
+from ivr.events.streams import is_seat, seat_stream
 from ivr.hotline.book import HotlineBook
 from ivr.hotline.duty import Duty
 from ivr.hotline.overflow import Waiting, returns

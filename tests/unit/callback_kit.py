@@ -132,7 +132,7 @@ class Desk:
             lambda: self.seats,
         )
         self.link.joined = self._joined
-        self.calls._on_event = self._told
+        self.calls.events.subscribe("callbacks", self._told)
 
     def _joined(self, call_id: str) -> None:
         self.desk.hear(call_id, self.clock.now, "callback_queued", {})

@@ -17,7 +17,8 @@ from ivr.asterisk.ami.link import AmiDown, AmiRefused
 from ivr.asterisk.install.reloading import Difference, Expected
 from ivr.calls.open_calls import CallBook
 from ivr.errors import HotlineError
-from ivr.events.event import HOTLINE, Event, Kind
+from ivr.events.event import Event, Kind
+from ivr.events.streams import HOTLINE
 from ivr.home.links import named_by, point
 from ivr.home.settings import Settings
 from ivr.hotline.book import HotlineBook, Operator, QueueSpec, Seat

@@ -95,7 +95,8 @@ def test_an_unexpected_event_is_journalled_and_changes_no_state() -> None:
 
 def test_listeners_hear_of_a_hangup_with_the_whole_call() -> None:
     heard: list[tuple[Kind, CallRecord | None]] = []
-    calls = CallBook(Journal().append, lambda event, call: heard.append((event.kind, call)))
+    calls = CallBook(Journal().append)
+    calls.events.subscribe("a listener", lambda event, call: heard.append((event.kind, call)))
     a_whole_call(calls)
     kind, call = heard[-1]
     assert kind is Kind.HUNG_UP

@@ -8,7 +8,8 @@ import pytest
 
 from ivr.calls.open_calls import CallBook
 from ivr.calls.states import SeatState
-from ivr.events.event import HOTLINE, Event, Kind, is_call, is_seat
+from ivr.events.event import Event, Kind
+from ivr.events.streams import HOTLINE, is_call, is_seat
 from ivr.hotline.book import HotlineBook, Operator
 from ivr.hotline.duty import Crew, Roster, Shift
 from ivr.hotline.modes import ModeName

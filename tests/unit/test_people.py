@@ -16,7 +16,8 @@ from ivr.calls.open_calls import CallBook
 from ivr.calls.record import CallRecord
 from ivr.calls.states import SeatState
 from ivr.engine.persistence import Memory
-from ivr.events.event import HOTLINE, Event, Kind
+from ivr.events.event import Event, Kind
+from ivr.events.streams import HOTLINE
 from ivr.home.settings import Settings
 from ivr.hotline.book import HotlineBook, Operator, QueueKind, QueueSpec
 from ivr.hotline.modes import ModeName
@@ -62,11 +63,12 @@ class Engine:
         settings = Settings(home=home)
         home.mkdir(exist_ok=True)
         self.memory = Memory(settings, a_book(), "a1")
-        self.calls = CallBook(self.memory.append, lambda told, call: self.people.hear(told, call))
+        self.calls = CallBook(self.memory.append)
         self.clock = Clock()
         self.aligned = 0
         self.audits: list[tuple[str, str, Mapping[str, Any]]] = []
         self.people = People(a_book, self.calls, self._align, self._audit, self.clock)
+        self.calls.events.subscribe("people", self.people.hear)
         self._recorder: asyncio.Task[None] | None = None
 
     async def _align(self) -> None:

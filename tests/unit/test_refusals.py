@@ -10,7 +10,8 @@ from ivr.admission import refusals as module
 from ivr.admission.refusals import CALLS_REFUSED, QUIET_S, Refusal, Refusals
 from ivr.alarms.board import Alarms
 from ivr.calls.open_calls import CallBook
-from ivr.events.event import Event, Kind, is_call, refused_stream
+from ivr.events.event import Event, Kind
+from ivr.events.streams import is_call, refused_stream
 from tests.unit.kit import T0, Clock, Journal, identify
 
 

@@ -24,7 +24,8 @@ class Floor:
 
     def __init__(self, journal: Journal | None = None) -> None:
         self.journal, self.clock = journal or Journal(), Clock()
-        self.calls = CallBook(self.journal.append, self._hear)
+        self.calls = CallBook(self.journal.append)
+        self.calls.events.subscribe("the room", self._hear)
         self.people = self._people()
         self.aligned: list[dict[str, str]] = []
         self.rings = 0
@@ -49,7 +50,8 @@ class Floor:
         """Begin anew with what the journal holds."""
         told = list(self.journal.events)
         seats = self.calls.seats
-        self.calls = CallBook(self.journal.append, self._hear)
+        self.calls = CallBook(self.journal.append)
+        self.calls.events.subscribe("the room", self._hear)
         self.calls.seats = seats
         self.people = self._people()
         self.people.restore([one for one in told if one.stream == "hotline"])

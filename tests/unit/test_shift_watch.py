@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ivr.alarms.board import Alarms
 from ivr.calls.states import SeatState
-from ivr.events.event import HOTLINE
+from ivr.events.streams import HOTLINE
 from ivr.hotline.book import HotlineBook, Operator
 from ivr.hotline.duty import Crew, Roster, Shift
 from ivr.hotline.workdays import Calendar, YearOfDays

@@ -137,11 +137,12 @@ class Hall:
             reception=ReceptionSpec(star_number=star_number),
         )
         self.alarms: list[tuple[str, str, str, str]] = []
-        self.calls = CallBook(self.journal.append, lambda told, call: self.desk.hear(told, call))
+        self.calls = CallBook(self.journal.append)
         self.floor = Floor(self.calls, self.clock, steady)
         self.commands = Commands()
         moves = Moves(self.floor, lambda: book, self.room, self.commands.begin, lambda _: "13800138000")
         self.desk = Desk(self.floor, moves, self.room, lambda *said: self.alarms.append(said))
+        self.calls.events.subscribe("three parties", self.desk.hear)
         self.wishes = Wishes(self.floor, moves, lambda: Targets(book, lambda _: True))
         for after, kind, data in (
             (0, Kind.CALL_STARTED, {"channel": CALLER, "source": source, "recording": "/r/c1"}),

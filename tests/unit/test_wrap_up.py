@@ -13,7 +13,8 @@ from ivr.calls.open_calls import CallBook
 from ivr.calls.record import CallRecord
 from ivr.calls.states import SeatState
 from ivr.errors import HotlineError
-from ivr.events.event import Event, Kind, is_seat
+from ivr.events.event import Event, Kind
+from ivr.events.streams import is_seat
 from ivr.hotline.book import Operator, QueueSpec, Seat
 from ivr.seats.log_in import MOST_LOGGED_IN, Seating, SeatingRefused
 from ivr.seats.record import SeatRecord
@@ -35,7 +36,8 @@ class Floor:
         )
         self.journal = Journal()
         self.clock = Clock()
-        self.calls = CallBook(self.journal.append, self._hear)
+        self.calls = CallBook(self.journal.append)
+        self.calls.events.subscribe("the room", self._hear)
         self.wrap_up = WrapUp(lambda: self.book, self.calls, self.clock)
         self.seating = Seating(lambda: self.book, self.calls, self._align, self.clock)
         self.seating.known = True
