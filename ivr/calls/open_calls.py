@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from ivr.calls.callback import Callback
+from ivr.calls.projection import CALLS
 from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState, SeatState
 from ivr.events.bus import EventBus, Folded
-from ivr.events.event import Event, Kind
+from ivr.events.event import FIRST_NODE, Event, Kind
 from ivr.events.streams import StreamType, seat_of_stream
+from ivr.seats.projection import SEATS
 from ivr.seats.record import SeatRecord
 
 _REMEMBERED = 5_000
@@ -49,10 +51,12 @@ class CallBook:
 
     Args:
         append: writes one event to the journal; must not lose it and must not wait.
+        node: the machine of the hotline that this is.
     """
 
-    def __init__(self, append: Callable[[Event], None]) -> None:
-        self.events = EventBus(append, {StreamType.CALL: self._fold_call, StreamType.SEAT: self._fold_seat})
+    def __init__(self, append: Callable[[Event], None], node: str = FIRST_NODE) -> None:
+        folds = {StreamType.CALL: self._fold_call, StreamType.SEAT: self._fold_seat}
+        self.events = EventBus(append, folds, node)
         self.calls: dict[str, CallRecord] = {}
         self.seats: dict[str, SeatRecord] = {}
         self.over: dict[str, Heard] = {}
@@ -65,7 +69,7 @@ class CallBook:
 
     def _fold_call(self, event: Event) -> Folded:
         call = self._open(event)
-        allowed = call is None or call.apply(event)
+        allowed = call is None or CALLS.apply(call, event)
         if call is not None and event.kind is Kind.CALLBACK_ANSWERED:
             self._know_citizen(call)
         if call is not None and call.state is CallState.ENDED:
@@ -75,7 +79,7 @@ class CallBook:
 
     def _fold_seat(self, event: Event) -> Folded:
         seat_id = seat_of_stream(event.stream)
-        allowed = self.seats.setdefault(seat_id, SeatRecord(seat_id)).apply(event)
+        allowed = SEATS.apply(self.seats.setdefault(seat_id, SEATS.new(event.stream)), event)
         return Folded(None, _as_told(event, allowed=allowed))
 
     def _know_citizen(self, call: CallRecord) -> None:
@@ -86,7 +90,7 @@ class CallBook:
         """Return the open call of an event; a word about a call that is over opens it no more."""
         call = self.calls.get(event.stream)
         if call is None and event.stream not in self.over and event.kind not in _AFTERWARDS:
-            call = self.calls[event.stream] = CallRecord(event.stream)
+            call = self.calls[event.stream] = CALLS.new(event.stream)
         return call
 
     def _settle(self, call: CallRecord) -> None:

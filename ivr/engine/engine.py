@@ -98,7 +98,7 @@ class Engine:
         self.prompts = PromptBook(settings.config / "prompts")
         self.memory = Memory(settings, book, keys.instance)
         self.store, self.recorder = self.memory.store, self.memory.recorder
-        self.calls = CallBook(self.memory.append)
+        self.calls = CallBook(self.memory.append, settings.node)
         self.listener = Listener(lambda: self.book, self.calls, lambda *what: self.strangers.heard(*what))
         self.people = People(
             lambda: self.book, self.calls, self.align, self._audit, time.time, time.monotonic

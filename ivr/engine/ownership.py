@@ -30,7 +30,8 @@ def claim_of(settings: Settings, instance: str) -> Claim:
     with contextlib.suppress(ArgumentError):  # the store tells what is wrong with it
         url = make_url(settings.database)
         file = url.database if url.get_backend_name() == "sqlite" else None
-    return Claim(instance, settings.home, Path(file) if file and file != ":memory:" else None)
+    database_file = Path(file) if file and file != ":memory:" else None
+    return Claim(instance, settings.home, database_file, settings.node)
 
 
 def refuse_if_taken(settings: Settings) -> None:

@@ -14,12 +14,13 @@ from ivr.calls.open_calls import CallBook
 from ivr.calls.record import CallRecord, fold_call
 from ivr.calls.states import CallState, SeatState
 from ivr.engine.ownership import claim_of
-from ivr.engine.projector import Recorder, local_day
+from ivr.engine.projector import Recorder, Rows, local_day
 from ivr.errors import HotlineError
 from ivr.events.event import Event, Kind
 from ivr.events.streams import HOTLINE, seat_stream
 from ivr.home.settings import Settings
 from ivr.hotline.book import HotlineBook
+from ivr.seats.projection import SEATS
 from ivr.seats.record import SeatRecord
 from ivr.store import given_numbers
 from ivr.store.causes import StoreAway, away
@@ -28,10 +29,12 @@ from ivr.store.journal_file import JournalFile
 from ivr.store.lease import LeaseHeld
 from ivr.store.store import Batch, Store
 from ivr.tickets.numbers import last_sequences, take
-from ivr.tickets.ticket import call_row, call_ticket
+from ivr.tickets.projection import CALLS_WITH_TICKETS, TICKETS
 
 log = logging.getLogger(__name__)
 
+PROJECTIONS = (CALLS_WITH_TICKETS, SEATS, TICKETS)
+"""Every aggregate that has rows; memory folds calls and seats by the same."""
 SILENT_S = 2.0
 """From so many seconds on an answer that is still owed is a trouble, before its time is up."""
 _ALARMS = 500
@@ -57,11 +60,14 @@ class Memory:
             take,
             tell_numbers=self._tell_numbers,
             claim=claim_of(settings, instance),
+            node=settings.node,
         )
         self._opened = False
         self._not_held: HotlineError | None = None
         self.journal = JournalFile(settings.journal, self._grew)
-        self.recorder = Recorder(self.journal, self.store, self._write, self._cursor, self._remember_numbers)
+        self.recorder = Recorder(
+            self.journal, self.store, self._write, self._cursor, PROJECTIONS, self._remember_numbers
+        )
         self.restored = asyncio.Event()
         """Set when it is known which calls are open and who sits where."""
 
@@ -242,40 +248,15 @@ class Memory:
         return rows[0]["data"].get("until") if rows else None
 
     async def _hotline(self) -> list[Event]:
-        """Return the last mode that was set, and the alarms of late."""
-        rows = await self.store.last_events(HOTLINE, [Kind.MODE_SET], 1)
+        """Return the last mode that was set on any node, and this node's alarms of late."""
+        rows = await self.store.last_events(HOTLINE, [Kind.MODE_SET], 1, of_all_nodes=True)
         rows += await self.store.last_events(HOTLINE, [Kind.ALARM_RAISED, Kind.ALARM_CLEARED], _ALARMS)
         return [Event.from_row(row) for row in rows]
 
-    async def _write(
-        self,
-        before: str | None,
-        after: str,
-        events: Sequence[Event],
-        calls: Sequence[CallRecord],
-        seats: Sequence[SeatRecord],
-    ) -> None:
-        """Write one batch: events, and calls, tickets and seats as they are told by them."""
-        told = [call for call in calls if call.known]
-        rows = [event.to_row() for event in events]
-        batch = Batch(
-            self._cursor,
-            before,
-            after,
-            rows,
-            [call_row(call) for call in told],
-            [call_ticket(call) for call in told],
-            [_seat_row(seat) for seat in seats],
-            {call.call_id: local_day(call.started_at or 0.0, self._zone) for call in told},
-        )
-        await self.store.write(batch)
-
-
-def _seat_row(seat: SeatRecord) -> dict[str, object]:
-    return {
-        "seat": seat.seat_id,
-        "state": seat.state.value,
-        "operator": seat.operator,
-        "reason": seat.reason,
-        "since": seat.since,
-    }
+    async def _write(self, before: str | None, after: str, events: Sequence[Event], rows: Rows) -> None:
+        """Write one batch: events, and what they tell of calls, tickets and seats."""
+        days = {
+            row["call_id"]: local_day(row["opened_at"] or 0.0, self._zone) for row in rows.get("tickets", ())
+        }
+        told = [event.to_row() for event in events]
+        await self.store.write(Batch(self._cursor, before, after, told, rows, days))

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Protocol
@@ -19,16 +19,14 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from ivr.calls.record import CallRecord
 from ivr.errors import HotlineError
 from ivr.events.event import Event
-from ivr.events.streams import is_call, is_seat
-from ivr.seats.record import SeatRecord
+from ivr.events.projection import Projection, Row
+from ivr.events.streams import UnknownStream, stream_type
 from ivr.store import given_numbers
 
 log = logging.getLogger(__name__)
 
-Row = dict[str, Any]
 BATCH_S = 0.4
 LOOK_S = 2.0
 """With nothing to write, how often the database is asked whether it is there and stands where we left it."""
@@ -105,8 +103,10 @@ class RecordStore(Protocol):
         """Return when what was written last had happened."""
 
 
-Write = Callable[[str | None, str, Sequence[Event], Sequence[CallRecord], Sequence[SeatRecord]], Any]
-"""Writes a batch: (the cursor before, the cursor after, events, calls as they are now, seats as they are now)."""
+Rows = dict[str, list[Row]]
+"""Rows by table."""
+Write = Callable[[str | None, str, Sequence[Event], Rows], Any]
+"""Writes a batch: (the cursor before, the cursor after, events, the rows that they change)."""
 
 
 class Recorder:
@@ -117,6 +117,7 @@ class Recorder:
         store: where to look up older events of a call.
         write: writes one batch; awaited, raises HotlineError with ``retry`` when it must wait.
         cursor: the name of this instance's cursor.
+        projections: every aggregate that has rows.
         remember: told the ticket numbers by call that the journal has and the database may lack.
     """
 
@@ -126,8 +127,10 @@ class Recorder:
         store: RecordStore,
         write: Write,
         cursor: str,
+        projections: Iterable[Projection[Any]],
         remember: Callable[[Mapping[str, str]], object] = lambda _: None,
     ) -> None:
+        self._projections = {projection.stream_type: projection for projection in projections}
         self._journal = journal
         self._store = store
         self._write = write
@@ -138,7 +141,7 @@ class Recorder:
         """The database's own cursor; it may name a place in a journal that is gone."""
         self._unsure_until: str | None = None
         """Up to where events may be in the database already."""
-        self._records: OrderedDict[str, CallRecord | SeatRecord] = OrderedDict()
+        self._records: OrderedDict[str, tuple[Projection[Any], Any]] = OrderedDict()
         self._wake = asyncio.Event()
         self._moved = asyncio.Event()
         self.reason, self.reason_zh = _STARTING
@@ -188,7 +191,7 @@ class Recorder:
             look: only ask whether the database stands where we left it.
         """
         tries = 0
-        batch: tuple[str, list[Event], list[CallRecord], list[SeatRecord]] | None = None
+        batch: tuple[str, list[Event], Rows] | None = None
         while True:
             try:
                 if self._position is None:
@@ -199,10 +202,10 @@ class Recorder:
                     return 0
                 if batch is None:
                     batch = await self._gather(self._position)
-                after, events, calls, seats = batch
-                if events or calls or seats:
+                after, events, rows = batch
+                if events or rows:
                     await asyncio.to_thread(self._journal.sync)
-                    await self._write(self._stored, after, events, calls, seats)
+                    await self._write(self._stored, after, events, rows)
                     self._stored = after
                 self._mark_healthy()
                 if after == self._position:
@@ -289,11 +292,13 @@ class Recorder:
             log.info("the database answers")
         self.healthy, self.reason, self.reason_zh = True, "", ""
 
-    async def _gather(self, position: str) -> tuple[str, list[Event], list[CallRecord], list[SeatRecord]]:
+    async def _gather(self, position: str) -> tuple[str, list[Event], Rows]:
         lines, after = self._journal.read(position)
         events = [event for line in lines if (event := _parse(line))]
-        # the hotline's own events are kept and tell no record; a ticket may be missing where its events are not
-        streams = list(dict.fromkeys(e.stream for e in events if is_call(e.stream) or is_seat(e.stream)))
+        # what has no rows is kept and tells no record; a ticket may be missing where its events are not
+        streams = [
+            s for s in dict.fromkeys(event.stream for event in events) if self._projection(s) is not None
+        ]
         if self._unsure_until is not None:
             if _place(position) < _place(self._unsure_until):
                 events = await self._not_yet_there(events)
@@ -302,13 +307,22 @@ class Recorder:
         await self._load(streams)
         touched = {stream: self._records[stream] for stream in streams}
         for event in events:
-            if event.stream in touched:
-                touched[event.stream].apply(event)
+            if event.stream in touched and not event.newer:
+                projection, record = touched[event.stream]
+                projection.apply(record, event)
         while len(self._records) > _REMEMBERED:
             self._records.popitem(last=False)
-        calls = [record for record in touched.values() if isinstance(record, CallRecord)]
-        seats = [record for record in touched.values() if isinstance(record, SeatRecord)]
-        return after, events, calls, seats
+        rows: Rows = {}
+        for projection, record in touched.values():
+            for table, row in projection.rows_of(record).items():
+                rows.setdefault(table, []).append(row)
+        return after, events, rows
+
+    def _projection(self, stream: str) -> Projection[Any] | None:
+        try:
+            return self._projections.get(stream_type(stream))
+        except UnknownStream:  # of a newer version; its events are kept
+            return None
 
     async def _load(self, streams: Sequence[str]) -> None:
         """Have a record for every stream, folded from what the database already has."""
@@ -316,10 +330,14 @@ class Recorder:
         if not missing:
             return
         for stream, rows in (await self._store.events(missing)).items():
-            record = CallRecord(stream) if is_call(stream) else SeatRecord(stream.removeprefix("seat:"))
-            for row in rows:
-                record.apply(Event.from_row(row))
-            self._records[stream] = record
+            projection = self._projection(stream)
+            if projection is None:
+                continue
+            record = projection.new(stream)
+            for event in map(Event.from_row, rows):
+                if not event.newer:
+                    projection.apply(record, event)
+            self._records[stream] = projection, record
 
 
 def _named(position: str | None) -> str:

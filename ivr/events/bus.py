@@ -14,11 +14,11 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 from ivr.errors import HotlineError
-from ivr.events.event import Event, Kind, Passing
+from ivr.events.event import FIRST_NODE, Event, Kind, Passing
 from ivr.events.streams import HOTLINE, StreamType, stream_type
 
 log = logging.getLogger(__name__)
@@ -78,9 +78,13 @@ class EventBus:
         append: writes one event to the journal; must not lose it and must not wait.  What it raises is raised to
             whoever emitted, and nobody is told.
         folds: how events are folded in, by the type of their stream.
+        node: the machine of the hotline on which they happen.
     """
 
-    def __init__(self, append: Callable[[Event], None], folds: Mapping[StreamType, Fold]) -> None:
+    def __init__(
+        self, append: Callable[[Event], None], folds: Mapping[StreamType, Fold], node: str = FIRST_NODE
+    ) -> None:
+        self._node = node
         self._append = append
         self._folds = dict(folds)
         self._subscribers: tuple[_Subscriber, ...] = ()
@@ -131,7 +135,7 @@ class EventBus:
                 f"{event.kind} of {event.stream} is the {MOST_ANSWERS}th answer in a row to an event; it is not recorded.",
                 f"{event.stream} 的 {event.kind} 已是连续第 {MOST_ANSWERS} 次互相触发的事件，不再记录。",
             )
-        return self._take(event, type_)
+        return self._take(event if event.node == self._node else replace(event, node=self._node), type_)
 
     def pass_on(self, passing: Passing) -> None:
         """Tell an event that is over when it was told; it is not journalled."""
@@ -192,6 +196,6 @@ class EventBus:
             "sentence_zh": f"{name} 处理 {told.kind} 时出错（{type(error).__name__}）；"
             "通话不受影响，请查看日志并告知维护人员。",
         }
-        alarm = Event(HOTLINE, told.at, Kind.ALARM_RAISED, data)
+        alarm = Event(HOTLINE, told.at, Kind.ALARM_RAISED, data, node=self._node)
         self._append(alarm)
         self._queue.append((alarm, None, self._answers + 1))

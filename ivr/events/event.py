@@ -69,6 +69,7 @@ class Kind(enum.StrEnum):
     CALLBACK_FAILED = "callback_failed"
     VOICEMAIL_LEFT = "voicemail_left"
     SURVEYED = "surveyed"
+    TICKET_DISPATCHED = "ticket_dispatched"
     NOTED = "noted"
     CALL_REFUSED = "call_refused"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import os
+import re
 import tempfile
 import tomllib
 from pathlib import Path
@@ -29,6 +30,7 @@ __all__ = ["TOML_FILE", "Settings", "SettingsError", "load", "load_to_judge", "l
 TOML_FILE = "ivr.toml"
 _SIGNS = ",^&()|;\"'\\"
 """What Asterisk's files and its dialplan would cut a path at."""
+_NODE = re.compile(r"[A-Za-z0-9]{1,12}")
 _UNIX_PATH_LIMIT = 107  # bytes of sockaddr_un.sun_path, without the closing NUL
 
 
@@ -92,6 +94,12 @@ def _ipv4(value: str) -> str:
         ) from error
 
 
+def _node(value: str) -> str:
+    if not _NODE.fullmatch(value):
+        raise Unusable("write up to 12 letters and digits, for example 2", "请写不超过 12 个字母或数字，如 2")
+    return value
+
+
 Folder = Annotated[Path, BeforeValidator(_named), AfterValidator(_absolute)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 PortRange = Annotated[tuple[int, int], BeforeValidator(_port_range), AfterValidator(_even_and_wide)]
@@ -108,6 +116,7 @@ class Settings(BaseSettings):
     config: Folder = Path("queues")
     recordings: Folder = Path("recordings")
     database_url: str = ""
+    node: Annotated[str, AfterValidator(_node)] = "1"
     asterisk: str = ""
     asterisk_root: Folder = Path("~/.cache/ivr12345/asterisk")
     bind: Annotated[str, AfterValidator(_ipv4)] = "127.0.0.1"

@@ -24,11 +24,11 @@ def _picked(columns: tuple[str, ...]) -> str:
 
 
 @cache
-def _sqlite_insert(table: str, columns: tuple[str, ...], key: str) -> str:
+def _sqlite_insert(table: str, columns: tuple[str, ...], key: tuple[str, ...]) -> str:
     text = f"INSERT INTO {table} ({', '.join(columns)}) SELECT {_picked(columns)} FROM json_each(?) AS row WHERE true"
     if key:
-        changes = ", ".join(f"{column} = excluded.{column}" for column in columns if column != key)
-        text += f" ON CONFLICT ({key}) DO UPDATE SET {changes}"
+        changes = ", ".join(f"{column} = excluded.{column}" for column in columns if column not in key)
+        text += f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}"
     return text
 
 
@@ -43,8 +43,8 @@ def _sqlite_update(table: str, columns: tuple[str, ...], key: str, condition: st
     )
 
 
-async def insert(connection: AsyncConnection, table: sa.Table, rows: Rows, key: str = "") -> None:
-    """Insert rows that all have the same columns; with ``key``, a row that exists is replaced."""
+async def insert(connection: AsyncConnection, table: sa.Table, rows: Rows, key: tuple[str, ...] = ()) -> None:
+    """Insert rows that all have the same columns; with a key (its columns), a row that exists is replaced."""
     if not rows:
         return
     columns = tuple(rows[0])
@@ -54,8 +54,8 @@ async def insert(connection: AsyncConnection, table: sa.Table, rows: Rows, key: 
         return
     statement = postgresql.insert(table)
     if key:
-        changes = {column: statement.excluded[column] for column in columns if column != key}
-        statement = statement.on_conflict_do_update(index_elements=[key], set_=changes)
+        changes = {column: statement.excluded[column] for column in columns if column not in key}
+        statement = statement.on_conflict_do_update(index_elements=list(key), set_=changes)
     await connection.execute(statement, list(rows))
 
 

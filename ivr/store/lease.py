@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ivr.errors import HotlineError
+from ivr.events.event import FIRST_NODE
 from ivr.store import tables as t
 
 LEASE_S = 15.0
@@ -120,19 +121,24 @@ class Claim:
         instance: the id of the hotline; a copied state folder has the same.
         home: the state folder.
         database_file: SQLite's file, None for a server.
+        node: the machine of the hotline; each node has a lease of its own.
     """
 
     instance: str
     home: Path
     database_file: Path | None = None
+    node: str = FIRST_NODE
     token: str = field(default_factory=lambda: secrets.token_hex(12))
     term: int | None = None
     """Counts owners; the number of ours, None before we had it."""
 
     def __post_init__(self) -> None:
+        self._name = f"{_NAME}{_of_node(self.node)}"
         self._home_lock = FileLock(self.home / "engine.lock")
         self._file_lock = (
-            FileLock(Path(f"{self.database_file.resolve()}.lock")) if self.database_file else None
+            FileLock(Path(f"{self.database_file.resolve()}{_of_node(self.node)}.lock"))
+            if self.database_file
+            else None
         )
 
     async def take(self, connection: AsyncConnection) -> None:
@@ -143,7 +149,7 @@ class Claim:
             LeaseLost: another engine got it after us.
         """
         alone = self._home_lock.take()
-        row = await _row(connection)
+        row = await _row(connection, self._name)
         ours = row is not None and row["token"] == self.token
         now = await _now(connection)
         if row is not None and not ours:
@@ -167,9 +173,11 @@ class Claim:
             "until": now + LEASE_S,
         }
         if row is None:
-            await connection.execute(sa.insert(t.leases).values(name=_NAME, **values))
+            await connection.execute(sa.insert(t.leases).values(name=self._name, **values))
         else:
-            await connection.execute(sa.update(t.leases).where(t.leases.c.name == _NAME).values(**values))
+            await connection.execute(
+                sa.update(t.leases).where(t.leases.c.name == self._name).values(**values)
+            )
 
     async def require(self, connection: AsyncConnection) -> None:
         """Let the transaction go on only while the lease is ours; nobody takes it before the end of it.
@@ -177,7 +185,7 @@ class Claim:
         Raises:
             LeaseWaits: it is not; the next renewal finds out why.
         """
-        query = sa.select(t.leases.c.token).where(t.leases.c.name == _NAME).with_for_update(read=True)
+        query = sa.select(t.leases.c.token).where(t.leases.c.name == self._name).with_for_update(read=True)
         if await connection.scalar(query) != self.token:
             raise LeaseWaits(
                 "the database is not ours at this moment: it is asked whether another engine has it.",
@@ -192,14 +200,14 @@ class Claim:
         """
         if not await connection.run_sync(lambda sync: sa.inspect(sync).has_table(t.leases.name)):
             return
-        row = await _row(connection, lock=False)
+        row = await _row(connection, self._name, lock=False)
         now = await _now(connection)
         if row is not None and row["token"] != self.token and self._lives(row, now, self._home_lock.take()):
             raise self._refused(row)
 
     async def give_back(self, connection: AsyncConnection) -> None:
         """Let go of the lease at once, for whoever comes next."""
-        ours = (t.leases.c.name == _NAME) & (t.leases.c.token == self.token)
+        ours = (t.leases.c.name == self._name) & (t.leases.c.token == self.token)
         await connection.execute(sa.update(t.leases).where(ours).values(token="", until=0.0))
 
     def release(self) -> None:
@@ -222,10 +230,11 @@ class Claim:
             again = f", or {LEASE_S:.0f} s after it died"
         return (LeaseHeld if self.term is None else LeaseLost)(
             f"this database belongs to another hotline that runs: {english}. Stop that one first{again}, "
-            "or set IVR_DATABASE_URL to a database of its own.",
+            "set IVR_NODE to a node of its own if it is another machine of the same hotline, "
+            "or IVR_DATABASE_URL to a database of its own.",
             f"该数据库正由另一热线使用：{chinese}。请先停止那一个"
             + (f"（若其已崩溃，{LEASE_S:.0f} 秒后即可启动）" if again else "")
-            + "，或用 IVR_DATABASE_URL 另设数据库。",
+            + "，若两台机器同属一个热线，请用 IVR_NODE 另设节点，否则用 IVR_DATABASE_URL 另设数据库。",
         )
 
     def _lost(self, row: dict[str, Any]) -> LeaseLost:
@@ -236,14 +245,19 @@ class Claim:
         )
 
 
+def _of_node(node: str) -> str:
+    """Return what tells a node's lease from the first one's, which hotlines on one machine have always had."""
+    return "" if node == FIRST_NODE else f".{node}"
+
+
 async def _now(connection: AsyncConnection) -> float:
     clock = sa.literal_column(_CLOCKS[connection.dialect.name], sa.Double)
     now: float = (await connection.execute(sa.select(clock))).scalar_one()
     return now
 
 
-async def _row(connection: AsyncConnection, *, lock: bool = True) -> dict[str, Any] | None:
-    query = sa.select(t.leases).where(t.leases.c.name == _NAME)
+async def _row(connection: AsyncConnection, name: str, *, lock: bool = True) -> dict[str, Any] | None:
+    query = sa.select(t.leases).where(t.leases.c.name == name)
     found = (await connection.execute(query.with_for_update() if lock else query)).mappings().first()
     return dict(found) if found is not None else None
 

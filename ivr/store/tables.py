@@ -45,6 +45,7 @@ calls = sa.Table(
     sa.Column("answered_at", sa.Double),
     sa.Column("ended_at", sa.Double),
     sa.Column("legs", sa.JSON, nullable=False),
+    sa.Column("node", sa.String(20), nullable=False, server_default="1"),
 )
 
 tickets = sa.Table(
@@ -57,7 +58,8 @@ tickets = sa.Table(
     sa.Column("channel", sa.String(20), nullable=False),
     sa.Column("source", sa.String(20), nullable=False),
     sa.Column("opened_at", sa.Double, index=True),
-    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("state", sa.String(20), nullable=False),  # where its call left it
+    sa.Column("life_state", sa.String(20)),  # where people have brought it since
     sa.Column("outcome", sa.String(20)),
     sa.Column("caller_mask", sa.String(40), nullable=False),
     sa.Column("caller_enc", sa.Text, nullable=False),
@@ -98,6 +100,7 @@ ticket_sequences = sa.Table(
 seats = sa.Table(
     "seats",
     metadata,
+    sa.Column("node", sa.String(20), primary_key=True, server_default="1"),
     sa.Column("seat", sa.String(10), primary_key=True),
     sa.Column("state", sa.String(20), nullable=False),
     sa.Column("operator", sa.String(10)),

@@ -110,8 +110,9 @@ def test_a_phone_that_refuses_pauses_its_seat_with_one_alarm_and_the_caller_is_a
     phone, number = place.man("01", status), f"95560007{status}"
     caller = place.call(number)
     wait_for(lambda: place.paused("01"), why=lambda: f"{place.row('01')} {place.hotline.logs()}")
-    # Asterisk may offer it once more before it has heard of a gap
-    assert PAUSED_AFTER <= len(phone.invites) <= 2 * PAUSED_AFTER, "passed over with a growing gap"
+    # Asterisk offers it again until it has heard of a gap, which a busy machine tells it late; before gaps were known
+    # a phone that refuses at once was offered a call 86 times a minute
+    assert PAUSED_AFTER <= len(phone.invites) <= 4 * PAUSED_AFTER, "passed over with a growing gap"
     wait_for(lambda: place.hotline.call_state(number) == "waiting", why="the caller waits, no phone rings")
     assert place.alarms() == ["01"]
     phone.behaviour = "answer"

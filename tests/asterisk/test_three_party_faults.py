@@ -189,19 +189,23 @@ def test_who_waits_for_an_answer_still_gets_it_after_a_kill(place: Place) -> Non
 
     def found_again() -> bool:
         with contextlib.suppress(HotlineError):
-            return all(scene.state() == state for state, scene in scenes.items())
+            return all(scene.state() == state or too_late(state) for state, scene in scenes.items())
         return False
 
+    def too_late(state: str) -> bool:
+        """Tell whether the engine took longer than help may ring: then the caller has been told what to dial."""
+        return state == "calling_help" and "emergency_failed" in story(hotline, scenes[state].call_id)
+
     assert until(found_again), [story(hotline, scene.call_id) for scene in scenes.values()]
-    for state, scene in reversed(scenes.items()):
-        assert scene.caller.up
+    assert all(scene.caller.up for scene in scenes.values())
+    awaited = {state: scene for state, scene in reversed(scenes.items()) if not too_late(state)}
+    for state, scene in awaited.items():
         scene.third.answer()
         assert until(lambda: scene.third.up)  # noqa: B023
         if "help" not in state:
             scene.third.press("1")
-    scenes["calling_help"].expect(ALL_THREE)
-    for state in before:
-        scenes[state].expect({"caller": {T}, "third": {C}})
+    for state, scene in awaited.items():
+        scene.expect({"caller": {T}, "third": {C}} if state in before else ALL_THREE)
     for scene in scenes.values():
         scene.close()
 

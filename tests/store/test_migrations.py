@@ -18,6 +18,7 @@ from ivr.store import migrate
 from ivr.store.migrations import HEAD
 from ivr.store.tables import metadata
 from tests.store.conftest import OpenStore
+from tools.phones.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 
@@ -105,7 +106,7 @@ async def test_programs_that_start_together_on_an_empty_database_all_get_their_t
         await asyncio.create_subprocess_exec(sys.executable, "-c", _OPENS, url, cwd=ROOT) for _ in range(3)
     ]
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             assert [await program.wait() for program in programs] == [0, 0, 0]
     finally:
         for program in programs:

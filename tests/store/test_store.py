@@ -18,11 +18,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ivr.errors import HotlineError
-from ivr.store import store as store_module
+from ivr.store import queries
 from ivr.store import tables as t
 from ivr.store.causes import StoreAway
 from ivr.store.store import Batch, CursorMoved, Store
 from ivr.tickets.numbers import is_valid, take
+from tests.batches import batch_of
 from tests.store.conftest import REGION, OpenStore
 
 DAY = date(2026, 11, 21)
@@ -38,7 +39,7 @@ def a_call(call_id: str, **changes: Any) -> dict[str, Any]:
     row: dict[str, Any] = {
         "call_id": call_id, "state": "greeting", "caller_mask": "138****8000", "dialled_number": "12345",
         "line_id": None, "queue": None, "seat": None, "operator": None, "started_at": T0, "answered_at": None,
-        "ended_at": None, "legs": [],
+        "ended_at": None, "legs": [], "node": "1",
     }  # fmt: skip
     return row | changes
 
@@ -56,7 +57,7 @@ def a_ticket(call_id: str, **changes: Any) -> dict[str, Any]:
 def a_batch(
     before: str | None, after: str, *call_ids: str, day: date = DAY, cursor: str = CURSOR, **ticket: Any
 ) -> Batch:
-    return Batch(
+    return batch_of(
         cursor,
         before,
         after,
@@ -161,7 +162,7 @@ async def test_events_of_some_streams_are_found_by_their_time(store: Store) -> N
     events = [
         an_event(name) | {"at": T0 + at} for at, name in enumerate(["a1-1.1", "hotline", "a1-1.1", "x"])
     ]
-    await store.write(Batch(CURSOR, None, "1:1", events))
+    await store.write(batch_of(CURSOR, None, "1:1", events))
     found = await store.events_between(["a1-1.1", "hotline"], T0 + 1, T0 + 9)
     assert sorted(row["at"] for row in found) == [T0 + 1, T0 + 2]
     assert await store.newest_event() == T0 + 3
@@ -183,14 +184,14 @@ async def test_another_instance_has_a_cursor_of_its_own(store: Store) -> None:
 
 
 async def test_an_empty_batch_only_moves_the_cursor(store: Store) -> None:
-    await store.write(Batch(CURSOR, None, "1:9", []))
+    await store.write(batch_of(CURSOR, None, "1:9", []))
     assert await store.cursor(CURSOR) == "1:9"
     assert await store.tickets() == []
 
 
 async def test_a_batch_that_fails_half_way_leaves_nothing_behind(store: Store) -> None:
     batch = a_batch(None, "1:100", "a1-1.1")
-    broken = Batch(CURSOR, None, "1:100", batch.events, batch.calls, [a_ticket("a1-1.1", state=None)], [],
+    broken = batch_of(CURSOR, None, "1:100", batch.events, batch.rows["calls"], [a_ticket("a1-1.1", state=None)], [],
                    batch.ticket_days)  # fmt: skip
     with pytest.raises(StoreAway):
         await store.write(broken)
@@ -278,7 +279,9 @@ async def test_two_programs_that_tell_of_the_same_call_make_one_ticket(open_stor
 async def test_numbers_begin_anew_each_day_and_calls_around_midnight_get_their_own_day(store: Store) -> None:
     batch = a_batch(None, "1:1", "a1-1.1", "a1-2.2")
     days = {"a1-1.1": date(2026, 11, 21), "a1-2.2": date(2026, 11, 22)}
-    await store.write(Batch(CURSOR, None, "1:1", batch.events, batch.calls, batch.tickets, [], days))
+    await store.write(
+        batch_of(CURSOR, None, "1:1", batch.events, batch.rows["calls"], batch.rows["tickets"], [], days)
+    )
     numbers = {ticket["call_id"]: ticket["ticket_no"] for ticket in await store.tickets()}
     assert numbers["a1-1.1"] == take(REGION, days["a1-1.1"], 0, 1)[0][0]
     assert numbers["a1-2.2"] == take(REGION, days["a1-2.2"], 0, 1)[0][0]
@@ -295,12 +298,12 @@ async def test_a_great_batch_is_written_whole(store: Store) -> None:
 
 
 async def test_calls_and_seats_are_what_was_told_last(store: Store) -> None:
-    seat = {"seat": "01", "state": "ready", "operator": "1001", "reason": "", "since": T0}
-    await store.write(Batch(CURSOR, None, "1:1", [], [a_call("a1-1.1")], [], [seat]))
+    seat = {"node": "1", "seat": "01", "state": "ready", "operator": "1001", "reason": "", "since": T0}
+    await store.write(batch_of(CURSOR, None, "1:1", [], [a_call("a1-1.1")], [], [seat]))
     paused = seat | {"state": "paused", "reason": "meal", "since": T0 + 1}
     legs = [{"role": "caller", "channel": "x", "joined_at": T0, "left_at": None}]
     talking = a_call("a1-1.1", state="talking", seat="01", legs=legs)
-    await store.write(Batch(CURSOR, "1:1", "1:2", [], [talking], [], [paused, seat | {"seat": "02"}]))
+    await store.write(batch_of(CURSOR, "1:1", "1:2", [], [talking], [], [paused, seat | {"seat": "02"}]))
     assert sorted(await store.seats(), key=lambda row: row["seat"]) == [paused, seat | {"seat": "02"}]
     (call,) = await store.calls("a1-1.1")
     assert call == talking
@@ -309,7 +312,7 @@ async def test_calls_and_seats_are_what_was_told_last(store: Store) -> None:
 async def test_chinese_text_and_odd_characters_come_back_as_they_were(store: Store) -> None:
     words = '张三说:"停水了\\n" 🚰 \u2028 \t\r\n % _ \' --'
     transcript = {"status": "done", "text": words, "turns": [{"speaker": "caller", "text": words}]}
-    batch = Batch(
+    batch = batch_of(
         CURSOR, None, "1:1", [an_event("a1-1.1", "noted", text=words, nul="\0", deep={"工单": [1, None, True]})],
         [a_call("a1-1.1", dialled_number="12345")], [a_ticket("a1-1.1", transcript=transcript)], [],
         {"a1-1.1": DAY},
@@ -324,7 +327,7 @@ async def test_chinese_text_and_odd_characters_come_back_as_they_were(store: Sto
 async def test_the_times_of_events_keep_their_microseconds_and_their_order(store: Store) -> None:
     moments = [1795296848.222834, 1795296848.222835, 1795296840.0]
     events = [an_event("a1-1.1") | {"at": at, "kind": f"k{n}"} for n, at in enumerate(moments)]
-    await store.write(Batch(CURSOR, None, "1:1", events))
+    await store.write(batch_of(CURSOR, None, "1:1", events))
     rows = (await store.events(["a1-1.1"]))["a1-1.1"]
     assert [row["at"] for row in rows] == moments
     assert [row["kind"] for row in rows] == ["k0", "k1", "k2"]
@@ -338,7 +341,7 @@ async def tickets_of_a_day(store: Store) -> None:
         a_ticket("a1-2.2", opened_at=T0 + 10, state="draft", outcome="abandoned", line_id="water"),
         a_ticket("a1-3.3", opened_at=T0 + 20, state="draft", outcome=None, line_id=None),
     ]
-    await store.write(Batch(CURSOR, None, "1:1", [], [], rows, [], {row["call_id"]: DAY for row in rows}))
+    await store.write(batch_of(CURSOR, None, "1:1", [], [], rows, [], {row["call_id"]: DAY for row in rows}))
 
 
 @pytest.mark.parametrize(
@@ -367,13 +370,13 @@ async def test_a_listing_shows_just_the_tickets_asked_for(
 async def test_a_long_listing_comes_in_pieces_and_has_every_ticket_once(store: Store) -> None:
     rows = [
         a_ticket(f"a1-{n}.1", opened_at=T0 + n // 300, line_id="water" if n % 2 else None)
-        for n in range(2 * store_module._CHUNK + 100)
+        for n in range(2 * queries.CHUNK + 100)
     ]
-    await store.write(Batch(CURSOR, None, "1:1", [], [], rows, [], {row["call_id"]: DAY for row in rows}))
+    await store.write(batch_of(CURSOR, None, "1:1", [], [], rows, [], {row["call_id"]: DAY for row in rows}))
     for filters in ({}, {"line": "water"}, {"since": T0 + 1}):
         pieces = [piece async for piece in store.ticket_pieces(**filters)]
         assert [ticket for piece in pieces for ticket in piece] == await store.tickets(**filters)
-        assert max(map(len, pieces)) <= store_module._CHUNK
+        assert max(map(len, pieces)) <= queries.CHUNK
     brief = await store.tickets(since=T0 + 2, columns=["ticket_no", "opened_at"])
     assert brief == [
         {"ticket_no": row["ticket_no"], "opened_at": row["opened_at"]}
@@ -390,7 +393,7 @@ async def test_a_ticket_is_found_by_its_number_and_by_its_query_code(store: Stor
 
 async def test_calls_are_listed_newest_first_and_open_ones_are_known_after_a_restart(store: Store) -> None:
     calls = [a_call("a1-1.1", state="ended"), a_call("a1-2.2", state="talking", started_at=T0 + 5)]
-    await store.write(Batch(CURSOR, None, "1:1", [], calls))
+    await store.write(batch_of(CURSOR, None, "1:1", [], calls))
     assert [row["call_id"] for row in await store.calls()] == ["a1-2.2", "a1-1.1"]
     assert [row["call_id"] for row in await store.calls(limit=1)] == ["a1-2.2"]
     assert await store.open_calls() == ["a1-2.2"]
@@ -415,7 +418,8 @@ async def test_recordings_still_to_be_made_are_found_after_a_restart(store: Stor
         for call_id in ("help", "no help", "no help, open")
     ]
     days = {row["call_id"]: DAY for row in rows}
-    await store.write(Batch(CURSOR, None, "1:1", stars, [], rows, [], days))
+    calls = [a_call(row["call_id"]) for row in rows]
+    await store.write(batch_of(CURSOR, None, "1:1", stars, calls, rows, [], days))
     assert sorted(await store.unfinished_recordings()) == ["help", "no help", "none", "pending"]
 
 
@@ -553,7 +557,7 @@ async def test_the_last_words_of_a_stream_are_found_by_their_kind(store: Store) 
         an_event("hotline", "mode_set", mode="emergency"),
         an_event("hotline", "alarm_raised", about="01"),
     ]
-    await store.write(Batch(CURSOR, None, "1:100", told))
+    await store.write(batch_of(CURSOR, None, "1:100", told))
     (last,) = await store.last_events("hotline", ["mode_set"], 1)
     assert last["data"] == {"mode": "emergency"}
     both = await store.last_events("hotline", ["mode_set", "alarm_raised"], 2)

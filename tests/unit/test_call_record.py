@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ivr.calls.projection import call_row
 from ivr.calls.record import fold_call
 from ivr.calls.states import CallState
 from ivr.events.event import Event, Kind
 from ivr.events.streams import is_call, seat_stream
-from ivr.tickets.ticket import call_row, call_ticket
+from ivr.tickets.ticket import call_ticket
 from tests.unit.kit import T0, told
 
 Row = tuple[float, str, dict[str, Any]]

@@ -14,8 +14,10 @@ from click.testing import CliRunner
 
 from ivr.cli.common import print_table
 from ivr.cli.records import tickets
-from ivr.store.store import Batch, Row, Store
+from ivr.store.queries import Row
+from ivr.store.store import Store
 from ivr.tickets.numbers import take
+from tests.batches import batch_of
 
 SHIPPED = Path(__file__).parents[2] / "queues"
 T0 = 1_795_296_848.0
@@ -48,7 +50,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
             for row in rows
         ]
         days = {row["call_id"]: date(2026, 11, 21) for row in rows}
-        await store.write(Batch("journal:a1", None, "1:1", events, [], rows, [], days))
+        await store.write(batch_of("journal:a1", None, "1:1", events, [], rows, [], days))
         await store.close()
 
     asyncio.run(fill())

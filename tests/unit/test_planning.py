@@ -15,15 +15,16 @@ from zoneinfo import ZoneInfo
 import pytest
 from click.testing import CliRunner, Result
 
+from ivr.calls.projection import call_row
 from ivr.calls.record import CallRecord
 from ivr.cli import load_profile as spread
 from ivr.cli import planning
 from ivr.cli.main import main
 from ivr.hotline.files.reading import load as load_book
 from ivr.reports.load_profile import BUILT_IN
-from ivr.store.store import Batch, Store
+from ivr.store.store import Store
 from ivr.tickets.numbers import take
-from ivr.tickets.ticket import call_row
+from tests.batches import batch_of
 
 SHIPPED = Path(__file__).parents[2] / "queues"
 DAY = ("--calls-per-day", "1562", "--aht", "210", "--patience", "90")
@@ -133,7 +134,7 @@ def calls_of_days(home: Path, days: int) -> None:
     async def write() -> None:
         store = Store(f"sqlite+aiosqlite:///{home / 'hotline.sqlite3'}", "511100", take)
         await store.open()
-        await store.write(Batch("journal:a1", None, "1:1", [], rows))
+        await store.write(batch_of("journal:a1", None, "1:1", [], rows))
         await store.close()
 
     asyncio.run(write())

@@ -16,12 +16,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ivr.calls.record import CallRecord, fold_call
+from ivr.calls.record import fold_call
 from ivr.engine import projector as recorder_module
-from ivr.engine.projector import Recorder, local_day
+from ivr.engine.persistence import PROJECTIONS
+from ivr.engine.projector import Recorder, Rows, local_day
 from ivr.errors import HotlineError
 from ivr.events.event import Event, Kind
-from ivr.seats.record import SeatRecord
 from ivr.store import given_numbers
 from ivr.store.journal_file import JournalFile
 from tests.unit.kit import T0
@@ -112,8 +112,7 @@ class Database:
         before: str | None,
         after: str,
         events: Sequence[Event],
-        calls: Sequence[CallRecord],
-        seats: Sequence[SeatRecord],
+        rows: Rows,
     ) -> None:
         await self._maybe_fail("before")
         if self.position not in (before, after):
@@ -121,8 +120,12 @@ class Database:
         if self.position == before:
             self.position = after
             self.rows += events
-            self.calls |= {call.call_id: (call.state.value, call.outcome, len(call.legs)) for call in calls}
-            self.seats |= {seat.seat_id: seat.operator for seat in seats}
+            outcomes = {row["call_id"]: row["outcome"] for row in rows.get("tickets", ())}
+            self.calls |= {
+                row["call_id"]: (row["state"], outcomes[row["call_id"]], len(row["legs"]))
+                for row in rows.get("calls", ())
+            }
+            self.seats |= {row["seat"]: row["operator"] for row in rows.get("seats", ())}
             self.batches += 1
         await self._maybe_fail("after")
         self._done()
@@ -141,7 +144,9 @@ class Running:
     def __init__(self, folder: Path, database: Database, segment_bytes: int = 100_000, **keep: float) -> None:
         self.numbers: dict[str, str] = {}
         self.journal = JournalFile(folder, self._grew, segment_bytes, **keep)
-        self.recorder = Recorder(self.journal, database, database.write, CURSOR, self.numbers.update)
+        self.recorder = Recorder(
+            self.journal, database, database.write, CURSOR, PROJECTIONS, self.numbers.update
+        )
         self._task: asyncio.Task[None] | None = None
 
     def _grew(self) -> None:
@@ -275,11 +280,24 @@ async def test_a_torn_line_is_skipped_and_the_rest_is_written(tmp_path: Path) ->
     async with Running(tmp_path, database) as running:
         running.tell(events[:3])
         running.journal.append(b'{"stream":"a1-0.1","at":17\n')
-        running.journal.append(b'{"stream":"a1-0.1","at":17,"kind":"from_the_future","data":{}}\n')
         running.journal.append(b"\n")
         running.tell(events[3:])
         await running.caught_up()
     assert_all_there(database, events, 2)
+
+
+@pytest.mark.parametrize(
+    "stream", ["a1-0.1", "board:1"], ids=["of a call", "of a stream that we do not know"]
+)
+async def test_what_a_newer_version_wrote_is_kept_in_its_place(tmp_path: Path, stream: str) -> None:
+    database, events = Database(), a_day(2)
+    newer = Event.from_line(f'{{"stream":"{stream}","at":17,"kind":"from_the_future","data":{{}}}}'.encode())
+    async with Running(tmp_path, database) as running:
+        running.tell(events[:3])
+        running.journal.append(newer.to_line())
+        running.tell(events[3:])
+        await running.caught_up()
+    assert_all_there(database, [*events[:3], newer, *events[3:]], 2)
 
 
 async def test_segments_that_are_in_the_database_are_deleted_when_their_time_is_over(tmp_path: Path) -> None:
