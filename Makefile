@@ -24,6 +24,7 @@ lint: setup-dev
 	$(VENV)/ruff check --quiet .
 	$(VENV)/mypy --no-error-summary
 	$(VENV)/lint-imports >/dev/null || $(VENV)/lint-imports
+	$(VENV)/python -m tools.lint.chinese_punctuation
 
 explore: setup-dev
 	$(VENV)/python -m pytest -n 2 --hypothesis-profile explore tests/unit tests/store tests/wire

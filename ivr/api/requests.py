@@ -161,7 +161,7 @@ class Answers:
         if status is None:
             raise HotlineError(
                 f"Asterisk cannot be asked now: {self._engine.link.reason}.",
-                f"现在无法查询 Asterisk:{self._engine.link.reason_zh}。",
+                f"现在无法查询 Asterisk：{self._engine.link.reason_zh}。",
                 retry=True,
             )
         rows = []
@@ -228,7 +228,7 @@ class Answers:
         if not self._engine.people.alarms.clear(alarm, about):
             raise HotlineError(
                 f"there is no alarm {alarm} about {about!r}; `ivr alarms` lists them.",
-                f"没有告警 {alarm}({about});可用 ivr alarms 查看。",
+                f"没有告警 {alarm}（{about}）；可用 ivr alarms 查看。",
             )
         return {}
 
@@ -267,13 +267,13 @@ class Answers:
         if request.get("place") != place_fingerprint(self._engine.settings):
             raise ApplyRefused(
                 "this command and the hotline have different settings (IVR_…): run it with the same ones.",
-                "本命令与正在运行的热线使用的设置(IVR_…)不同:请使用相同的设置运行。",
+                "本命令与正在运行的热线使用的设置（IVR_…）不同：请使用相同的设置运行。",
             )
         if self._engine.link.state is not LinkState.LIVE:
             link = self._engine.link
             raise ApplyRefused(
                 f"Asterisk cannot be asked now: {link.reason}.",
-                f"现在无法查询 Asterisk:{link.reason_zh}。",
+                f"现在无法查询 Asterisk：{link.reason_zh}。",
                 retry=True,
             )
         return {}

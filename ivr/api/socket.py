@@ -79,7 +79,7 @@ def ask(folder: Path, what: str, timeout_s: float = 15.0, **values: Any) -> Any:
     except PermissionError as error:
         raise EngineAway(
             f"{folder} belongs to another user: run this as the user who runs the hotline.",
-            f"{folder} 属于其他用户:请以运行热线的用户执行本命令。",
+            f"{folder} 属于其他用户：请以运行热线的用户执行本命令。",
         ) from error
     except TimeoutError as error:
         raise EngineSilent(
@@ -88,7 +88,7 @@ def ask(folder: Path, what: str, timeout_s: float = 15.0, **values: Any) -> Any:
         ) from error
     except (OSError, ValueError) as error:
         raise EngineAway(
-            "the engine does not answer; start it with `ivr up`.", "引擎没有响应;请用 ivr up 启动。"
+            "the engine does not answer; start it with `ivr up`.", "引擎没有响应；请用 ivr up 启动。"
         ) from error
     if "error" in reply:
         raise Refused(reply["error"]["code"], reply["error"]["sentence"], reply["error"]["zh"])
@@ -142,7 +142,7 @@ class ControlServer:
             return {"error": {"code": error.code, "sentence": error.sentence, "zh": error.zh}}
         except (KeyError, TypeError, ValueError) as error:
             return {
-                "error": {"code": "request", "sentence": f"bad request: {error}", "zh": f"请求有误:{error}"}
+                "error": {"code": "request", "sentence": f"bad request: {error}", "zh": f"请求有误：{error}"}
             }
         except Exception as error:
             log.exception("a request failed")

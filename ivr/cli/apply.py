@@ -79,7 +79,7 @@ _RESULTS = {
 def apply(
     folder: Path | None, by: str, comment: str, undo: bool, html: Path | None, look: bool, as_json: bool
 ) -> None:
-    """Make a folder the running configuration without disturbing calls. 应用配置,不影响通话。"""
+    """Make a folder the running configuration without disturbing calls. 应用配置，不影响通话。"""
     settings = load()
     if look:
         _show(settings, as_json)
@@ -113,7 +113,7 @@ def apply(
     else:
         say(
             f"version {done.version} is in place; nothing runs now, it counts from the next `ivr up` on.",
-            f"版本 {done.version} 已就位;当前没有运行,下次 ivr up 时生效。",
+            f"版本 {done.version} 已就位；当前没有运行，下次 ivr up 时生效。",
         )
 
 
@@ -167,7 +167,7 @@ def _nothing(settings: Settings, as_json: bool) -> None:
     if as_json:
         print_json({"changed": False, "version": number})
     else:
-        say(f"nothing changed: version {number} is the same.", f"没有变化:与版本 {number} 相同。")
+        say(f"nothing changed: version {number} is the same.", f"没有变化：与版本 {number} 相同。")
 
 
 def _foretell(prepared: Prepared, html: Path | None) -> None:
@@ -193,7 +193,7 @@ def switch(settings: Settings, change: Change, steps: Steps) -> Change:
             settings.run, "apply", _SWITCH_LIMIT_S, change=change.id, place=place_fingerprint(settings)
         )
     except EngineAway:
-        steps("the engine ended; waiting until it has settled this", "引擎中断,等待其恢复后处理")
+        steps("the engine ended; waiting until it has settled this", "引擎中断，等待其恢复后处理")
         return _outcome(settings, change.id)
     return history_of(settings).change(change.id)
 
@@ -205,7 +205,7 @@ def _outcome(settings: Settings, number: int) -> Change:
     if change.state is ApplyState.VERIFIED:
         return change
     english, chinese = _RESULTS[change.state]
-    raise ApplyRefused(f"{english}: {change.why}", f"{chinese}:{change.why_zh}")
+    raise ApplyRefused(f"{english}: {change.why}", f"{chinese}：{change.why_zh}")
 
 
 def _offline(settings: Settings, change: Change) -> Change:
@@ -214,7 +214,7 @@ def _offline(settings: Settings, change: Change) -> Change:
     point_to(settings, change.version, change.rendered)
     history = history_of(settings)
     history.step(change.id, ApplyEvent.SWAPPED, time.time())
-    why, zh = "nothing ran; it counts from the next start", "当时没有运行,下次启动时生效"
+    why, zh = "nothing ran; it counts from the next start", "当时没有运行，下次启动时生效"
     return history.step(change.id, ApplyEvent.VERIFIED, time.time(), why=why, why_zh=zh)
 
 

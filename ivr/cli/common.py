@@ -94,7 +94,7 @@ def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
         except PermissionError as error:
             raise refused(
                 f"{error.filename} is closed to this user: run this as the user who runs the hotline.",
-                f"当前用户无权访问 {error.filename}:请以运行热线的用户执行本命令。",
+                f"当前用户无权访问 {error.filename}：请以运行热线的用户执行本命令。",
             ) from error
 
     return wrapped
@@ -191,7 +191,7 @@ def with_store(work: Callable[[Store, Views], Awaitable[R]]) -> R:
     if not settings.database_url and not (settings.home / "hotline.sqlite3").exists():
         raise HotlineError(
             f"there is no database in {settings.home} yet; start with `ivr up`.",
-            f"{settings.home} 中还没有数据库;请先运行 ivr up。",
+            f"{settings.home} 中还没有数据库；请先运行 ivr up。",
         )
     from ivr.api.views import Views
     from ivr.store.store import Store

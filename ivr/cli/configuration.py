@@ -69,7 +69,7 @@ def check(folder: Path | None, html: Path | None, as_json: bool) -> None:
     say(
         f"no faults: {len(book.lines)} lines, {len(book.queues)} queues, {len(book.seats)} seats, "
         f"{len(book.operators)} operators.",
-        f"没有错误:{len(book.lines)} 条部门线,{len(book.queues)} 个队列,{len(book.seats)} 个座席,"
+        f"没有错误：{len(book.lines)} 条部门线，{len(book.queues)} 个队列，{len(book.seats)} 个座席，"
         f"{len(book.operators)} 名话务员。",
     )
     _tell_room(room_for(settings, book))
@@ -147,7 +147,7 @@ def use_profile(name: str) -> None:
     say(
         f"{config} is now that of {name}; what was there is kept in {kept}. "
         "Run `ivr apply` to make it the running one.",
-        f"{config} 已采用方案 {name};原有文件保存在 {kept}。运行 `ivr apply` 使其生效。",
+        f"{config} 已采用方案 {name}；原有文件保存在 {kept}。运行 `ivr apply` 使其生效。",
     )
 
 

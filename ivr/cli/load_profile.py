@@ -43,7 +43,7 @@ def profile_of(name: str) -> Profile:
         if not own.calls:
             raise ProfileRefused(
                 "the journal holds no whole day of calls yet; use --profile built-in.",
-                "还没有一整天的来电记录;请使用 --profile built-in。",
+                "还没有一整天的来电记录；请使用 --profile built-in。",
             )
         return own
     try:
@@ -51,7 +51,7 @@ def profile_of(name: str) -> Profile:
     except (OSError, UnicodeDecodeError) as error:
         raise ProfileRefused(
             f"{name} cannot be read as a profile; write built-in, journal or the path of a text file.",
-            f"无法读取时段分布 {name};请写 built-in、journal 或文本文件路径。",
+            f"无法读取时段分布 {name}；请写 built-in、journal 或文本文件路径。",
         ) from error
 
 
@@ -85,16 +85,16 @@ def say_profile(profile: Profile) -> None:
     if profile.source == "built-in":
         say(
             "spread over the day: built in, reconstructed from published figures; a city's own may differ.",
-            "时段分布:内置,由公开数据反推;与本地实际可能不同。",
+            "时段分布：内置，由公开数据反推；与本地实际可能不同。",
         )
     elif profile.source == "journal":
         say(
             f"spread over the day: {profile.calls} calls of {profile.days} whole days of this hotline; "
             f"the built-in one counts as {PRIOR_CALLS} more.",
-            f"时段分布:本热线 {profile.days} 个整天 {profile.calls} 通来电,另以内置分布作 {PRIOR_CALLS} 通计入。",
+            f"时段分布：本热线 {profile.days} 个整天 {profile.calls} 通来电，另以内置分布作 {PRIOR_CALLS} 通计入。",
         )
     else:
-        say(f"spread over the day: {profile.source}.", f"时段分布:{profile.source}。")
+        say(f"spread over the day: {profile.source}.", f"时段分布：{profile.source}。")
 
 
 def say_how_much_is_missing(own: Profile | None) -> None:
@@ -103,5 +103,5 @@ def say_how_much_is_missing(own: Profile | None) -> None:
     say(
         f"the journal holds {calls} calls of {days} whole days; "
         f"its own spread is used from {ENOUGH_CALLS} calls of {ENOUGH_DAYS} days on.",
-        f"系统现有 {days} 个整天 {calls} 通来电;满 {ENOUGH_DAYS} 天且 {ENOUGH_CALLS} 通后改用本热线的分布。",
+        f"系统现有 {days} 个整天 {calls} 通来电；满 {ENOUGH_DAYS} 天且 {ENOUGH_CALLS} 通后改用本热线的分布。",
     )

@@ -50,10 +50,10 @@ def _tell(found: Match, book: HotlineBook) -> None:
     line = next((line for line in book.lines if line.id == found.line_id), None)
     number = found.number or ""
     if line:
-        say(f"{line.id} {line.number} {line.name}", f"{line.name}({line.number},{line.department})")
+        say(f"{line.id} {line.number} {line.name}", f"{line.name}（{line.number}，{line.department}）")
     elif found.kind == "emergency":
         named = names.get(number, "")
-        say(f"{number} {named}: an emergency number of its own.", f"{number} {named}:独立的紧急号码。")
+        say(f"{number} {named}: an emergency number of its own.", f"{number} {named}：独立的紧急号码。")
     elif found.kind == "referral":
         say(f"{number} {names[number]}: somebody else's service.", f"请拨打 {names[number]} {number}。")
     elif found.kind == "ambiguous":

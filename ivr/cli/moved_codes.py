@@ -26,7 +26,7 @@ def tell_moved_codes(old: HotlineBook, new: HotlineBook) -> None:
         say(
             f"advice: *1{code} was {before}, will be {after or 'nobody'}; operators know it by heart: "
             "append at the end of the file instead.",
-            f"建议 *1{code} 原为 {before},将变为{after or '无人'};话务员已记熟代码,新增内容请写在文件末尾。",
+            f"建议 *1{code} 原为 {before}，将变为{after or '无人'}；话务员已记熟代码，新增内容请写在文件末尾。",
         )
     more = len(moved) - _SHOWN
     if more > 0:

@@ -23,7 +23,9 @@ from ivr.home.settings import load
 if TYPE_CHECKING:
     from ivr.home.secrets import Keys
 
-secrets_option = click.option("--secrets", is_flag=True, help="Add passwords (journalled). 显示密码(留痕)。")
+secrets_option = click.option(
+    "--secrets", is_flag=True, help="Add passwords (journalled). 显示密码（留痕）。"
+)
 
 
 def _keys() -> Keys:
@@ -150,6 +152,6 @@ def pause(seat: str | None, operator: str | None, reason: str) -> None:
 @operator_option
 @plain_errors
 def resume(seat: str | None, operator: str | None) -> None:
-    """Let calls come again: after a pause, or before a wrap-up is over. 示闲,或提前结束话后处理。"""
+    """Let calls come again: after a pause, or before a wrap-up is over. 示闲，或提前结束话后处理。"""
     _one_of(seat, operator)
     _asked("resume", seat=seat, operator=operator)

@@ -56,14 +56,14 @@ _OPTIONS = (
     ),
     click.option(
         "--aht", type=Number(1, 7200), required=True,
-        help="Mean seconds a call keeps a person: talk and wrap-up. 平均处理时长(通话+话后),秒。",
+        help="Mean seconds a call keeps a person: talk and wrap-up. 平均处理时长（通话+话后），秒。",
     ),
     click.option(
         "--patience", type=Number(1, 7200), required=True,
-        help="Mean seconds before a waiting caller hangs up. 平均耐心,秒。",
+        help="Mean seconds before a waiting caller hangs up. 平均耐心，秒。",
     ),
     click.option("--roster", type=click.Path(path_type=Path), help="A roster.yaml. 排班文件。"),
-    click.option("--date", "on_date", help="The day of the roster; today. 排班日期,默认今天。"),
+    click.option("--date", "on_date", help="The day of the roster; today. 排班日期，默认今天。"),
     click.option(
         "--on-duty", help="People on the early 08-16, late 16-24, night 00-08 shift: 6/6/6. 早/中/夜班在岗人数。"
     ),
@@ -140,7 +140,7 @@ def roster_of(path: Path) -> Roster:
     except OSError as error:
         raise StaffingRefused(
             f"{path}: the roster cannot be read: {error.strerror}.",
-            f"{path}:无法读取排班文件:{error.strerror}。",
+            f"{path}：无法读取排班文件：{error.strerror}。",
         ) from error
     reading = read_snapshot(Snapshot(folder, files), None, faults)
     if reading.book is None:
@@ -160,7 +160,7 @@ def staffing(
     as_json: bool,
     html: Path | None,
 ) -> None:
-    """Tell what callers meet with so many people on duty. 排班测算(Erlang A)。"""
+    """Tell what callers meet with so many people on duty. 排班测算（Erlang A）。"""
     plan, demand = asked.plan(), asked.demand()
     expected = forecast(demand, plan)
     needed = needs(demand) if need else None
@@ -176,7 +176,7 @@ def staffing(
     say_profile(demand.profile)
     _print_hours(expected.hours, plan, expected.day, needed)
     if html is not None:
-        say(f"written: {html}", f"已写入:{html}")
+        say(f"written: {html}", f"已写入：{html}")
 
 
 def _write_page(target: Path, expected: Forecast, needed: tuple[int | None, ...] | None) -> None:
@@ -192,7 +192,7 @@ def _write_page(target: Path, expected: Forecast, needed: tuple[int | None, ...]
     except OSError as error:
         raise StaffingRefused(
             f"{target} cannot be written: {error.strerror or error}.",
-            f"无法写入 {target}:{error.strerror or error}。",
+            f"无法写入 {target}：{error.strerror or error}。",
         ) from error
 
 
@@ -214,11 +214,11 @@ def tell_roster_effect(old: HotlineBook, new: HotlineBook, today: date, html: Pa
         if html is not None:
             raise StaffingRefused(
                 "no picture: hotline.yaml has no `demand`, or nobody is rostered.",
-                "没有图:hotline.yaml 未填写 demand,或没有排班。",
+                "没有图：hotline.yaml 未填写 demand，或没有排班。",
             )
         return
     if old.roster != new.roster:
-        say(f"the new roster, on {found.day}:", f"新排班的影响({found.day}):")
+        say(f"the new roster, on {found.day}:", f"新排班的影响（{found.day}）：")
         heads = ("指标 figure", "现在 before", "之后 after", "变化 change")
         print_table(heads, [(f"{row.zh} {row.name}", *row.cells()) for row in found.changes])
     else:
@@ -226,8 +226,8 @@ def tell_roster_effect(old: HotlineBook, new: HotlineBook, today: date, html: Pa
         say(
             f"with this roster: connection rate {after.connection_rate:.1%}, within 15 s "
             f"{after.answered_15s_of_answered:.1%} of the answered, {after.answered_15s_of_offered:.1%} of all.",
-            f"按此排班:接通率 {after.connection_rate:.1%},15 秒应答 {after.answered_15s_of_answered:.1%}(÷接通)、"
-            f"{after.answered_15s_of_offered:.1%}(÷呼入)。",
+            f"按此排班：接通率 {after.connection_rate:.1%}，15 秒应答 {after.answered_15s_of_answered:.1%}（÷接通）、"
+            f"{after.answered_15s_of_offered:.1%}（÷呼入）。",
         )
     say_profile(profile)
     if profile is BUILT_IN:
@@ -237,7 +237,7 @@ def tell_roster_effect(old: HotlineBook, new: HotlineBook, today: date, html: Pa
 
         html.write_text(page(found.after, city=new.city, changes=found.changes), encoding="utf-8")
         hand_over(html)
-        say(f"written: {html}", f"已写入:{html}")
+        say(f"written: {html}", f"已写入：{html}")
 
 
 _HEADS = (
@@ -314,7 +314,7 @@ def simulate(
         return
     say_profile(demand.profile)
     if added := _added(book, day.book):
-        say(f"{added} seats more than seats.yaml has were made up.", f"座席不足,模拟中另加 {added} 个座席。")
+        say(f"{added} seats more than seats.yaml has were made up.", f"座席不足，模拟中另加 {added} 个座席。")
     _print_hours(lived.hours, plan, lived.day, None)
     _print_total(lived, plan, seconds)
 
@@ -330,8 +330,8 @@ def _print_total(lived: Runs, plan: DutyPlan, seconds: float) -> None:
         f"{total['abandoned']} abandoned, {total['tickets']} tickets; 90 % of the answered waited at most "
         f"{total['p90_wait_answered_s']:.1f} s; connection rate by day {total['connection_rate_lowest']:.1%} to "
         f"{total['connection_rate_highest']:.1%}; {seconds:.2f} s a day.",
-        f"{len(lived.days)} 天:来电 {total['calls']},接通 {total['answered']},放弃 {total['abandoned']},"
-        f"工单 {total['tickets']};90% 的接通来电等待不超过 {total['p90_wait_answered_s']:.1f} 秒;"
-        f"各天接通率 {total['connection_rate_lowest']:.1%} 至 {total['connection_rate_highest']:.1%};"
+        f"{len(lived.days)} 天：来电 {total['calls']}，接通 {total['answered']}，放弃 {total['abandoned']}，"
+        f"工单 {total['tickets']}；90% 的接通来电等待不超过 {total['p90_wait_answered_s']:.1f} 秒；"
+        f"各天接通率 {total['connection_rate_lowest']:.1%} 至 {total['connection_rate_highest']:.1%}；"
         f"每天用时 {seconds:.2f} 秒。",
     )

@@ -53,7 +53,7 @@ def up(detach: bool) -> None:
     from ivr.home.judging.door import admitted
 
     if _runs_already():
-        say("already running; nothing was changed.", "已在运行,未作更改。")
+        say("already running; nothing was changed.", "已在运行，未作更改。")
         _tell_other_version(load_to_look())
         return
     settings = admitted(tell_advice)
@@ -65,7 +65,7 @@ def up(detach: bool) -> None:
     kept = not settings.external_asterisk and laid_out(settings).pid() is not None
     process = supervisor.spawn(settings)
     _wait_live(settings, process)
-    say("all parts are live; calls are answered.", "全部就绪,可以接听来电。")
+    say("all parts are live; calls are answered.", "全部就绪，可以接听来电。")
     tell_what_was_left(settings)
     _warn_of_narrow_room(settings)
     if kept:
@@ -102,10 +102,10 @@ def tell_what_was_left(settings: Settings) -> None:
         if is_running(settings):
             return
         english = "was changed and not taken up: the version that ran before runs; `ivr apply` takes it up."
-        chinese = "已修改,尚未采用:仍按之前的版本运行;请用 ivr apply 使其生效。"
+        chinese = "已修改，尚未采用：仍按之前的版本运行；请用 ivr apply 使其生效。"
     except HotlineError:
         english = "has a fault and was not taken up: the version that ran before runs; see `ivr check`."
-        chinese = "有错误,未采用:仍按之前的版本运行;请用 ivr check 查看。"
+        chinese = "有错误，未采用：仍按之前的版本运行；请用 ivr check 查看。"
     echo(f"{settings.config} {chinese if language() == 'zh' else english}", err=True)
 
 
@@ -127,7 +127,7 @@ def _tell_old_asterisk(settings: Settings) -> None:
         english = "Asterisk was kept, with what other settings or another version of the program gave it"
         say(
             f"{english}: at an hour with few calls `ivr down`, then `ivr up`.",
-            "Asterisk 未重启,仍按其他设置或其他版本的程序运行:请在来电少时先 ivr down,再 ivr up。",
+            "Asterisk 未重启，仍按其他设置或其他版本的程序运行：请在来电少时先 ivr down，再 ivr up。",
         )
 
 
@@ -258,10 +258,10 @@ def _tell_alarms(alarms: list[dict[str, Any]]) -> None:
     for alarm in alarms:
         told[alarm["alarm"]] += 1
         if told[alarm["alarm"]] <= _OF_A_KIND:
-            say(f"alarm: {alarm['sentence']}", f"告警:{alarm['sentence_zh']}")
+            say(f"alarm: {alarm['sentence']}", f"告警：{alarm['sentence_zh']}")
     for kind, count in told.items():
         if (more := count - _OF_A_KIND) > 0:
-            say(f"alarm: {more} more of {kind}: `ivr alarms`", f"告警:另有 {more} 条 {kind}:见 ivr alarms")
+            say(f"alarm: {more} more of {kind}: `ivr alarms`", f"告警：另有 {more} 条 {kind}：见 ivr alarms")
 
 
 @click.command()
@@ -292,7 +292,7 @@ def status(as_json: bool) -> None:
 @plain_errors
 @told_if_unwritable()
 def setup() -> None:
-    """Fetch or find Asterisk and make the secrets, without starting. 只做准备,不启动。"""
+    """Fetch or find Asterisk and make the secrets, without starting. 只做准备，不启动。"""
     from ivr.engine import media
     from ivr.home.judging.door import admitted
     from ivr.home.secrets import open_keys
@@ -339,7 +339,7 @@ def include(etc: Path | None) -> None:
         raise refused(
             "this hotline runs an Asterisk of its own; to attach to the city's: `ivr down`, "
             "set IVR_ASTERISK=external, then this again.",
-            "本热线使用自带的 Asterisk;要接入城市已有的:先 ivr down,设置 IVR_ASTERISK=external,再执行本命令。",
+            "本热线使用自带的 Asterisk；要接入城市已有的：先 ivr down，设置 IVR_ASTERISK=external，再执行本命令。",
         )
     keys = open_keys(settings.home, deployment.sip_users(book), [person.number for person in book.operators])
     lines = lines_for(deployment.render_pieces(settings, book, keys))
@@ -350,5 +350,5 @@ def include(etc: Path | None) -> None:
     changed = install(etc, lines)
     say(
         f"written: {', '.join(changed) or 'nothing, all was there'}",
-        f"已写入:{'、'.join(changed) or '无需更改'}",
+        f"已写入：{'、'.join(changed) or '无需更改'}",
     )

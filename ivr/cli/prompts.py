@@ -89,7 +89,7 @@ def import_prompt(prompt_id: str, file: Path) -> None:
     if prompt_id not in known:
         raise refused(
             f"there is no prompt {prompt_id}; `ivr prompts list` names them.",
-            f"没有编号为 {prompt_id} 的提示音;可用 ivr prompts list 查看。",
+            f"没有编号为 {prompt_id} 的提示音；可用 ivr prompts list 查看。",
         )
     own = recordings.own_recording(settings, prompt_id)
     with told_if_unwritable(), only_one(settings), _scratch(own.parent) as scratch:
@@ -102,7 +102,7 @@ def import_prompt(prompt_id: str, file: Path) -> None:
     )
     say(
         f"{prompt_id} now plays {file.name}: {made.seconds:.1f} s, {made.dbfs:.0f} dBFS.{note}",
-        f"{prompt_id} 现在播放 {file.name}:{made.seconds:.1f} 秒,{made.dbfs:.0f} dBFS。{note_zh}",
+        f"{prompt_id} 现在播放 {file.name}：{made.seconds:.1f} 秒，{made.dbfs:.0f} dBFS。{note_zh}",
     )
 
 

@@ -201,7 +201,7 @@ def show_ticket(number: str, as_json: bool) -> None:
     if len(rows) > 1:
         numbers = ", ".join(row["ticket_no"] for row in rows)
         raise refused(
-            f"{number} is the query code of several tickets: {numbers}.", f"查询码对应多张工单:{numbers}。"
+            f"{number} is the query code of several tickets: {numbers}.", f"查询码对应多张工单：{numbers}。"
         )
     if as_json:
         print_json(rows[0])
@@ -225,7 +225,7 @@ def _print_words(transcript: dict[str, Any]) -> None:
     if transcript["demonstration"]:
         say(
             "words by the demonstration model (synthetic voices, a small vocabulary):",
-            "以下文字来自演示模型(合成语音、小词表),不代表真实识别率:",
+            "以下文字来自演示模型（合成语音、小词表），不代表真实识别率：",
         )
     names = {"caller": "市民", "operator": "话务员"}
     for turn in transcript["turns"]:

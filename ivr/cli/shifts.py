@@ -65,7 +65,7 @@ def roster(day: str | None, as_json: bool) -> None:
 
 @click.group()
 def mode() -> None:
-    """The mode: regular, holiday, emergency. 运行模式:常规、假日、应急。"""
+    """The mode: regular, holiday, emergency. 运行模式：常规、假日、应急。"""
 
 
 @mode.command("show")
@@ -82,14 +82,14 @@ def show_mode(as_json: bool) -> None:
 
 def _print_mode(now: dict[str, Any]) -> None:
     by = f", set by {now['by']} at {now['at'][:19]}" if now["by"] else ""
-    by_zh = f",由 {now['by']} 于 {now['at'][:19]} 设定" if now["by"] else ""
-    acting, acting_zh = (" (acting)", "(代理)") if now["acting"] else ("", "")
+    by_zh = f"，由 {now['by']} 于 {now['at'][:19]} 设定" if now["by"] else ""
+    acting, acting_zh = (" (acting)", "（代理）") if now["acting"] else ("", "")
     say(
         f"mode {now['mode']}{by}; shift leader {now['leader'] or 'nobody'}{acting}.",
-        f"当前为{_MODES_ZH[now['mode']]}模式{by_zh};值班长 {now['leader'] or '无'}{acting_zh}。",
+        f"当前为{_MODES_ZH[now['mode']]}模式{by_zh}；值班长 {now['leader'] or '无'}{acting_zh}。",
     )
     if now["event"] or now["fact"]:
-        say(f"callers are told: {now['event']} {now['fact']}", f"告知来电人:{now['event']} {now['fact']}")
+        say(f"callers are told: {now['event']} {now['fact']}", f"告知来电人：{now['event']} {now['fact']}")
 
 
 @mode.command("set")
@@ -100,7 +100,7 @@ def _print_mode(now: dict[str, Any]) -> None:
 @json_option
 @plain_errors
 def set_mode(name: str, by: str, event: str, fact: str, as_json: bool) -> None:
-    """Set the mode; only the shift leader may. 切换模式(仅限当班值班长)。"""
+    """Set the mode; only the shift leader may. 切换模式（仅限当班值班长）。"""
     now: dict[str, Any] = ask(load().run, "set_mode", mode=name, by=by, event=event, fact=fact)
     if as_json:
         print_json(now)

@@ -26,7 +26,7 @@ def transcribe(file: Path, as_json: bool) -> None:
     if answer["demonstration"]:
         say(
             "words by the demonstration model (synthetic voices, a small vocabulary):",
-            "以下文字来自演示模型(合成语音、小词表),不代表真实识别率:",
+            "以下文字来自演示模型（合成语音、小词表），不代表真实识别率：",
         )
     for turn in answer["turns"]:
         echo(f"{turn['start']:8.2f} s  {turn['speaker']}: {turn['text']}")

@@ -75,7 +75,7 @@ def targets(as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return
-    nowhere = "没有可用去向,见 ivr check" if language() == "zh" else "no usable route, see ivr check"
+    nowhere = "没有可用去向，见 ivr check" if language() == "zh" else "no usable route, see ivr check"
     print_table(
         ("keys", "target", "note"),
         [(row["keys"], row["target"], "" if row["routes"] else nowhere) for row in rows],

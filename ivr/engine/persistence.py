@@ -161,7 +161,7 @@ class Memory:
                 raise DatabaseFileLost(
                     "the database's file was deleted or replaced; "
                     "the engine starts again with what is there and the journal.",
-                    "数据库文件已被删除或替换;引擎将以现有文件和日志重新启动。",
+                    "数据库文件已被删除或替换；引擎将以现有文件和日志重新启动。",
                 )
             if not self._opened:
                 continue

@@ -230,7 +230,7 @@ def check_free(ports: Sequence[tuple[str, str, int]]) -> None:
         if owner is not None:
             raise PortTaken(
                 f"{kind} port {port} is taken by {owner}: end that program or set {setting} to another port.",
-                f"{kind} 端口 {port} 已被 {owner} 占用:请结束该程序,或用 {setting} 换一个端口。",
+                f"{kind} 端口 {port} 已被 {owner} 占用：请结束该程序，或用 {setting} 换一个端口。",
             )
 
 

@@ -65,7 +65,7 @@ def stream_type(stream: str) -> StreamType:
     raise UnknownStream(
         f"an event for the stream {stream[:80]!r} is refused; a stream is a call's id, seat:ID, ticket:ID, node:ID, "
         "refused:DAY or hotline.",
-        f"事件流 {stream[:80]!r} 不存在；事件流应为通话编号、seat:编号、ticket:编号、node:编号、refused:日期或 hotline。",
+        f"事件流 {stream[:80]!r} 不存在；事件流应为通话编号、seat:编号、ticket：编号、node：编号、refused：日期或 hotline。",
     )
 
 

@@ -24,6 +24,6 @@ def disk_faults(folders: Iterable[Path], low: int = LOW_BYTES) -> list[Fault]:
             if free < low:
                 mega = free // 1_000_000
                 english = f"the disk of {folder} has only {mega} MB left: make room."
-                chinese = f"{folder} 所在磁盘仅剩 {mega} MB:请尽快清理空间。"
+                chinese = f"{folder} 所在磁盘仅剩 {mega} MB：请尽快清理空间。"
                 faults.setdefault(folder.stat().st_dev, Fault(DISK_FULL, str(folder), english, chinese))
     return list(faults.values())

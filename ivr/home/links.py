@@ -29,11 +29,11 @@ def unwritable(error: OSError, path: Path | None = None) -> PointerError:
     )
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return PointerError(
-            f"{what}: the disk is full; make room.", f"{zh}:磁盘已满;请清理空间。", retry=True
+            f"{what}: the disk is full; make room.", f"{zh}：磁盘已满；请清理空间。", retry=True
         )
     why = error.strerror or str(error)
     return PointerError(
-        f"{what} ({why}); mend its folder's owner or mode.", f"{zh}({why});请检查目录的属主和权限。"
+        f"{what} ({why}); mend its folder's owner or mode.", f"{zh}（{why}）；请检查目录的属主和权限。"
     )
 
 

@@ -112,7 +112,7 @@ def _read(path: Path) -> Keys:
     except (OSError, ValueError, TypeError) as error:
         raise KeysError(
             f"{path} cannot be read ({error}); restore it from a backup: without it stored numbers are lost.",
-            f"无法读取 {path}({error});请从备份恢复,否则已存的号码无法解密。",
+            f"无法读取 {path}（{error}）；请从备份恢复，否则已存的号码无法解密。",
         ) from error
 
 

@@ -24,7 +24,7 @@ class CalendarMissing(HotlineError):
     def __init__(self, year: int) -> None:
         super().__init__(
             f"the holidays of {year} are not in calendar.yaml; add them as the State Council published them.",
-            f"calendar.yaml 中没有 {year} 年的节假日;请按国务院办公厅通知补充。",
+            f"calendar.yaml 中没有 {year} 年的节假日；请按国务院办公厅通知补充。",
         )
         self.year = year
 

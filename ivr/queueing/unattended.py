@@ -121,7 +121,7 @@ class Unattended:
             "unattended",
             str(call.queue),
             f"nobody is logged in to {call.queue}; a caller is asked for a message.",
-            f"队列 {call.queue} 无人登录,来电人已转入留言。",
+            f"队列 {call.queue} 无人登录，来电人已转入留言。",
         )
         where = {"Channel": channel, "Context": "ivr-voicemail", "Exten": "s", "Priority": "1"}
         await self._link.action("Redirect", where)
@@ -138,13 +138,13 @@ class Unattended:
             english = (
                 f"call {call_id} leaves a message and cannot be called back by itself: see to its ticket."
             )
-            chinese = f"来电 {call_id} 正在留言,无法自动回拨:请人工处理该工单。"
+            chinese = f"来电 {call_id} 正在留言，无法自动回拨：请人工处理该工单。"
         else:
             english = (
                 f"call {call_id} leaves a message and is promised a callback within 30 minutes: "
                 "it comes as soon as somebody is logged in."
             )
-            chinese = f"来电 {call_id} 正在留言,已承诺30分钟内回拨:有话务员登录后自动回拨。"
+            chinese = f"来电 {call_id} 正在留言，已承诺30分钟内回拨：有话务员登录后自动回拨。"
         self.alarm("voicemail", call_id, english, chinese)
 
     def on_event(self, event: Event) -> None:

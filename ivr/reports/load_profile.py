@@ -70,7 +70,7 @@ def of_weights(weights: Sequence[float], source: str) -> Profile:
         raise ProfileRefused(
             f"{source}: a profile is 24 numbers from 0 up, one for each hour from 00 on; "
             f"these are {len(weights)} numbers with the sum {total:g}.",
-            f"{source}:时段分布应为 24 个非负数(从 0 时起每小时一个);现有 {len(weights)} 个,合计 {total:g}。",
+            f"{source}：时段分布应为 24 个非负数（从 0 时起每小时一个）；现有 {len(weights)} 个，合计 {total:g}。",
         )
     return Profile(tuple(weight / total for weight in weights), source)
 
@@ -87,7 +87,7 @@ def of_text(text: str, source: str) -> Profile:
     except ValueError as error:
         raise ProfileRefused(
             f"{source}: {error}; write 24 numbers with blanks or commas between them.",
-            f"{source}:有的内容不是数字;请写 24 个数,用空格或逗号隔开。",
+            f"{source}：有的内容不是数字；请写 24 个数，用空格或逗号隔开。",
         ) from error
 
 

@@ -68,13 +68,13 @@ class DutyPlan:
         if len(parts) != 3 or not all(part.isascii() and part.isdigit() for part in parts):
             raise StaffingRefused(
                 f"{text!r} is no plan; write the people on the early, late and night shift as 6/6/6.",
-                f"{text!r} 不是在岗人数;请按早班/中班/夜班写成 6/6/6。",
+                f"{text!r} 不是在岗人数；请按早班/中班/夜班写成 6/6/6。",
             )
         people = [int(part) for part in parts]
         if max(people) > MOST_PEOPLE:
             raise StaffingRefused(
                 f"{max(people)} people on a shift are more than {MOST_PEOPLE}; write fewer.",
-                f"一个班次 {max(people)} 人,超过上限 {MOST_PEOPLE} 人;请改小。",
+                f"一个班次 {max(people)} 人，超过上限 {MOST_PEOPLE} 人；请改小。",
             )
         return cls(tuple(people[_SHIFT_OF_HOUR[quarter // 4]] for quarter in range(QUARTERS)))
 
@@ -314,8 +314,8 @@ class Change:
 
 EFFECT_ROWS: Mapping[str, tuple[str, Callable[[Figures], float], str]] = {
     "connection rate": ("人工接通率", lambda day: day.connection_rate, "share"),
-    "15 s of offered": ("15秒应答(÷呼入)", lambda day: day.answered_15s_of_offered, "share"),
-    "15 s of answered": ("15秒应答(÷接通)", lambda day: day.answered_15s_of_answered, "share"),
+    "15 s of offered": ("15秒应答（÷呼入）", lambda day: day.answered_15s_of_offered, "share"),
+    "15 s of answered": ("15秒应答（÷接通）", lambda day: day.answered_15s_of_answered, "share"),
     "mean wait": ("平均等待", lambda day: day.mean_wait_s, "s"),
     "occupancy": ("利用率", lambda day: day.occupancy, "share"),
     "hours on duty": ("在岗工时", lambda day: day.staffed_h, "h"),

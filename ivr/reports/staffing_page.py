@@ -104,12 +104,12 @@ def effect_table(changes: Sequence[Change]) -> str:
 def _head(forecast: Forecast, city: str) -> str:
     demand = forecast.demand
     own = demand.profile.calls, demand.profile.days
-    rests_zh = f"({own[1]} 个整天 {own[0]} 通来电)" if own[0] else ""
+    rests_zh = f"（{own[1]} 个整天 {own[0]} 通来电）" if own[0] else ""
     rests = f" ({own[0]} calls of {own[1]} whole days)" if own[0] else ""
     return (
         f"<h1>{escape(city)} 12345 排班测算 <small>Staffing</small></h1>"
-        f"<p>每天 {demand.calls_per_day:g} 通来电,平均处理 {demand.aht_s:g} 秒,平均耐心 {demand.patience_s:g} 秒;"
-        f"时段分布:{escape(demand.profile.source)}{rests_zh}。Erlang A 逐小时计算。</p>"
+        f"<p>每天 {demand.calls_per_day:g} 通来电，平均处理 {demand.aht_s:g} 秒，平均耐心 {demand.patience_s:g} 秒；"
+        f"时段分布：{escape(demand.profile.source)}{rests_zh}。Erlang A 逐小时计算。</p>"
         f"<p>{demand.calls_per_day:g} calls a day, {demand.aht_s:g} s a call, patience {demand.patience_s:g} s; "
         f"profile of the day: {escape(demand.profile.source)}{rests}. Erlang A, hour by hour.</p>"
     )
@@ -152,7 +152,7 @@ def _calls_and_people(forecast: Forecast) -> str:
         charts.bars(calls, left, "calls", titles),
         charts.steps(forecast.plan.quarters, right, "people"),
     )
-    key = _key(("calls", "来电(左轴) calls, left"), ("people", "在岗人数(右轴) people on duty, right"))
+    key = _key(("calls", "来电（左轴）calls, left"), ("people", "在岗人数（右轴）people on duty, right"))
     return f"<h2>来电与在岗人数 Calls and people on duty</h2>{key}{picture}"
 
 
@@ -169,8 +169,8 @@ def _shares(forecast: Forecast, targets: Targets) -> str:
         charts.curve(fast, scale, "fast", [f"{at:02}: {share:.1%}" for at, share in enumerate(fast)]),
     )
     key = _key(
-        ("rate", f"人工接通率(目标 {targets.connection_rate:.0%}) connected"),
-        ("fast", f"15秒应答÷呼入(目标 {targets.answered_15s:.0%}) answered within 15 s of offered"),
+        ("rate", f"人工接通率（目标 {targets.connection_rate:.0%}）connected"),
+        ("fast", f"15秒应答÷呼入（目标 {targets.answered_15s:.0%}）answered within 15 s of offered"),
     )
     return f"<h2>接通率与15秒应答 Connection rate and 15 s share</h2>{key}{picture}"
 

@@ -71,7 +71,7 @@ def only_one(settings: Settings) -> Iterator[None]:
         except BlockingIOError as error:
             raise ApplyRefused(
                 "another `ivr apply` is going on; wait for its end and look at `ivr apply --history`.",
-                "另一个 ivr apply 正在进行;请等它结束后查看 ivr apply --history。",
+                "另一个 ivr apply 正在进行；请等它结束后查看 ivr apply --history。",
                 retry=True,
             ) from error
         yield
@@ -139,7 +139,7 @@ def take_back(settings: Settings, by: str, tell: Tell) -> Prepared:
     if running is None or former == 0:
         raise ApplyRefused(
             "there is no earlier version to go back to; look at `ivr apply --history`.",
-            "没有更早的版本可以恢复;请查看 ivr apply --history。",
+            "没有更早的版本可以恢复；请查看 ivr apply --history。",
         )
     version = versions.version(former)
     old, book = book_of(running), book_of(version)
@@ -167,7 +167,7 @@ def refuse_what_needs_a_start(old: HotlineBook, new: HotlineBook) -> None:
         said = ", ".join(names)
         raise ApplyRefused(
             f"hotline.yaml: {said} can change only while nothing runs: `ivr down`, `ivr apply`, `ivr up`.",
-            f"hotline.yaml:{said} 只能在停机时更改:请依次运行 ivr down、ivr apply、ivr up。",
+            f"hotline.yaml：{said} 只能在停机时更改：请依次运行 ivr down、ivr apply、ivr up。",
         )
 
 
@@ -234,7 +234,7 @@ def refuse_unsettled(settings: Settings) -> None:
     if newest is not None and newest.state in (ApplyState.SWAPPED, ApplyState.ROLLING_BACK):
         raise ApplyRefused(
             f"change {newest.id} is not settled yet; try again when Asterisk and the engine answer (`ivr status`).",
-            f"第 {newest.id} 次变更尚未完成;请在 Asterisk 和引擎恢复响应后(ivr status)重试。",
+            f"第 {newest.id} 次变更尚未完成；请在 Asterisk 和引擎恢复响应后（ivr status）重试。",
             retry=True,
         )
 

@@ -85,7 +85,7 @@ def take_back(settings: Settings, change: Change, by: str) -> Change | None:
     if not kept.is_file():
         raise ApplyRefused(
             f"the former recording of {prompt_id} is not in {kept.parent}; import it again.",
-            f"{kept.parent} 中没有 {prompt_id} 原来的录音;请重新导入。",
+            f"{kept.parent} 中没有 {prompt_id} 原来的录音；请重新导入。",
         )
     try:
         own.parent.mkdir(parents=True, exist_ok=True)

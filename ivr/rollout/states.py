@@ -99,7 +99,7 @@ def following(state: ApplyState, event: ApplyEvent) -> ApplyState:
     if found is None:
         raise ApplyRefused(
             f"this change is {state.value} already; look at `ivr apply --history` and apply again.",
-            f"该变更的状态已是 {state.value};请查看 ivr apply --history 后重新应用。",
+            f"该变更的状态已是 {state.value}；请查看 ivr apply --history 后重新应用。",
             retry=True,
         )
     return found

@@ -103,7 +103,7 @@ class Switch:
         """
         if self._changing:
             raise ApplyRefused(
-                "another change is going on; wait for its end.", "另一项变更正在进行,请稍候。", retry=True
+                "another change is going on; wait for its end.", "另一项变更正在进行，请稍候。", retry=True
             )
         self._changing = True
         try:
@@ -117,7 +117,7 @@ class Switch:
         change = await asyncio.to_thread(self._history.change, number)
         old = self._host.book
         if change.state is not ApplyState.PREPARED:
-            raise ApplyRefused("this change is over; apply again.", "该变更已结束;请重新应用。", retry=True)
+            raise ApplyRefused("this change is over; apply again.", "该变更已结束；请重新应用。", retry=True)
         try:
             new = await self._look(change, old)
             await self._leave_queues(old, new)
@@ -133,7 +133,7 @@ class Switch:
         if change.former != (running.number if running else 0):
             raise ApplyRefused(
                 "another version came into service meanwhile; apply again.",
-                "其间已有其他版本生效;请重新应用。",
+                "其间已有其他版本生效；请重新应用。",
                 retry=True,
             )
         new = await asyncio.to_thread(book_of, versions_of(self._settings).version(change.version))
@@ -144,7 +144,8 @@ class Switch:
             raise ApplyRefused(
                 f"{names} would change, which needs a start: the program or its settings changed since the "
                 "start; choose a quiet moment for `ivr down` and `ivr up --detach`.",
-                f"{names} 也会改变,需要重新启动:程序或设置在启动后已更改;请选择空闲时段运行 ivr down 和 ivr up --detach。",
+                f"{names} 也会改变，需要重新启动：程序或设置在启动后已更改；"
+                "请选择空闲时段运行 ivr down 和 ivr up --detach。",
             )
         return new
 
@@ -163,7 +164,7 @@ class Switch:
             if count:
                 raise ApplyRefused(
                     f"queue {queue} cannot go: {count} callers wait in it; try again when it is empty.",
-                    f"队列 {queue} 不能取消:还有 {count} 位来电者在等待;请在队列为空时重试。",
+                    f"队列 {queue} 不能取消：还有 {count} 位来电者在等待；请在队列为空时重试。",
                     retry=True,
                 )
 
@@ -228,19 +229,19 @@ class Switch:
         except (AmiDown, AmiTimeout) as error:
             raise ApplyRefused(
                 f"rolled back: {why}. Asterisk does not answer now ({error.sentence}) and is set right when it does.",
-                f"已恢复原配置:{zh}。Asterisk 现在没有响应,恢复连接后会继续核对。",
+                f"已恢复原配置：{zh}。Asterisk 现在没有响应，恢复连接后会继续核对。",
             ) from error
         except HotlineError as error:
             left = [Difference(error.sentence, error.zh)]
         if left:
             also, also_zh = _sentence(left)
-            why, zh = f"{why} (before the change too: {also})", f"{zh}(变更之前已有:{also_zh})"
+            why, zh = f"{why} (before the change too: {also})", f"{zh}（变更之前已有：{also_zh}）"
         change = await self._step(change, ApplyEvent.RESTORED, why, zh)
         with contextlib.suppress(HotlineError):
             await self._host.align()
         raise ApplyRefused(
             f"rolled back, version {change.former} goes on: {why}",
-            f"已恢复,版本 {change.former} 继续运行:{zh}",
+            f"已恢复，版本 {change.former} 继续运行：{zh}",
         )
 
     async def _step(self, change: Change, event: ApplyEvent, why: str = "", zh: str = "") -> Change:
@@ -315,13 +316,14 @@ def _as_refusal(error: Exception) -> HotlineError:
     if isinstance(error, HotlineError):
         return error
     return ApplyRefused(
-        f"the files cannot be written ({error}); what ran goes on.", f"无法写入文件({error});原配置继续运行。"
+        f"the files cannot be written ({error}); what ran goes on.",
+        f"无法写入文件（{error}）；原配置继续运行。",
     )
 
 
 def _sentence(found: Sequence[Difference]) -> tuple[str, str]:
     rest = len(found) - _TOLD
-    english, chinese = "; ".join(d.en for d in found[:_TOLD]), ";".join(d.zh for d in found[:_TOLD])
+    english, chinese = "; ".join(d.en for d in found[:_TOLD]), "；".join(d.zh for d in found[:_TOLD])
     if rest > 0:
         english, chinese = f"{english} and {rest} more", f"{chinese} 等另外 {rest} 处"
-    return f"Asterisk differs: {english}", f"Asterisk 与配置不符:{chinese}"
+    return f"Asterisk differs: {english}", f"Asterisk 与配置不符：{chinese}"

@@ -134,7 +134,7 @@ class Versions:
                 return version
         raise ApplyRefused(
             f"version {number} is not in {self._folder}; look at `ivr apply --history`.",
-            f"{self._folder} 中没有版本 {number};请查看 ivr apply --history。",
+            f"{self._folder} 中没有版本 {number}；请查看 ivr apply --history。",
         )
 
     def running(self) -> Version | None:

@@ -155,7 +155,7 @@ class Seating:
         if there is not None:
             raise SeatingRefused(
                 f"seat {seat.id} is taken by operator {there}; log that operator out first.",
-                f"{seat.id} 号座席已有话务员 {there};请先退出。",
+                f"{seat.id} 号座席已有话务员 {there}；请先退出。",
             )
         former = self._calls.seat_of(person.number)
         if former is None:
@@ -181,7 +181,7 @@ class Seating:
             known = ", ".join(f"{digit} {name}" for digit, name in PAUSE_REASONS.items())
             raise SeatingRefused(
                 f"{reason!r} is no reason to pause; choose one of: {known}.",
-                f"示忙原因 {reason!r} 无效;可选:{known}。",
+                f"示忙原因 {reason!r} 无效；可选：{known}。",
             )
         self._tell(seat_id, Kind.PAUSED, by, reason=word)
         await self._align()
@@ -194,7 +194,7 @@ class Seating:
         if kind is None:
             raise SeatingRefused(
                 f"seat {seat_id} is not paused and has no wrap-up.",
-                f"{seat_id} 号座席未示忙,也不在话后处理中。",
+                f"{seat_id} 号座席未示忙，也不在话后处理中。",
             )
         self._tell(seat_id, kind, by)
         await self._align()
@@ -217,7 +217,7 @@ class Seating:
             raise SeatingRefused(
                 f"{len(there)} operators are logged in, and no more than {self._most} may be; "
                 "log one out first.",
-                f"已有 {len(there)} 名话务员登录,最多 {self._most} 名;请先让一人退出。",
+                f"已有 {len(there)} 名话务员登录，最多 {self._most} 名；请先让一人退出。",
             )
 
     def seat_for(self, seat_id: str | None, operator: str | None) -> str:
@@ -235,14 +235,14 @@ class Seating:
         if not self.known:
             raise SeatingRefused(
                 "who sits where is not known yet: the database does not answer; try again in a moment.",
-                "尚未读到座席登录情况:数据库没有响应,请稍后再试。",
+                "尚未读到座席登录情况：数据库没有响应，请稍后再试。",
                 retry=True,
             )
         seat = self._book().seat(seat_id)
         if seat is None:
             raise SeatingRefused(
                 f"there is no seat {seat_id!r}; seats are listed by `ivr seats list`.",
-                f"没有 {seat_id} 号座席;可用 ivr seats list 查看。",
+                f"没有 {seat_id} 号座席；可用 ivr seats list 查看。",
             )
         return seat
 
@@ -251,7 +251,7 @@ class Seating:
         if person is None:
             raise SeatingRefused(
                 f"there is no operator {number!r}; operators are listed by `ivr operators list`.",
-                f"没有工号为 {number} 的话务员;可用 ivr operators list 查看。",
+                f"没有工号为 {number} 的话务员；可用 ivr operators list 查看。",
             )
         return person
 

@@ -116,7 +116,7 @@ def import_recording(source: Path, target: Path, *, max_s: float | None = None) 
     if not _RECORDING_NAME.match(target.stem):
         raise RecordingRefused(
             f"'{target.stem}' cannot be the name of a prompt; use A-Z a-z 0-9 _ and - only.",
-            f"提示音名称“{target.stem}”无效;只能使用字母、数字、下划线和连字符。",
+            f"提示音名称“{target.stem}”无效；只能使用字母、数字、下划线和连字符。",
         )
     with telephone_wav(source, channels=1) as wav:
         sound = _segment(wav)
@@ -125,7 +125,7 @@ def import_recording(source: Path, target: Path, *, max_s: float | None = None) 
     if max_s is not None and sound.duration_seconds > max_s:
         raise RecordingRefused(
             f"{source} plays {sound.duration_seconds:.1f} s, at most {max_s:.1f} s fit; record it shorter.",
-            f"{source} 时长 {sound.duration_seconds:.1f} 秒,最长 {max_s:.1f} 秒;请重新录制。",
+            f"{source} 时长 {sound.duration_seconds:.1f} 秒，最长 {max_s:.1f} 秒；请重新录制。",
         )
     sound = _levelled(sound, notes)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -210,7 +210,7 @@ def _convert(source: Path, wav: Path, channels: int | None) -> None:
         why = lines[-1] if lines else "it took too long"
         raise NotAudio(
             f"{source} is not audio that can be decoded ({why}); save it as wav or mp3 and try again.",
-            f"{source} 不是可解码的音频文件({why});请另存为 wav 或 mp3 后重试。",
+            f"{source} 不是可解码的音频文件（{why}）；请另存为 wav 或 mp3 后重试。",
         ) from error
 
 
@@ -229,7 +229,7 @@ def _refuse_silence(sound: Any, source: Path) -> Any:
     if not len(sound) or sound.dBFS < SILENT_BELOW_DBFS:
         raise RecordingRefused(
             f"{source} is silent; check the microphone and record it again.",
-            f"{source} 没有声音;请检查麦克风后重新录制。",
+            f"{source} 没有声音；请检查麦克风后重新录制。",
         )
     return sound
 
@@ -255,7 +255,7 @@ def _levelled(sound: Any, notes: list[tuple[str, str]]) -> Any:
     clipped = sum(abs(sample) >= CLIPPED_LEVEL for sample in samples) / len(samples)
     if clipped > CLIPPED_SHARE:
         en = "clipped: it was recorded too loud and is distorted; record it again, softer"
-        notes.append((en, "录音音量过大,已失真;请调低音量重新录制"))
+        notes.append((en, "录音音量过大，已失真；请调低音量重新录制"))
     gain = 0.0
     if abs(sound.dBFS - SPEECH_DBFS) > LOUDNESS_TOLERANCE_DB:
         gain = SPEECH_DBFS - sound.dBFS

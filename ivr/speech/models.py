@@ -101,7 +101,7 @@ def check_model(path: Path) -> ModelFacts:
         raise ModelMissing(
             f"The speech model folder {path} does not exist; set IVR_VOSK_MODEL to a vosk model, "
             f"or unset it to use the demonstration model.",
-            f"语音模型目录 {path} 不存在;请将 IVR_VOSK_MODEL 指向 vosk 模型,或取消设置以使用演示模型。",
+            f"语音模型目录 {path} 不存在；请将 IVR_VOSK_MODEL 指向 vosk 模型，或取消设置以使用演示模型。",
         )
     for name in _NEEDED:
         _require(path, name)
@@ -150,7 +150,7 @@ def install_model(
         raise ModelFileWrong(
             f"{zip_path} is not the expected model (sha256 {found[:12]}…, not {expected_sha256[:12]}…); "
             f"get {SERVICE_MODEL}.zip again.",
-            f"{zip_path} 不是预期的模型文件(sha256 不符);请重新获取 {SERVICE_MODEL}.zip。",
+            f"{zip_path} 不是预期的模型文件（sha256 不符）；请重新获取 {SERVICE_MODEL}.zip。",
         )
     target_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target_dir, prefix=".installing-") as scratch:
@@ -202,7 +202,7 @@ def _verify_sums(path: Path) -> None:
 def _broken(path: Path, why: str) -> ModelBroken:
     return ModelBroken(
         f"The speech model in {path} cannot be used: {why}; install it again.",
-        f"语音模型 {path} 无法使用:{why};请重新安装。",
+        f"语音模型 {path} 无法使用：{why}；请重新安装。",
     )
 
 

@@ -36,7 +36,9 @@ RATE_HZ = 8000
 SAMPLE_BYTES = 2
 
 _SLOT = re.compile(r"\{([a-z0-9_]+)\}")
-_PUNCTUATION = ",。、;:?!…,.;:?! "
+_PUNCTUATION = "，。、；：？！…,.;:?! "
+# Cities write a line's name with brackets of either width.
+_BRACKETS = str.maketrans("（）", "()")
 # A recording's name becomes a dialplan argument: letters, digits, underscore and hyphen only.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
 
@@ -206,7 +208,7 @@ class PromptBook:
         self._index((self.shipped / LANGUAGE).glob("*.wav"))
         if self.city is not None and self.city.is_dir():
             self._index(self.city.glob("*.wav"))
-        self._word_ids = {word.text: name for name, word in self.texts.words.items()}
+        self._word_ids = {word.text.translate(_BRACKETS): name for name, word in self.texts.words.items()}
         self._piece_ids = {text: name for name, text in self.texts.pieces.items()}
 
     @property
@@ -265,7 +267,7 @@ class PromptBook:
 
     def word_id(self, name: str) -> str | None:
         """Find the recording of a name, given by id or by text; None where nobody recorded it."""
-        by_text = self._word_ids.get(name, name)
+        by_text = self._word_ids.get(name.translate(_BRACKETS), name)
         return by_text if by_text in self._paths else None
 
     def _index(self, paths: Iterable[Path]) -> None:
@@ -298,7 +300,7 @@ class PromptBook:
             raise PromptMissing(
                 f"The prompt recording '{name}' is missing; put {name}.wav into the prompts folder "
                 f"or run python -m tools.prompts.",
-                f"缺少提示音“{name}”;请将 {name}.wav 放入提示音目录,或运行 python -m tools.prompts。",
+                f"缺少提示音“{name}”；请将 {name}.wav 放入提示音目录，或运行 python -m tools.prompts。",
             )
         return self._paths[name]
 
@@ -309,7 +311,7 @@ class PromptBook:
         if prompt is None:
             raise PromptUnknown(
                 f"There is no prompt '{prompt_id}'; the ids are in prompts.yaml.",
-                f"没有编号为“{prompt_id}”的提示音;编号见 prompts.yaml。",
+                f"没有编号为“{prompt_id}”的提示音；编号见 prompts.yaml。",
             )
         if not prompt.slots or prompt_id in self._paths:
             # A city that recorded a whole sentence wants that sentence, names and numbers or not.
@@ -381,12 +383,12 @@ def _word(entry: str | Mapping[str, str]) -> Word:
 def _unplayable(path: Path, why: str) -> PromptMissing:
     return PromptMissing(
         f"{path}: cannot be played ({why}); import it again, it must be wav, 8000 Hz, 16 bit, mono.",
-        f"{path}:无法播放({why});请重新导入,格式须为 wav、8000 Hz、16 位、单声道。",
+        f"{path}：无法播放（{why}）；请重新导入，格式须为 wav、8000 Hz、16 位、单声道。",
     )
 
 
 def _wrong_slot(prompt: Prompt, slot: Slot, got: str) -> PromptSlotWrong:
     return PromptSlotWrong(
         f"Prompt {prompt.prompt_id} needs {slot.name} as {slot.kind.value}, got {got}.",
-        f"提示音 {prompt.prompt_id} 需要参数 {slot.name}({slot.kind.value}),收到 {got}。",
+        f"提示音 {prompt.prompt_id} 需要参数 {slot.name}（{slot.kind.value}），收到 {got}。",
     )

@@ -115,7 +115,7 @@ def build_grammar(phrases: Iterable[str], knows: Callable[[str], bool]) -> tuple
     if not kept:
         raise GrammarWrong(
             "None of the phrases can be recognised: the speech model knows none of their words.",
-            "没有可识别的短语:语音模型不认识其中的任何词。",
+            "没有可识别的短语：语音模型不认识其中的任何词。",
         )
     return json.dumps([*kept, UNKNOWN_WORD], ensure_ascii=False), tuple(left_out)
 
@@ -287,5 +287,5 @@ def _library_noise() -> Iterator[Callable[[], str]]:
 def _refused(path: Path, why: str) -> ModelBroken:
     return ModelBroken(
         f"The speech model in {path} cannot be loaded ({why}); install it again.",
-        f"语音模型 {path} 无法加载({why});请重新安装。",
+        f"语音模型 {path} 无法加载（{why}）；请重新安装。",
     )

@@ -101,7 +101,7 @@ def raw_to_wav(
         why = "the disk is full" if error.errno == errno.ENOSPC else str(error)
         raise RecordingNotWritten(
             f"The recording {wav} could not be stored: {why}; make room, it is tried again.",
-            f"录音 {wav} 无法保存:{why};请清理磁盘空间,系统会重试。",
+            f"录音 {wav} 无法保存：{why}；请清理磁盘空间，系统会重试。",
         ) from error
     finally:
         # Gone already where all went well; nobody may find half a recording.
@@ -226,7 +226,7 @@ def missing(path: Path) -> RecordingMissing:
     """Build the error for a recording that is not there."""
     return RecordingMissing(
         f"There is no recording {path}; the call ended before it, or the disk is full.",
-        f"录音 {path} 不存在;通话提前结束,或磁盘已满。",
+        f"录音 {path} 不存在；通话提前结束，或磁盘已满。",
     )
 
 
@@ -234,13 +234,13 @@ def empty(path: Path) -> RecordingEmpty:
     """Build the error for a recording of no length."""
     return RecordingEmpty(
         f"The recording {path} has no length; the call ended before anything was recorded.",
-        f"录音 {path} 长度为零;通话在录音开始前已结束。",
+        f"录音 {path} 长度为零；通话在录音开始前已结束。",
     )
 
 
 def _damaged(path: Path, why: str, *, retry: bool = False) -> RecordingDamaged:
     return RecordingDamaged(
-        f"The recording {path} cannot be used: {why}.", f"录音 {path} 无法使用:{why}。", retry=retry
+        f"The recording {path} cannot be used: {why}.", f"录音 {path} 无法使用：{why}。", retry=retry
     )
 
 

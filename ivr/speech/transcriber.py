@@ -217,7 +217,7 @@ class Transcriber:
                 return _transcript(reply)
         raise TranscriptionFailed(
             f"The recogniser breaks down over {path}; listen to the recording instead.",
-            f"语音识别在处理 {path} 时崩溃;请直接收听录音。",
+            f"语音识别在处理 {path} 时崩溃；请直接收听录音。",
             reason_code="recording_breaks_recognizer",
         )
 
@@ -300,7 +300,7 @@ class Transcriber:
             self._died(process)
             raise TranscriptionFailed(
                 f"{job['path']} was not written down within {self._job_timeout_s:.0f} s; given up.",
-                f"{job['path']} 未能在 {self._job_timeout_s:.0f} 秒内转写完成,已放弃。",
+                f"{job['path']} 未能在 {self._job_timeout_s:.0f} 秒内转写完成，已放弃。",
                 reason_code="transcription_timed_out",
                 retry=True,
             ) from error
@@ -416,4 +416,4 @@ def _environment() -> dict[str, str]:
 
 
 def _unavailable(sentence: str, zh: str) -> SpeechUnavailable:
-    return SpeechUnavailable(f"Speech recognition is not available: {sentence}", f"语音识别不可用:{zh}")
+    return SpeechUnavailable(f"Speech recognition is not available: {sentence}", f"语音识别不可用：{zh}")

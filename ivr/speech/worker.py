@@ -122,7 +122,7 @@ def _request(line: bytes) -> Mapping[str, Any]:
     except (ValueError, KeyError, TypeError) as error:
         raise RequestWrong(
             'A request is one line of JSON with "id", "path" and "speakers" (a list of names).',
-            "请求须为一行 JSON,含 id、path 和 speakers(名称列表)。",
+            "请求须为一行 JSON，含 id、path 和 speakers（名称列表）。",
         ) from error
     return {"id": request["id"], "path": request["path"], "speakers": speakers}
 

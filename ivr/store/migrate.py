@@ -48,8 +48,8 @@ def upgrade(connection: Connection) -> None:
         raise DatabaseNewer(
             f"the database is of a newer version of this program (its tables are {', '.join(sorted(unknown))}, "
             f"here {HEAD}): install that version again, or restore the backup made before it.",
-            f"数据库属于本程序的更新版本(表版本 {'、'.join(sorted(unknown))},本程序为 {HEAD}):"
-            "请重新安装该版本,或恢复升级前的备份。",
+            f"数据库属于本程序的更新版本（表版本 {'、'.join(sorted(unknown))}，本程序为 {HEAD}）："
+            "请重新安装该版本，或恢复升级前的备份。",
         )
     command.upgrade(config, "head")
 

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 EXAMPLE = "postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE"
 _ENCODE = (
     "in a password write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23 and % as %25",
-    "密码中的 @ 写作 %40、: 写作 %3A、/ 写作 %2F、? 写作 %3F、# 写作 %23、% 写作 %25",
+    "密码中的 @ 写作 %40、: 写作 %3A、/ 写作 %2F、? 写作 %3F、# 写作 %23、% 写作 %25",  # half-width kept
 )
 _ASYNC = {"postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
 _WRITABLE = ("primary", "read-write")

@@ -56,18 +56,18 @@ def require_leader(book: HotlineBook, operator: str, leader: Leader | None) -> N
     if person is None:
         raise NotTheLeader(
             f"there is no operator {operator!r}; operators are listed by `ivr operators list`.",
-            f"没有工号为 {operator} 的话务员;可用 ivr operators list 查看。",
+            f"没有工号为 {operator} 的话务员；可用 ivr operators list 查看。",
         )
     if leader is not None and leader.operator == operator:
         return
     if leader is not None:
         raise NotTheLeader(
             f"operator {operator} does not lead this shift; ask the shift leader, {leader.operator}.",
-            f"话务员 {operator} 不是当班值班长;请找值班长 {leader.operator}。",
+            f"话务员 {operator} 不是当班值班长；请找值班长 {leader.operator}。",
         )
     if not person.leads:
         raise NotTheLeader(
             f"operator {operator} may not lead a shift, and no shift leader is logged in; "
             "ask somebody who may lead.",
-            f"话务员 {operator} 没有值班长资格,且当前没有值班长在岗;请找有资格的人。",
+            f"话务员 {operator} 没有值班长资格，且当前没有值班长在岗；请找有资格的人。",
         )

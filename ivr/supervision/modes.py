@@ -85,7 +85,7 @@ class ModeBoard:
         if mode not in ModeName.__members__.values():
             known = ", ".join(ModeName)
             raise ModeUnknown(
-                f"there is no mode {mode!r}; choose one of: {known}.", f"没有模式 {mode!r};可选:{known}。"
+                f"there is no mode {mode!r}; choose one of: {known}.", f"没有模式 {mode!r}；可选：{known}。"
             )
         try:
             require_leader(self._book(), by, self.leader())

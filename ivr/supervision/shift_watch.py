@@ -96,7 +96,7 @@ def _staffing(here: int, ready: int, needed: int, duties: tuple[Duty, ...]) -> l
                 NOBODY_LOGGED_IN,
                 "hotline",
                 "nobody is logged in: callers wait until an operator logs in.",
-                "没有话务员登录:来电将一直排队,请尽快登录。",
+                "没有话务员登录：来电将一直排队，请尽快登录。",
                 lasts_s=60.0,
                 gone_s=0.0,
             )
@@ -109,7 +109,7 @@ def _staffing(here: int, ready: int, needed: int, duties: tuple[Duty, ...]) -> l
             UNDERSTAFFED,
             "+".join(duty.shift.id for duty in duties),
             f"{ready} operators take calls and shift {names} needs {needed}: call somebody in or end pauses.",
-            f"可接听 {ready} 人,{names}最低要求 {needed} 人:请增派人员或结束示忙。",
+            f"可接听 {ready} 人，{names}最低要求 {needed} 人：请增派人员或结束示忙。",
             lasts_s=HANDOVER_S,
         )
     ]
@@ -126,11 +126,11 @@ def _absent(people: Mapping[str, Sitting], duties: tuple[Duty, ...], leader: Lea
             shift = f"{duty.day.isoformat()}:{duty.shift.id}"
             if number == duty.leader:
                 english = f"shift leader {number} of shift {duty.shift.name} is not logged in.{acting}"
-                chinese = f"{duty.shift.name}值班长 {number} 未登录,{acting_zh}"
+                chinese = f"{duty.shift.name}值班长 {number} 未登录，{acting_zh}"
                 faults.append(Fault(LEADER_ABSENT, shift, english, chinese, lasts_s=ABSENT_AFTER_S))
                 continue
             english = f"operator {number} is rostered for shift {duty.shift.name} and not logged in."
-            chinese = f"话务员 {number} 排在{duty.shift.name},但未登录。"
+            chinese = f"话务员 {number} 排在{duty.shift.name}，但未登录。"
             about = f"{shift}:{number}"
             faults.append(Fault(OPERATOR_ABSENT, about, english, chinese, lasts_s=ABSENT_AFTER_S))
     return faults
@@ -145,7 +145,7 @@ def _calendar(book: HotlineBook, now: datetime) -> list[Fault]:
             CALENDAR_MISSING,
             str(year),
             f"the holidays of {year} are not in calendar.yaml: add them as the State Council published them.",
-            f"calendar.yaml 中没有 {year} 年的节假日:请按国务院办公厅通知补充。",
+            f"calendar.yaml 中没有 {year} 年的节假日：请按国务院办公厅通知补充。",
             gone_s=0.0,
         )
         for year in years
@@ -160,7 +160,7 @@ def _phones(people: Iterable[Sitting]) -> list[Fault]:
             entry.seat,
             f"operator {entry.operator} is logged in on seat {entry.seat} and its phone is not registered "
             "or does not answer: no call can ring there.",
-            f"话务员 {entry.operator} 已在 {entry.seat} 号座席登录,但话机未注册或无响应:来电无法振铃。",
+            f"话务员 {entry.operator} 已在 {entry.seat} 号座席登录，但话机未注册或无响应：来电无法振铃。",
             lasts_s=PHONE_AWAY_S,
             gone_s=10.0,
         )

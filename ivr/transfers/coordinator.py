@@ -337,7 +337,7 @@ class Desk:
             "emergency_failed",
             call_id,
             f"call {call_id}: {number} could not be reached; the caller was told to dial it.",
-            f"来电 {call_id}:{number} 未能接通,已提示来电人直接拨打。",
+            f"来电 {call_id}：{number} 未能接通，已提示来电人直接拨打。",
         )
         for channel in (self._floor.caller(call_id), self._floor.operator(call_id)):
             self._moves.say(channel, "P011", emergency_number=number)

@@ -116,7 +116,7 @@ class ThirdParties:
         except TimeoutError:
             raise HotlineError(
                 "three-way calls of before the start are not read yet; try again in a moment.",
-                "启动前的三方通话尚未读出,请稍后再试。",
+                "启动前的三方通话尚未读出，请稍后再试。",
                 retry=True,
             ) from None
 
@@ -254,7 +254,7 @@ class ThirdParties:
                 "emergency_failed",
                 call.call_id,
                 f"call {call.call_id}: {number} could not be reached; the caller waits at the head of the queue.",
-                f"来电 {call.call_id}:{number} 未能接通,来电人已排到队首。",
+                f"来电 {call.call_id}：{number} 未能接通，来电人已排到队首。",
             )
 
     def _tell(self, call_id: str, kind: Kind, **data: Any) -> None:

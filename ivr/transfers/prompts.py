@@ -67,7 +67,7 @@ def occupied(transfer: Transfer) -> TransferRefused:
     return TransferRefused(
         "occupied",
         f"{transfer.name or transfer.target} is being brought in already ({transfer.state}); cancel that first.",
-        f"正在转接{transfer.name or transfer.target}({transfer.state});请先取消。",
+        f"正在转接{transfer.name or transfer.target}（{transfer.state}）；请先取消。",
     )
 
 
@@ -76,7 +76,7 @@ def not_now(what: str) -> TransferRefused:
     return TransferRefused(
         "not_now",
         f"{what} is not possible now; `ivr calls show` tells how far the call is.",
-        f"现在不能执行 {what};可用 ivr calls show 查看进展。",
+        f"现在不能执行 {what}；可用 ivr calls show 查看进展。",
     )
 
 
@@ -85,7 +85,7 @@ def no_such_call(call_id: str) -> TransferRefused:
     return TransferRefused(
         "no_call",
         f"no operator talks on call {call_id!r}; calls are listed by `ivr calls list`.",
-        f"来电 {call_id} 没有正在通话的话务员;可用 ivr calls list 查看。",
+        f"来电 {call_id} 没有正在通话的话务员；可用 ivr calls list 查看。",
     )
 
 
@@ -94,5 +94,5 @@ def no_code(digits: str) -> TransferRefused:
     return TransferRefused(
         "wrong",
         f"there is no target with the code {digits!r}; `ivr transfer targets` lists them.",
-        f"没有代码为 {digits} 的转接目标;可用 ivr transfer targets 查看。",
+        f"没有代码为 {digits} 的转接目标；可用 ivr transfer targets 查看。",
     )

@@ -152,7 +152,7 @@ class Targets:
             raise TransferRefused(
                 "nobody",
                 f"nobody can answer in {queue.name} now; register a ticket.",
-                f"{queue.name}现在无人值守,请登记工单。",
+                f"{queue.name}现在无人值守，请登记工单。",
             )
         return Target(name, queue.name, (Route(By.QUEUE, queue_id),))
 
@@ -189,7 +189,7 @@ class Targets:
             raise TransferRefused(
                 "wrong",
                 f"{name} has no destination; write one into trunks.yaml (in lab mode only loopback addresses).",
-                f"{name} 没有配置去向;请在 trunks.yaml 的 destinations 中填写(实验模式只允许本机地址)。",
+                f"{name} 没有配置去向；请在 trunks.yaml 的 destinations 中填写（实验模式只允许本机地址）。",
             )
         return routes
 
@@ -203,7 +203,7 @@ def _unknown(name: str) -> TransferRefused:
     return TransferRefused(
         "wrong",
         f"there is no target {name!r}; targets are listed by `ivr transfer targets`.",
-        f"没有转接目标 {name};可用 ivr transfer targets 查看。",
+        f"没有转接目标 {name}；可用 ivr transfer targets 查看。",
     )
 
 
@@ -211,5 +211,5 @@ def _loop(name: str) -> TransferRefused:
     return TransferRefused(
         "loop",
         f"the call came from {name} and is not sent back there; keep it, or bring somebody else in.",
-        f"来电由{name}转来,不能转回;请自行受理或转其他单位。",
+        f"来电由{name}转来，不能转回；请自行受理或转其他单位。",
     )

@@ -310,7 +310,7 @@ async def test_calls_and_seats_are_what_was_told_last(store: Store) -> None:
 
 
 async def test_chinese_text_and_odd_characters_come_back_as_they_were(store: Store) -> None:
-    words = '张三说:"停水了\\n" 🚰 \u2028 \t\r\n % _ \' --'
+    words = '张三说:"停水了\\n" 🚰 \u2028 \t\r\n % _ \' --'  # half-width kept
     transcript = {"status": "done", "text": words, "turns": [{"speaker": "caller", "text": words}]}
     batch = batch_of(
         CURSOR, None, "1:1", [an_event("a1-1.1", "noted", text=words, nul="\0", deep={"工单": [1, None, True]})],

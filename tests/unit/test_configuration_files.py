@@ -104,8 +104,8 @@ SENTENCES = [
     (
         "an alias twice",
         "lines.yaml",
-        "科技热线, ",
-        "科技热线, 科技热线, ",
+        "科技热线, ",  # half-width kept
+        "科技热线, 科技热线, ",  # half-width kept
         0,
         "alias of tech_12396 科技热线 stands twice",
     ),

@@ -190,7 +190,7 @@ def test_what_passes_is_told_in_order_and_never_journalled() -> None:
 
 
 @pytest.mark.parametrize(
-    "stream", ["", "desk", "board:1", "seat:", "seat:0 1", "refused:today", "a1-1.1\n", "node:", "工单:1"]
+    "stream", ["", "desk", "board:1", "seat:", "seat:0 1", "refused:today", "a1-1.1\n", "node:", "工单：1"]
 )
 def test_an_event_of_no_stream_is_refused_before_it_is_written(stream: str) -> None:
     journal = Journal()

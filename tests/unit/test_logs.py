@@ -77,6 +77,6 @@ def test_lines_of_a_file_of_their_own_begin_with_the_time_and_its_zone(tmp_path:
     assert text[24:] == " stranger what=unknown address=192.0.2.1 times=1\n"
 
 
-@pytest.mark.parametrize("text", ["张三", "Zoë O'Neil", "नि‍", "12345 (热线)。"])
+@pytest.mark.parametrize("text", ["张三", "Zoë O'Neil", "नि‍", "12345 (热线)。"])  # half-width kept
 def test_letters_of_every_language_are_left_alone(text: str) -> None:
     assert shown(text) == text

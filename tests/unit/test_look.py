@@ -68,7 +68,7 @@ def test_two_lines_named_are_listed_under_the_question_in_chinese(monkeypatch: p
     monkeypatch.setenv("IVR_LANGUAGE", "zh")
     said = CliRunner().invoke(lines, ["match", "--speech", "税务局和民政局"]).output.splitlines()
     assert said == [
-        "请问您要找的是税务局,还是民政局?",
+        "请问您要找的是税务局，还是民政局？",
         "  tax_12366 纳税缴费服务热线",
         "  civil_12349 民政服务热线",
     ]

@@ -157,7 +157,7 @@ def test_two_lines_named_are_asked_about_by_the_callers_own_words(matcher: Match
         None,
         None,
         ("fund_12329", "immigration_12367"),
-        "请问您要找的是公积金贷款,还是出入境?",
+        "请问您要找的是公积金贷款，还是出入境？",
         1.0,
     )
 
@@ -283,7 +283,7 @@ def test_all_names_and_sounds_take_less_than_twelve_megabytes() -> None:
         "resident = lambda: psutil.Process().memory_info().rss\n"
         "gc.collect(); before = resident()\n"
         "from ivr.hotline.names.matcher import Matcher\n"
-        "Matcher(book).match('喂你好我想问一下那个公积金贷款')\n"
+        "Matcher(book).match('喂你好我想问一下那个公积金贷款')\n"  # half-width kept
         "print(resident() - before)\n"
     )
     done = subprocess.run(

@@ -162,11 +162,11 @@ async def test_a_key_instead_of_words_counts() -> None:
 
 
 async def test_words_that_could_mean_several_lines_go_to_a_person_with_the_question() -> None:
-    meant = Meant("ambiguous", candidates=("hr_12333", "tax_12366"), question="是养老保险还是税费?")
+    meant = Meant("ambiguous", candidates=("hr_12333", "tax_12366"), question="是养老保险还是税费？")
     choice = await answered(Phone(said="养老"), Names(养老=meant))
     assert choice.line is None
     assert choice.facts["candidates"] == ["hr_12333", "tax_12366"]
-    assert choice.facts["question"] == "是养老保险还是税费?"
+    assert choice.facts["question"] == "是养老保险还是税费？"
     assert choice.heard == "养老"
 
 

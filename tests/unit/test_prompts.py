@@ -111,6 +111,22 @@ def test_a_line_is_found_by_its_written_name_too(book: PromptBook) -> None:
     assert book.files("P006", line_name="纳税缴费服务热线") == book.files("P006", line_name="tax_12366")
 
 
+def test_a_line_is_found_whichever_brackets_a_city_writes(book: PromptBook) -> None:
+    by_id = book.files("P006", line_name="loc_labor")
+    assert len(by_id) > 1
+    assert book.files("P006", line_name="劳动监察（欠薪）举报热线") == by_id
+    assert book.files("P006", line_name="劳动监察(欠薪)举报热线") == by_id  # half-width kept
+
+
+def test_a_mark_beside_a_name_is_no_recording_of_its_own(tmp_path: Path) -> None:
+    shutil.copytree(SHIPPED, tmp_path / "prompts")
+    texts = tmp_path / "prompts/prompts.yaml"
+    added = "  X001: {text: '您好{dept}，{line_name}！', without: '您好。', slots: {dept: name, line_name: name}}\n"
+    texts.write_text(texts.read_text("utf-8").replace("prompts:\n", f"prompts:\n{added}", 1), "utf-8")
+    parts = load_texts(tmp_path / "prompts").prompts["X001"].fragments
+    assert [part.text for part in parts] == ["您好", "您好。"]
+
+
 def test_a_name_too_long_for_its_time_is_left_out_and_the_notice_is_over_in_time(tmp_path: Path) -> None:
     _write(tmp_path / "loc_long.wav", seconds=4.0)
     book = PromptBook(city=tmp_path)
@@ -188,7 +204,7 @@ def test_a_missing_recording_is_named_before_a_caller_meets_it(tmp_path: Path) -
     (tmp_path / "prompts" / "zh" / "P021.wav").unlink()
     book = PromptBook(shipped=tmp_path / "prompts")
     assert book.check() == [
-        "P021: no recording of '您是下一位,马上为您接听。'; record it or run python -m tools.prompts"
+        "P021: no recording of '您是下一位，马上为您接听。'; record it or run python -m tools.prompts"
     ]
     with pytest.raises(PromptMissing, match=r"P021\.wav"):
         book.files("P021")

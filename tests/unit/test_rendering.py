@@ -78,7 +78,10 @@ def test_a_name_stays_one_value_on_one_line_or_is_refused(
     assert not re.search(r"[;\"\\\x00-\x1f\x7f]|\$[{\[]", name)
 
 
-@pytest.mark.parametrize("name", ["张三", "O'Neil", "a b,c", "综合受理(一)", "50%", "a=b", "a[1]"])
+@pytest.mark.parametrize(
+    "name",
+    ["张三", "O'Neil", "a b,c", "综合受理(一)", "50%", "a=b", "a[1]"],  # half-width kept
+)
 def test_ordinary_names_are_not_refused(tmp_path: Path, name: str) -> None:
     source = templates(tmp_path, one="name = {{ name }}\n")
     render(source, tmp_path / "etc", {"name": name})

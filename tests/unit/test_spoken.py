@@ -102,7 +102,7 @@ def test_a_date_is_said_with_month_and_day(day: dt.date) -> None:
 
 
 def test_digits_in_a_sentence_become_words() -> None:
-    assert spoken.spell_out("致电12345或110,30分钟内,按1") == "致电一二三四五或幺幺零,三十分钟内,按一"
+    assert spoken.spell_out("致电12345或110，30分钟内，按1") == "致电一二三四五或幺幺零，三十分钟内，按一"
 
 
 def test_decimals_are_said_digit_by_digit_after_the_point() -> None:

@@ -43,7 +43,7 @@ CALLED = [
     "tel:12315;phone-context=+86833",
     "tel:+86-833-12315",
     "<tel:+8683312315;npdi>",
-    '"热线, <sip:12366@x>" <sip:12315@x>',
+    '"热线, <sip:12366@x>" <sip:12315@x>',  # half-width kept
     r'"a\"<sip:12366@x>" <sip:12315@x>;reason=unconditional',
 ]
 

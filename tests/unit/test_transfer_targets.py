@@ -157,4 +157,4 @@ def test_whoever_checks_or_applies_reads_which_codes_move(
     tell_moved_codes(small_book(units=units), small_book(units=(Unit("new", "新单位", 2), *units)))
     told = capsys.readouterr().out.splitlines()
     assert len(told) == 7
-    assert "*17001 原为 unit:u0,将变为unit:new" in told[0] and "另有 14 个" in told[-1]
+    assert "*17001 原为 unit:u0，将变为unit:new" in told[0] and "另有 14 个" in told[-1]

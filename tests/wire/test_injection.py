@@ -101,7 +101,7 @@ def test_a_cleaned_value_passes_every_wire(value: str, limit: int) -> None:
 
 
 def test_a_cleaned_name_still_reads_the_same() -> None:
-    assert clean('张"三"\r\n(办公室) ${EXTEN}') == "张'三'  (办公室) ＄｛EXTEN｝"
+    assert clean('张"三"\r\n(办公室) ${EXTEN}') == "张'三'  (办公室) ＄｛EXTEN｝"  # half-width kept
 
 
 def test_a_name_escaped_by_the_manager_equals_the_one_from_agi() -> None:

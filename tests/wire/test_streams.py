@@ -46,7 +46,7 @@ def test_the_mixed_packet_reads_as_a_person_would_read_it() -> None:
     parser = AmiParser()
     command, status, follows, booted, odd = parser.feed(MIXED)
     assert parser.version == "11.0.0"
-    assert command.get_all("Output") == ["第一行: 有冒号", "", "第三行"]
+    assert command.get_all("Output") == ["第一行: 有冒号", "", "第三行"]  # half-width kept
     assert (command.response, command.action_id, command.name) == ("Success", "7", "")
     # A line feed inside a value stays inside it: no second event.
     assert status.name == "Status" and status.get("CallerIDName") == "来电者\nEvent: Hangup"

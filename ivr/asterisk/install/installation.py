@@ -98,8 +98,8 @@ def find(program: str, root: Path, progress: Progress, *, unpack: bool = True) -
         raise InstallationError(
             f"no Asterisk from version {OLDEST} on was found and none is unpacked in {root}: "
             "run `make setup`, install the package asterisk, or set IVR_ASTERISK to its path.",
-            f"没有找到 {OLDEST} 及以上版本的 Asterisk,{root} 中也没有解包的版本:"
-            "请运行 make setup、安装 asterisk 软件包,或把 IVR_ASTERISK 设为它的路径。",
+            f"没有找到 {OLDEST} 及以上版本的 Asterisk，{root} 中也没有解包的版本："
+            "请运行 make setup、安装 asterisk 软件包，或把 IVR_ASTERISK 设为它的路径。",
         )
     return found
 
@@ -291,7 +291,7 @@ def _require_tools(package: str) -> None:
             raise InstallationError(
                 f"{package} is not installed and {tool} is missing, so Debian's cannot be unpacked: "
                 "install it with your system's own means, then run again.",
-                f"系统未安装 {package},也没有 {tool},无法解包 Debian 的软件包:请用系统自己的方式安装后重试。",
+                f"系统未安装 {package}，也没有 {tool}，无法解包 Debian 的软件包：请用系统自己的方式安装后重试。",
             )
 
 
@@ -323,7 +323,7 @@ def _mirror() -> str:
             return uri
     raise InstallationError(
         "apt knows no Debian mirror yet: run `apt-get update` (as root), or install Asterisk yourself.",
-        "apt 中没有 Debian 镜像的索引:请先以 root 运行 apt-get update,或自行安装 Asterisk。",
+        "apt 中没有 Debian 镜像的索引：请先以 root 运行 apt-get update，或自行安装 Asterisk。",
     )
 
 
@@ -351,7 +351,7 @@ def _run(command: list[str], environment: dict[str, str] | None = None) -> str:
         last = (error.stderr or error.stdout).strip().splitlines()[-1:] or ["no message"]
         raise InstallationError(
             f"`{' '.join(command[:4])}` failed: {last[0]}. Check the network and apt's sources, then run again.",
-            f"命令 {' '.join(command[:4])} 失败:{last[0]}。请检查网络与 apt 源后重试。",
+            f"命令 {' '.join(command[:4])} 失败：{last[0]}。请检查网络与 apt 源后重试。",
             retry=True,
         ) from error
     return done.stdout

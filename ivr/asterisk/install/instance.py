@@ -211,7 +211,7 @@ class Instance:
             time.sleep(0.05)
         raise InstanceError(
             f"Asterisk did not boot within {timeout_s:.0f} s: {self.last_words()}",
-            f"Asterisk 在 {timeout_s:.0f} 秒内未能启动:{self.last_words()}",
+            f"Asterisk 在 {timeout_s:.0f} 秒内未能启动：{self.last_words()}",
         )
 
     def last_words(self) -> str:
@@ -238,7 +238,7 @@ class Instance:
             raise InstanceError(
                 f"Asterisk runs without {kind} port {port}, which belongs to {owner}: "
                 "end that program or choose another port.",
-                f"Asterisk 未能占用 {kind} 端口 {port}(占用者:{owner}):请结束该程序或更换端口。",
+                f"Asterisk 未能占用 {kind} 端口 {port}（占用者：{owner}）：请结束该程序或更换端口。",
             )
 
     def stop(self, timeout_s: float = 5.0, *, at_once: bool = False) -> bool:

@@ -69,7 +69,7 @@ def inspect(instance: Instance) -> None:
     faults += _missing(steps, _queues(instance))
     if faults:
         raise LintError(
-            "Asterisk configuration: " + "; ".join(faults), "Asterisk 配置有误:" + ";".join(faults)
+            "Asterisk configuration: " + "; ".join(faults), "Asterisk 配置有误：" + "；".join(faults)
         )
 
 

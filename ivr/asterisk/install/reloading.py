@@ -172,7 +172,7 @@ async def differences(link: Link, wanted: Expected, gone: Expected) -> list[Diff
             there = queues.get(name, "absent")
             found.append(
                 Difference(
-                    f"queue {name} is {there}, not {strategy}", f"队列 {name} 为 {there},应为 {strategy}"
+                    f"queue {name} is {there}, not {strategy}", f"队列 {name} 为 {there}，应为 {strategy}"
                 )
             )
     endpoints = await _endpoints(link)

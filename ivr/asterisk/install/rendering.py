@@ -92,7 +92,7 @@ def _checked(value: object) -> str:
         raise RenderingError(
             f"the value {text!r} cannot stand in an Asterisk file: remove control characters, quotes, "
             "backslashes, semicolons and ${.",
-            f"值 {text!r} 不能写入 Asterisk 配置:请去掉控制字符、引号、反斜杠、分号和 ${{。",
+            f"值 {text!r} 不能写入 Asterisk 配置：请去掉控制字符、引号、反斜杠、分号和 ${{。",
         )
     return text
 

@@ -45,14 +45,14 @@ async def check(link: Link) -> str:
     if major(version) < OLDEST:
         raise AmiError(
             f"Asterisk is {version}; version {OLDEST} or newer is needed.",
-            f"Asterisk 版本为 {version},需要 {OLDEST} 及以上。",
+            f"Asterisk 版本为 {version}，需要 {OLDEST} 及以上。",
         )
     missing = [name for name in ESSENTIAL_MODULES if not await _loaded(link, name)]
     if missing:
         names = ", ".join(missing)
         raise AmiError(
             f"Asterisk runs without {names}: load these modules in modules.conf and restart it.",
-            f"Asterisk 未加载 {names}:请在 modules.conf 中加载后重启。",
+            f"Asterisk 未加载 {names}：请在 modules.conf 中加载后重启。",
         )
     return version
 

@@ -63,14 +63,14 @@ def _crew(
             "roster.yaml",
             place,
             f"nobody is on duty and nobody leads on {day[0]}, shift {shift.id} ({when}); roster somebody.",
-            f"{day[1]} {shift.id} 班({when})无人值班、无值班长;请排班。",
+            f"{day[1]} {shift.id} 班（{when}）无人值班、无值班长；请排班。",
         )
     elif len(people) < shift.min_on_duty:
         folder.advise(
             "roster.yaml",
             (*place, shift.id),
             f"{len(people)} on duty on {day[0]}, shift {shift.id} ({when}); {shift.min_on_duty} are wanted.",
-            f"{day[1]} {shift.id} 班({when})仅 {len(people)} 人,应有 {shift.min_on_duty} 人。",
+            f"{day[1]} {shift.id} 班（{when}）仅 {len(people)} 人，应有 {shift.min_on_duty} 人。",
         )
 
 
@@ -87,7 +87,7 @@ def _idle(folder: WrittenFolder) -> None:
                 "operators.yaml",
                 ("operators", n),
                 f"operator {person.number} is never rostered; add them to roster.yaml.",
-                f"话务员 {person.number} 从未排班;请加入 roster.yaml。",
+                f"话务员 {person.number} 从未排班；请加入 roster.yaml。",
             )
 
 
@@ -106,7 +106,7 @@ def _queues(folder: WrittenFolder) -> None:
                 "queues.yaml",
                 ("queues", n),
                 f"no line goes to queue {queue.id}; name it in lines.yaml, or delete it.",
-                f"没有部门线使用队列 {queue.id};请在 lines.yaml 中指定或删除。",
+                f"没有部门线使用队列 {queue.id}；请在 lines.yaml 中指定或删除。",
             )
         if queue.id not in served and queue.overflow_to not in served:
             kind = ("expert queue", "专家队列") if queue.kind == QueueKind.EXPERT else ("queue", "队列")
@@ -114,7 +114,7 @@ def _queues(folder: WrittenFolder) -> None:
                 "queues.yaml",
                 ("queues", n),
                 f"nobody serves {kind[0]} {queue.id} and it overflows nowhere; name it in operators.yaml.",
-                f"没有话务员服务{kind[1]} {queue.id},也没有溢出队列;请在 operators.yaml 中指定。",
+                f"没有话务员服务{kind[1]} {queue.id}，也没有溢出队列；请在 operators.yaml 中指定。",
             )
 
 
@@ -133,7 +133,7 @@ def _shared_names(folder: WrittenFolder) -> None:
                     ("lines", n, "aliases", k),
                     f"{alias} names {other} and {line.id}, and no question tells them apart; "
                     "add it under ambiguous, or delete one.",
-                    f"“{alias}”同时指 {other} 和 {line.id},没有区分的提问;请写入 ambiguous 或删除其一。",
+                    f"“{alias}”同时指 {other} 和 {line.id}，没有区分的提问；请写入 ambiguous 或删除其一。",
                 )
 
 
@@ -143,13 +143,13 @@ def _short_names(folder: WrittenFolder) -> None:
         heard = len(normal(name))
         if heard == 0:
             en = f"{name} has neither a character nor a digit, so nobody can say it; delete it."
-            zh = f"“{name}”没有文字或数字,来电人说不出来;请删除。"
+            zh = f"“{name}”没有文字或数字，来电人说不出来；请删除。"
         elif heard == 1 and urgent:
             en = f"{name} is one character and part of many harmless words; write what callers say, for example 着火."
-            zh = f"“{name}”只有一个字,许多无关的词里都有;请写来电人的说法,例如“着火”。"
+            zh = f"“{name}”只有一个字，许多无关的词里都有；请写来电人的说法，例如“着火”。"
         elif heard == 1:
             en = f"{name} is one character: it counts only where nothing else is said; write a longer name."
-            zh = f"“{name}”只有一个字,只在来电人不说别的话时才算数;请写长一些。"
+            zh = f"“{name}”只有一个字，只在来电人不说别的话时才算数；请写长一些。"
         else:
             continue
         folder.advise("lines.yaml", place, en, zh)
@@ -176,7 +176,7 @@ def _next_year(folder: WrittenFolder, today: date) -> None:
                 ("years",),
                 f"the holidays of {year} are missing, and deadlines will soon need them; "
                 "add them as the State Council published them.",
-                f"缺少 {year} 年节假日,工单时限即将用到;请按国务院办公厅通知补充。",
+                f"缺少 {year} 年节假日，工单时限即将用到；请按国务院办公厅通知补充。",
             )
 
 
@@ -192,7 +192,7 @@ def _subcenters(folder: WrittenFolder) -> None:
                 ("lines", n),
                 f"line {line.id} is a sub-centre, and trunks.yaml has no destination 'subcenter:{line.id}'; "
                 "nobody can be transferred there.",
-                f"{line.id} 设分中心,但 trunks.yaml 没有 'subcenter:{line.id}';无法转接。",
+                f"{line.id} 设分中心，但 trunks.yaml 没有 'subcenter:{line.id}'；无法转接。",
             )
 
 
@@ -203,7 +203,7 @@ def _menu(folder: WrittenFolder) -> None:
             "reception.yaml",
             ("style",),
             "a menu without keys only makes callers wait; write keys, or style: direct.",
-            "没有按键的菜单只会让来电人多等;请填写 keys 或改为 style: direct。",
+            "没有按键的菜单只会让来电人多等；请填写 keys 或改为 style: direct。",
         )
 
 
@@ -219,7 +219,7 @@ def _emergencies(folder: WrittenFolder) -> None:
                 "trunks.yaml",
                 ("destinations",),
                 f"{number} has no destination: operators cannot bring it in; write its address.",
-                f"{number} 没有配置去向,话务员无法接入;请填写地址。",
+                f"{number} 没有配置去向，话务员无法接入；请填写地址。",
             )
     star = reception.star_number
     if star not in trunks.destinations:
@@ -228,5 +228,5 @@ def _emergencies(folder: WrittenFolder) -> None:
             ("star_number",),
             f"* leads to {star}, which has no destination in trunks.yaml: a caller in an emergency reaches nobody; "
             f"write '{star}' there.",
-            f"按 * 应接通 {star},但 trunks.yaml 没有它的去向:紧急来电将无人接听;请填写 '{star}'。",
+            f"按 * 应接通 {star}，但 trunks.yaml 没有它的去向：紧急来电将无人接听；请填写 '{star}'。",
         )

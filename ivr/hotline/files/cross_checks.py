@@ -46,7 +46,7 @@ def _once(
                 name,
                 place,
                 f"{what[0]} {value} stands twice (first in line {seen[value]}); keep one.",
-                f"{what[1]} {value} 重复(首次在第 {seen[value]} 行);请只保留一个。",
+                f"{what[1]} {value} 重复（首次在第 {seen[value]} 行）；请只保留一个。",
             )
         else:
             seen[value] = folder.files[name].line(place)
@@ -87,12 +87,12 @@ def _numbers(folder: WrittenFolder) -> None:
         for form in forms:
             if form in emergencies:
                 en = f"{line.number} reaches {emergencies[form]}, which can never be a line; delete it."
-                zh = f"{line.number} 即紧急号码 {emergencies[form]},不能作为部门线;请删除。"
+                zh = f"{line.number} 即紧急号码 {emergencies[form]}，不能作为部门线；请删除。"
                 folder.add("lines.yaml", place, en, zh)
                 break
             if form in taken:
                 en = f"line number {form} stands twice: it reaches {taken[form][0]} too; every line has its own."
-                zh = f"号码 {form} 重复:它也接通{taken[form][1]};每条线须有自己的号码。"
+                zh = f"号码 {form} 重复：它也接通{taken[form][1]}；每条线须有自己的号码。"
                 folder.add("lines.yaml", place, en, zh)
                 break
         taken |= {form: (f"line {line.id}", f"部门线 {line.id}") for form in forms if form not in taken}
@@ -155,7 +155,7 @@ def _queues(folder: WrittenFolder) -> None:
                 "queues.yaml",
                 place,
                 f"queue {queue.id} overflows to itself; name another or delete it.",
-                f"队列 {queue.id} 溢出到自身;请改为其他队列或删除。",
+                f"队列 {queue.id} 溢出到自身；请改为其他队列或删除。",
             )
         elif queue.overflow_to:
             what = (f"queue {queue.id} overflows to", f"队列 {queue.id} 的溢出队列")
@@ -168,7 +168,7 @@ def _queues(folder: WrittenFolder) -> None:
             "queues.yaml",
             ("queues", 0),
             f"the first queue ({first.id}) takes every call and must be kind general with hours always.",
-            f"第一个队列({first.id})接收所有来电,kind 须为 general,hours 须为 always。",
+            f"第一个队列（{first.id}）接收所有来电，kind 须为 general，hours 须为 always。",
         )
 
 
@@ -201,20 +201,20 @@ def _trunks(folder: WrittenFolder) -> None:
 _UNUSABLE = {
     Unusable.MALFORMED: (
         "{uri} would never be dialled; write sip:NUMBER@HOST:PORT (no sips:, no IPv6, nothing more).",
-        "{uri} 不会被拨打;请写成 sip:号码@主机:端口(不支持 sips: 和 IPv6,不得有其他内容)。",
+        "{uri} 不会被拨打；请写成 sip:号码@主机:端口（不支持 sips: 和 IPv6，不得有其他内容）。",
     ),
     Unusable.OUTSIDE: (
         "{uri} is not on this machine; in lab mode write 127.0.0.1, or set lab: false.",
-        "{uri} 不是本机地址;实验模式下请用 127.0.0.1,或设 lab: false。",
+        "{uri} 不是本机地址；实验模式下请用 127.0.0.1，或设 lab: false。",
     ),
     Unusable.OURSELVES: (
         "{uri} leads back to this hotline and would never be dialled; write the address of {target}.",
-        "{uri} 指向本热线自身,不会被拨打;请填写 {target} 的地址。",
+        "{uri} 指向本热线自身，不会被拨打；请填写 {target} 的地址。",
     ),
 }
 _BAD_CALLBACK = (
     "{uri} would never be dialled; write sip:PREFIX@HOST:PORT, where PREFIX is digits, + * # or nothing.",
-    "{uri} 不会被拨打;请写成 sip:前缀@主机:端口,前缀只能是数字、+ * #,可省略。",
+    "{uri} 不会被拨打；请写成 sip:前缀@主机:端口，前缀只能是数字、+ * #，可省略。",
 )
 
 
@@ -230,7 +230,7 @@ def _destination(folder: WrittenFolder, place: Place, uri: str, *, lab: bool) ->
             "trunks.yaml",
             place,
             f"{uri} is an invented number (0000-) and must never be dialled; write the real one.",
-            f"{uri} 是虚构号码(0000-),不得外拨;请写真实号码。",
+            f"{uri} 是虚构号码（0000-），不得外拨；请写真实号码。",
         )
 
 
@@ -251,7 +251,7 @@ def _units(folder: WrittenFolder) -> None:
                 place,
                 f"unit {unit.id} (level {unit.level}) belongs to {unit.parent}, which is not above it; "
                 "name a unit of a smaller level.",
-                f"单位 {unit.id}({unit.level} 级)的上级 {unit.parent} 级别不高于它;请改为级别更高的单位。",
+                f"单位 {unit.id}（{unit.level} 级）的上级 {unit.parent} 级别不高于它；请改为级别更高的单位。",
             )
 
 
@@ -276,21 +276,21 @@ def _calendar_day(folder: WrittenFolder, place: Place, day: str, entry: models.Y
             "calendar.yaml",
             place,
             f"{day} is not in {year}; move it to its year.",
-            f"{day} 不在 {year} 年;请移到对应年份。",
+            f"{day} 不在 {year} 年；请移到对应年份。",
         )
     elif section == "makeup_workdays" and day in entry.holidays:
         folder.add(
             "calendar.yaml",
             place,
             f"{day} is a holiday and a workday; keep one.",
-            f"{day} 既是假日又是补班日;请只保留一个。",
+            f"{day} 既是假日又是补班日；请只保留一个。",
         )
     elif section == "makeup_workdays" and date.fromisoformat(day).weekday() < 5:
         folder.add(
             "calendar.yaml",
             place,
             f"{day} is no Saturday or Sunday and worked anyway; delete it.",
-            f"{day} 不是周末,本来就是工作日;请删除。",
+            f"{day} 不是周末，本来就是工作日；请删除。",
         )
 
 
@@ -323,7 +323,7 @@ def _prompts(folder: WrittenFolder) -> None:
                 "reception.yaml",
                 (key,),
                 f"{prompt} does not say that the call is recorded (录音); name one that does, for example P001.",
-                f"{prompt} 没有告知通话录音;请改用有录音告知的提示音,例如 P001。",
+                f"{prompt} 没有告知通话录音；请改用有录音告知的提示音，例如 P001。",
             )
     modes = folder.model("modes.yaml", models.ModesFile)
     for mode, entry in modes.modes.items() if modes else ():
@@ -335,5 +335,5 @@ def _known_prompt(folder: WrittenFolder, place: tuple[str, Place], prompt: str) 
     known = folder.prompts is None or prompt in folder.prompts
     if not known:
         en = f"there is no prompt {prompt}; `ivr prompts list` names them."
-        folder.add(*place, en, f"没有提示音 {prompt};可用 ivr prompts list 查看。")
+        folder.add(*place, en, f"没有提示音 {prompt}；可用 ivr prompts list 查看。")
     return known

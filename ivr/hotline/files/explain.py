@@ -19,18 +19,21 @@ _FEW = 12
 _LIMITS: Mapping[str, tuple[str, str]] = {
     "greater_than_equal": ("write {ge} or more", "应不小于 {ge}"),
     "less_than_equal": ("write {le} or less", "应不大于 {le}"),
-    "string_too_long": ("longer than {max_length} characters; shorten it", "超过 {max_length} 个字符;请缩短"),
-    "string_too_short": ("empty; write a value", "为空;请填写"),
+    "string_too_long": (
+        "longer than {max_length} characters; shorten it",
+        "超过 {max_length} 个字符；请缩短",
+    ),
+    "string_too_short": ("empty; write a value", "为空；请填写"),
     "too_short": ("write at least {min_length}", "至少写 {min_length} 项"),
     "int_type": ("write a whole number without quotes", "请写不带引号的整数"),
     "bool_type": ("write true or false without quotes", "请写不带引号的 true 或 false"),
     "list_type": (
         "write a list: [a, b], or lines that begin with '- '",
-        "请写列表:[a, b],或以“- ”开头的各行",
+        "请写列表：[a, b]，或以“- ”开头的各行",
     ),
-    "dict_type": ("write lines of 'name: value' here", "请在此写“名称: 值”"),
-    "model_type": ("write lines of 'name: value' here", "请在此写“名称: 值”"),
-    "model_attributes_type": ("write lines of 'name: value' here", "请在此写“名称: 值”"),
+    "dict_type": ("write lines of 'name: value' here", "请在此写“名称：值”"),
+    "model_type": ("write lines of 'name: value' here", "请在此写“名称：值”"),
+    "model_attributes_type": ("write lines of 'name: value' here", "请在此写“名称：值”"),
     "string_type": ("write text here", "请写文字"),
     "finite_number": ("write an ordinary number", "请写普通的数"),
 }
@@ -39,8 +42,8 @@ _FAMILIES: Mapping[str, tuple[str, str]] = {
     "int_": ("write a whole number in digits", "请用数字写整数"),
     "float_": ("write a number in digits", "请用数字写数"),
     "bool_": ("write true or false without quotes", "请写不带引号的 true 或 false"),
-    "date_": ("write a date like 2026-01-31", "请写日期,如 2026-01-31"),
-    "time_": ("write a time like '08:00'", "请写时刻,如 '08:00'"),
+    "date_": ("write a date like 2026-01-31", "请写日期，如 2026-01-31"),
+    "time_": ("write a time like '08:00'", "请写时刻，如 '08:00'"),
     "string_": ("write other text here", "请改写此处的文字"),
 }
 """What begins the kinds of error that one sentence mends."""
@@ -55,8 +58,8 @@ def suggestion(word: str, known: Sequence[str]) -> tuple[str, str]:
     found = process.extractOne(word, known, scorer=fuzz.ratio, score_cutoff=_CLOSE)
     if found is None:
         names = ", ".join(known)
-        return (f"; there are: {names}", f";可用的有:{names}") if 0 < len(known) <= _FEW else ("", "")
-    return f"; did you mean {found[0]}?", f";是否应为 {found[0]}?"
+        return (f"; there are: {names}", f"；可用的有：{names}") if 0 < len(known) <= _FEW else ("", "")
+    return f"; did you mean {found[0]}?", f"；是否应为 {found[0]}？"
 
 
 def explain(file: str, root: Node, error: Mapping[str, Any], model: type[BaseModel]) -> Fault:
@@ -89,7 +92,7 @@ def _sentences(
     if kind == "told":
         return context["en"], context["zh"]
     if kind == "missing":
-        return (f"{path[-1]} is missing; write it", f"缺少 {path[-1]};请填写")
+        return (f"{path[-1]} is missing; write it", f"缺少 {path[-1]}；请填写")
     if kind == "extra_forbidden":
         hint = suggestion(str(path[-1]), known_keys(model, path[:-1]))
         return (f"there is nothing called {path[-1]} here{hint[0]}", f"这里没有 {path[-1]}{hint[1]}")
@@ -97,7 +100,7 @@ def _sentences(
         return trap
     if kind == "too_long":
         limit = context["max_length"]
-        return (f"more than {limit} entries; {limit} are allowed", f"超过 {limit} 项;至多 {limit} 项")
+        return (f"more than {limit} entries; {limit} are allowed", f"超过 {limit} 项；至多 {limit} 项")
     if kind in ("enum", "literal_error"):
         wanted = context["expected"].replace("'", "").replace(" or ", ", ")
         raw = node.value if node is not None and isinstance(node.value, str) else ""
@@ -113,7 +116,7 @@ def _sentences(
     if kind in _LIMITS:
         return _LIMITS[kind][0].format(**context), _LIMITS[kind][1].format(**context)
     family = next((words for begins, words in _FAMILIES.items() if kind.startswith(begins)), None)
-    return family or (f"this cannot be used ({error['msg']}); write another value", "此值不可用;请改写")
+    return family or (f"this cannot be used ({error['msg']}); write another value", "此值不可用；请改写")
 
 
 def _trapped(node: Node, kind: str) -> tuple[str, str] | None:
@@ -122,12 +125,12 @@ def _trapped(node: Node, kind: str) -> tuple[str, str] | None:
         return None
     value = plain_value(node.value)
     if value is None:
-        return "empty; write a value", "为空;请填写"
+        return "empty; write a value", "为空；请填写"
     if kind == "string_type" and not isinstance(value, str):
         what = ("true or false", "真假值") if isinstance(value, bool) else ("a number", "数值")
         return (
             f"{node.value} without quotes is {what[0]} to YAML; put it in quotes: '{node.value}'",
-            f"不带引号的 {node.value} 会被 YAML 当作{what[1]};请加引号:'{node.value}'",
+            f"不带引号的 {node.value} 会被 YAML 当作{what[1]}；请加引号：'{node.value}'",
         )
     return None
 

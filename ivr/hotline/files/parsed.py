@@ -109,18 +109,18 @@ def _parse_file(folder: WrittenFolder, name: str, raw: bytes, model: type[BaseMo
         return
     if raw.startswith(b"\xef\xbb\xbf"):
         en = "the file begins with a byte order mark; it is read all the same. Save it as UTF-8 without BOM."
-        zh = "文件以 BOM 开头;可以读取,建议另存为无 BOM 的 UTF-8。"
+        zh = "文件以 BOM 开头；可以读取，建议另存为无 BOM 的 UTF-8。"
         folder.faults.append(Fault(file, 1, en, zh, Severity.ADVICE))
     if root is None or (root.plain and root.value in ("", "~", "null")):
         en, zh = (
             "the file is empty; copy it from the shipped queues/ folder.",
-            "文件为空;请从自带的 queues/ 目录复制。",
+            "文件为空；请从自带的 queues/ 目录复制。",
         )
         folder.faults.append(Fault(file, 1, en, zh))
         return
     for line, key, first in twice[:_MOST]:
         en = f"{key} stands a second time (first in line {first}); keep one."
-        folder.faults.append(Fault(file, line, en, f"{key} 重复(首次在第 {first} 行);请只保留一个。"))
+        folder.faults.append(Fault(file, line, en, f"{key} 重复（首次在第 {first} 行）；请只保留一个。"))
     written = WrittenFile(name, root)
     folder.files[name] = written
     _validate(folder, written, to_data(root), model)

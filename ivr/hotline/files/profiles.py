@@ -98,7 +98,7 @@ def use(profile: Profile, config: Path, stamp: str) -> Path:
         _put_back(kept, config)
         raise HotlineError(
             f"{config} cannot be written: {error.strerror or error}; what was there is back in place.",
-            f"无法写入 {config}:{error.strerror or error};已恢复原有文件。",
+            f"无法写入 {config}：{error.strerror or error}；已恢复原有文件。",
         ) from error
     return kept
 

@@ -69,7 +69,7 @@ def read(
     if not folder.is_dir():
         en, zh = (
             "there is no such folder; copy the shipped queues/ folder.",
-            "没有这个目录;请复制自带的 queues/ 目录。",
+            "没有这个目录；请复制自带的 queues/ 目录。",
         )
         return Reading(None, (Fault(str(folder), 1, en, zh),), Snapshot(folder, {}))
     snapshot, faults = take(folder, tuple(FILES))
@@ -92,7 +92,7 @@ def read_snapshot(
         if name not in snapshot.files and written.path_of(name) not in told and not faults:
             en = "the file is missing; copy it from the shipped queues/ folder."
             written.faults.append(
-                Fault(written.path_of(name), 1, en, "文件不存在;请从自带的 queues/ 目录复制。")
+                Fault(written.path_of(name), 1, en, "文件不存在；请从自带的 queues/ 目录复制。")
             )
     check_together(written)
     check_roster(written)

@@ -70,7 +70,7 @@ def _shifts(folder: WrittenFolder, shifts: models.ShiftsFile) -> None:
                 "shifts.yaml",
                 ("shifts", n),
                 f"shift {shift.id} overlaps shift {other}; let one end when the other begins.",
-                f"班次 {shift.id} 与 {other} 重叠;请首尾相接。",
+                f"班次 {shift.id} 与 {other} 重叠；请首尾相接。",
             )
         for minute in range(start, end):
             owner[minute % _DAY_MIN] = shift.id
@@ -83,7 +83,7 @@ def _shifts(folder: WrittenFolder, shifts: models.ShiftsFile) -> None:
             "shifts.yaml",
             ("shifts",),
             f"no shift covers {when}; 12345 is answered at every hour, so let the shifts meet.",
-            f"{when} 没有班次;12345 须 24 小时有人接听,请使班次首尾相接。",
+            f"{when} 没有班次；12345 须 24 小时有人接听，请使班次首尾相接。",
         )
 
 
@@ -136,14 +136,14 @@ def _crew(folder: WrittenFolder, roster: models.RosterFile, place: Place, crew: 
             "roster.yaml",
             place,
             f"operator {', '.join(twice)} stands twice on this shift; keep one.",
-            f"话务员 {'、'.join(twice)} 在同一班次出现两次;请只保留一个。",
+            f"话务员 {'、'.join(twice)} 在同一班次出现两次；请只保留一个。",
         )
     if crew.leader not in people:
         folder.add(
             "roster.yaml",
             (*place, "leader"),
             f"the leader {crew.leader} does not work this shift; add the operator, or name another leader.",
-            f"值班长 {crew.leader} 不在该班次;请加入此人或改选值班长。",
+            f"值班长 {crew.leader} 不在该班次；请加入此人或改选值班长。",
         )
     _may_lead(folder, (*place, "leader"), crew.leader)
 
@@ -156,7 +156,7 @@ def _may_lead(folder: WrittenFolder, place: Place, number: str) -> None:
             "roster.yaml",
             place,
             f"operator {number} may not lead; write leads: true in operators.yaml, or name another leader.",
-            f"话务员 {number} 不能任值班长;请在 operators.yaml 写 leads: true,或改选他人。",
+            f"话务员 {number} 不能任值班长；请在 operators.yaml 写 leads: true，或改选他人。",
         )
 
 
@@ -227,6 +227,6 @@ def _tell_short(
                 place,
                 f"operator {number} works {before.shift} ({before.day}) and {after.shift} ({after.day}) "
                 f"with less than {rest_h} hours between them; give one to somebody else.",
-                f"话务员 {number} 连续上 {before.shift}({before.day_zh})和 {after.shift}({after.day_zh}),"
-                f"间隔不足 {rest_h} 小时;请换人。",
+                f"话务员 {number} 连续上 {before.shift}（{before.day_zh}）和 {after.shift}（{after.day_zh}），"
+                f"间隔不足 {rest_h} 小时；请换人。",
             )

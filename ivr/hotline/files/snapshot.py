@@ -90,7 +90,7 @@ def take(
             str(folder / names[0]),
             1,
             "somebody changes the files of this folder all the time; try again when that is done.",
-            "该目录中的文件正被不断修改;请稍后再试。",
+            "该目录中的文件正被不断修改；请稍后再试。",
         )
     ]
 
@@ -117,14 +117,14 @@ def _read(path: Path) -> _Look | Fault:
 def _unreadable(path: Path, error: OSError) -> Fault:
     if isinstance(error, FileNotFoundError):
         en = "the file is missing; copy it from the shipped queues/ folder."
-        zh = "文件不存在;请从自带的 queues/ 目录复制。"
+        zh = "文件不存在；请从自带的 queues/ 目录复制。"
     elif error.errno == errno.ELOOP:
         en = "the link leads back to itself; put the file itself here."
-        zh = "符号链接形成循环;请直接放入文件。"
+        zh = "符号链接形成循环；请直接放入文件。"
     elif isinstance(error, PermissionError):
         en = "we may not read this file; change its owner or mode."
-        zh = "没有读取权限;请修改文件的属主或权限。"
+        zh = "没有读取权限；请修改文件的属主或权限。"
     else:
         en = f"the file cannot be read: {error.strerror or error}; mend that."
-        zh = f"无法读取文件:{error.strerror or error};请处理。"
+        zh = f"无法读取文件：{error.strerror or error}；请处理。"
     return Fault(str(path), 1, en, zh)

@@ -112,13 +112,13 @@ def decode(raw: bytes) -> str:
         raise Unreadable(
             1,
             f"the file has {len(raw):,} bytes; {MAX_BYTES:,} are allowed. Is it the right file?",
-            f"文件有 {len(raw):,} 字节,上限为 {MAX_BYTES:,};是否放错了文件?",
+            f"文件有 {len(raw):,} 字节，上限为 {MAX_BYTES:,}；是否放错了文件？",
         )
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in raw[:4]:
         raise Unreadable(
             1,
             "the file is saved as UTF-16 or UTF-32 (Unicode); save it as UTF-8.",
-            "文件是 UTF-16/UTF-32(“Unicode”)编码;请另存为 UTF-8。",
+            "文件是 UTF-16/UTF-32（“Unicode”）编码；请另存为 UTF-8。",
         )
     try:
         return raw.decode("utf-8-sig")
@@ -130,12 +130,12 @@ def decode(raw: bytes) -> str:
             raise Unreadable(
                 line,
                 f"the byte 0x{raw[error.start]:02x} is not UTF-8; save the file as UTF-8.",
-                f"字节 0x{raw[error.start]:02x} 不是 UTF-8;请把文件另存为 UTF-8。",
+                f"字节 0x{raw[error.start]:02x} 不是 UTF-8；请把文件另存为 UTF-8。",
             ) from error
         raise Unreadable(
             line,
             "the file seems to be saved as GBK (ANSI); save it as UTF-8.",
-            "文件似乎是 GBK(ANSI)编码;请另存为 UTF-8。",
+            "文件似乎是 GBK（ANSI）编码；请另存为 UTF-8。",
         ) from error
 
 
@@ -163,7 +163,7 @@ class _Builder:
                 raise Unreadable(
                     line,
                     "a second document begins here (---); keep one.",
-                    "这里开始了第二个文档(---);只能有一个。",
+                    "这里开始了第二个文档（---）；只能有一个。",
                 )
         elif isinstance(event, yaml.AliasEvent):
             self._alias(event.anchor, line)
@@ -183,13 +183,13 @@ class _Builder:
             raise Unreadable(
                 line,
                 f"values stand more than {MAX_DEPTH} deep in each other; no file needs that.",
-                f"嵌套超过 {MAX_DEPTH} 层;任何文件都不需要这样。",
+                f"嵌套超过 {MAX_DEPTH} 层；任何文件都不需要这样。",
             )
         if self._expects_key():
             raise Unreadable(
                 line,
                 "a list or mapping cannot be a key; write a name and a colon.",
-                "列表或映射不能作键;请写名称加冒号。",
+                "列表或映射不能作键；请写名称加冒号。",
             )
         node = Node({} if isinstance(event, yaml.MappingStartEvent) else [], line)
         if event.anchor:
@@ -211,7 +211,7 @@ class _Builder:
             raise Unreadable(
                 line,
                 f"*{name} stands inside itself; write the values out.",
-                f"*{name} 引用了自身;请直接写出内容。",
+                f"*{name} 引用了自身；请直接写出内容。",
             )
         self._add(node)
 
@@ -224,7 +224,7 @@ class _Builder:
             raise Unreadable(
                 line,
                 f"the tag {event.tag[:60]!r} is not allowed; write plain values.",
-                f"不允许使用标签 {event.tag[:60]!r};请写普通的值。",
+                f"不允许使用标签 {event.tag[:60]!r}；请写普通的值。",
             )
 
     def _expects_key(self) -> bool:
@@ -241,7 +241,7 @@ class _Builder:
             raise Unreadable(
                 node.line,
                 f"the file has more than {MAX_VALUES:,} values (anchors counted in full); that is too many.",
-                f"文件中的值超过 {MAX_VALUES:,} 个(锚点按展开计),过多。",
+                f"文件中的值超过 {MAX_VALUES:,} 个（锚点按展开计），过多。",
             )
         if isinstance(around.node.value, list):
             around.node.value.append(node)
@@ -279,7 +279,7 @@ def compose(text: str) -> tuple[Node | None, list[tuple[int, str, int]]]:
         raise Unreadable(
             line,
             "a control character that no text has stands in the file; delete it.",
-            "文件中有文本不该有的控制字符;请删除。",
+            "文件中有文本不该有的控制字符；请删除。",
         ) from error
     return builder.root, builder.twice
 
@@ -294,16 +294,18 @@ def _not_yaml(text: str, error: yaml.MarkedYAMLError) -> Unreadable:
     rows = text.splitlines()
     near = rows[max(0, line - 2) : line]
     if any(re.match(r"[ -]*\t", row) for row in near):
-        return Unreadable(line, "a tab indents this line; use spaces.", "此处用制表符(Tab)缩进;请改用空格。")
+        return Unreadable(
+            line, "a tab indents this line; use spaces.", "此处用制表符（Tab）缩进；请改用空格。"
+        )
     if any("：" in row.split("#")[0] for row in near):
         return Unreadable(
             line,
             "not YAML; is there a full-width colon (：)? Write ': ' instead.",
-            "不是有效的 YAML;是否误用了全角冒号“：”?请改为英文冒号加空格。",
+            "不是有效的 YAML；是否误用了全角冒号“：”？请改为英文冒号加空格。",
         )
     what = error.problem or error.context or "it cannot be read"
     return Unreadable(
         line,
         f"not YAML: {what}; look at indentation, quotes and colons here and on the line before.",
-        f"不是有效的 YAML({what});请检查本行和上一行的缩进、引号和冒号。",
+        f"不是有效的 YAML（{what}）；请检查本行和上一行的缩进、引号和冒号。",
     )

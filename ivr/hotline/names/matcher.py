@@ -99,7 +99,7 @@ class Matcher:
             return NOTHING
         first = min(meant, key=lambda hit: names_urgent.rank(hit.name.targets[0], hit.name.text))
         word = first.name.text
-        ask = f"请问是有紧急情况（{word}）吗?"
+        ask = f"请问是有紧急情况（{word}）吗？"
         return Match("ambiguous", None, None, first.name.targets, ask, first.score)
 
     def _said_numbers(self, said: str) -> Iterator[Hit]:
@@ -242,4 +242,4 @@ def _question(hits: list[Hit], lines: dict[str, Line]) -> str:
     names = list(dict.fromkeys(hit.name.shown for hit in hits))
     if len(names) == 1:
         names = [lines[target].name if target in lines else target for target in hits[0].name.targets]
-    return f"请问您要找的是{'、'.join(names[:-1])},还是{names[-1]}?"
+    return f"请问您要找的是{'、'.join(names[:-1])}，还是{names[-1]}？"
