@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ivr.admission.room import max_files, room
+from ivr.asterisk import contract
 from ivr.asterisk.install import installation as installations
 from ivr.asterisk.install import lint
 from ivr.asterisk.install.instance import Instance
@@ -140,6 +141,7 @@ def context(
 ) -> dict[str, object]:
     """Collect the values of all templates."""
     return {
+        **contract.values(),
         "system_name": keys.instance,  # several hotlines on one database: no two calls share an id
         "ami_bind": "127.0.0.1",
         "ami_port": settings.ami_port,

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ivr.asterisk.ami.link import AmiRefused, Link
+from ivr.asterisk.contract import FAMILY, Context
 from ivr.asterisk.control import queues as members
 from ivr.asterisk.facts.records import called_back
 
-FAMILY = "ivr-callback"
 _HELD_MS = 24 * 3600 * 1000
 """How long Asterisk holds a placeholder that nobody answers."""
 
@@ -82,8 +82,8 @@ async def stand(link: Link, call_id: str, caller_id: str, variables: Mapping[str
         AmiRefused, AmiTimeout, AmiDown: as :meth:`Link.action`.
     """
     headers = {
-        "Channel": f"Local/{call_id}@ivr-callback/n",
-        "Context": "ivr-callback-out",
+        "Channel": f"Local/{call_id}@{Context.CALLBACK}/n",
+        "Context": Context.CALLBACK_OUT,
         "Exten": "s",
         "Priority": "1",
         "CallerID": f"<{caller_id}>",

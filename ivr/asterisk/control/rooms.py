@@ -13,11 +13,13 @@ from typing import Any, Protocol
 
 from ivr.asterisk.ami.link import AmiRefused, Link
 from ivr.asterisk.ami.values import UnsafeValue
+from ivr.asterisk.contract import WAY_OUT, Context, Variable
+from ivr.calls.file_names import RAW, SPARE
 
 _NAME = re.compile(r"[\w./@:;+*#-]{1,150}", re.ASCII)
 _PATH = re.compile(r"/[\w./+-]{1,300}", re.ASCII)
 
-_KEY_CONTEXTS = frozenset({"ivr-keys", "ivr-room-keys"})
+_KEY_CONTEXTS = frozenset({Context.KEYS, Context.ROOM_KEYS})
 _LOOK_AGAIN_S = 0.01
 KEYS_LIMIT_S = 6.0
 """Longer than the dialplan waits for the digits of a code."""
@@ -98,7 +100,7 @@ class Rooms:
 
     async def gather(self, caller: str, operator: str, *, hold: bool, help_number: str = "") -> None:
         """Take both out of the queue's bridge in one action: neither is alone in between."""
-        context, exten = ("ivr-await", "s") if hold else ("ivr-room-caller", help_number or "s")
+        context, exten = (Context.AWAIT, "s") if hold else (Context.ROOM_CALLER, help_number or "s")
         await self._link.action(
             "Redirect",
             {
@@ -107,7 +109,7 @@ class Rooms:
                 "Exten": _plain(exten),
                 "Priority": "1",
                 "ExtraChannel": _plain(operator),
-                "ExtraContext": "ivr-room",
+                "ExtraContext": Context.ROOM,
                 "ExtraExten": "operator",
                 "ExtraPriority": "1",
             },
@@ -115,15 +117,15 @@ class Rooms:
 
     async def hold(self, caller: str, *, help_number: str = "") -> None:
         """Let the caller hear music, or that help is being called."""
-        await self._redirect(caller, "ivr-await", help_number or "s")
+        await self._redirect(caller, Context.AWAIT, help_number or "s")
 
     async def bring(self, caller: str, *, help_number: str = "") -> None:
         """Bring the caller into the room."""
-        await self._redirect(caller, "ivr-room-caller", help_number or "s")
+        await self._redirect(caller, Context.ROOM_CALLER, help_number or "s")
 
     async def requeue(self, caller: str) -> None:
         """Send the caller to the head of the general queue."""
-        await self._redirect(caller, "ivr-requeue", "s")
+        await self._redirect(caller, Context.REQUEUE, "s")
 
     async def settle(self, caller: str) -> None:
         """Nobody is waited for any more: when the others leave, the talk is over."""
@@ -134,7 +136,7 @@ class Rooms:
         await self._await(caller, "1")
 
     async def _await(self, caller: str, value: str) -> None:
-        headers = {"Channel": _plain(caller), "Variable": "IVR_AWAIT", "Value": value}
+        headers = {"Channel": _plain(caller), "Variable": Variable.AWAIT, "Value": value}
         await self._link.action("Setvar", headers)
 
     async def _redirect(self, channel: str, context: str, exten: str) -> None:
@@ -144,7 +146,7 @@ class Rooms:
     async def invite(self, invitation: Guest) -> None:
         """Call a third party; what becomes of it is told by events of its channel."""
         guest = invitation
-        variables = [f"IVR_CALL={_plain(guest.call_id)}"]
+        variables = [f"{Variable.CALL}={_plain(guest.call_id)}"]
         if guest.emergency:
             variables += [
                 f"PJSIP_HEADER(add,X-IVR-Call)={_plain(guest.call_id)}",
@@ -154,15 +156,15 @@ class Rooms:
         else:
             # a queue records whether we want it or not; what it records is on the third party's own track
             variables.append(
-                f"MONITOR_FILENAME={_plain(guest.recording)}-spare" if guest.recording else "IVR_X="
+                f"MONITOR_FILENAME={_plain(guest.recording)}{SPARE}" if guest.recording else "IVR_X="
             )
-            variables.append(f"IVR_ASK={self._sound('P033', category=guest.category)}")
+            variables.append(f"{Variable.ASK}={self._sound('P033', category=guest.category)}")
         await self._link.action(
             "Originate",
             {
                 "Channel": _dialled(guest.route.by, guest.route.address),
                 "ChannelId": _plain(guest.channel_id),
-                "Context": "ivr-third",
+                "Context": Context.THIRD,
                 "Exten": "help" if guest.emergency else "ask",
                 "Priority": "1",
                 "Async": "true",
@@ -188,11 +190,11 @@ class Rooms:
         await self._link.action(
             "Originate",
             {
-                "Channel": "Local/s@ivr-tell/n",
+                "Channel": f"Local/s@{Context.TELL}/n",
                 "Application": "ChanSpy",
                 "Data": f"{_plain(channel)},qWE",
                 "Async": "true",
-                "Variable": [f"IVR_SAY={self._sound(prompt, **slots)}"],
+                "Variable": [f"{Variable.SAY}={self._sound(prompt, **slots)}"],
             },
         )
 
@@ -205,7 +207,7 @@ class Rooms:
         """Record what comes from a party, silence included."""
         if not _PATH.fullmatch(path):
             raise UnsafeValue(f"{path!r} cannot name a recording")
-        headers = {"Channel": _plain(channel), "File": "", "Options": f"r({path}.raw)"}
+        headers = {"Channel": _plain(channel), "File": "", "Options": f"r({path}{RAW})"}
         await self._link.action("MixMonitor", headers)
 
     async def present(self, call_id: str, caller: str, operator: str, third: str) -> Any:
@@ -233,9 +235,9 @@ class Rooms:
 def _dialled(by: str, address: str) -> str:
     """Return what Asterisk dials for a route."""
     if by == "sip":
-        return f"PJSIP/ivr-out/{_plain(address)}"
+        return f"PJSIP/{WAY_OUT}/{_plain(address)}"
     if by == "queue":
-        return f"Local/{_plain(address)}@ivr-expert/n"
+        return f"Local/{_plain(address)}@{Context.EXPERT}/n"
     return f"PJSIP/{_plain(address)}"
 
 

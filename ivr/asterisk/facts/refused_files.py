@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ivr.asterisk.contract import RECORDS
 from ivr.asterisk.facts.records import RefusedRow, read_refused, read_unheard, read_whole_lines
 
 CHUNK_BYTES = 256 * 1024
@@ -53,7 +54,7 @@ class RefusedFiles:
     """
 
     def __init__(self, logs: Path, places: Mapping[str, Mapping[str, Any]]) -> None:
-        cel, log = logs / "cel-custom/ivr12345.csv", logs / "messages.log"
+        cel, log = logs / "cel-custom" / RECORDS, logs / "messages.log"
         self._tails = {
             "cel": Tail(cel, cel.with_suffix(".old.csv"), places.get("cel", {})),
             "log": Tail(log, log.with_name("messages.log.0"), places.get("log", {})),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ivr.asterisk.ami.codec import Message
+from ivr.asterisk.contract import Says
 
 
 class RoomEvent(NamedTuple):
@@ -20,15 +22,15 @@ class RoomEvent(NamedTuple):
     data: dict[str, Any]
 
 
-_USER_EVENTS = {
-    "IvrGone": ("caller_gone", ()),
-    "IvrHeld": ("held", ()),
-    "IvrStar": ("star", ()),
-    "IvrKeys": ("keys", ("Keys",)),
-    "IvrRoom": ("wish", ("Wish",)),
-    "IvrHelp": ("help", ("Step", "Number", "Route")),
-    "IvrThird": ("step", ("Step",)),
-    "IvrTrack": ("track", ("Side", "Path")),
+_USER_EVENTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    Says.GONE: ("caller_gone", ()),
+    Says.HELD: ("held", ()),
+    Says.STAR: ("star", ()),
+    Says.KEYS: ("keys", ("Keys",)),
+    Says.ROOM: ("wish", ("Wish",)),
+    Says.HELP: ("help", ("Step", "Number", "Route")),
+    Says.THIRD: ("step", ("Step",)),
+    Says.TRACK: ("track", ("Side", "Path")),
 }
 
 _DIALS = {"DialState": ("RINGING", "rings"), "DialEnd": ("ANSWER", "answers")}
