@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import NamedTuple
 
 from ivr.calls import file_names
+from ivr.calls.facts import ANSWERED, CALLING, NOTICE
 from ivr.calls.reception import STORY
 
 
@@ -219,7 +220,7 @@ def placement(**parts: str) -> str:
 
 FAMILY = "ivr-callback"
 """Where the dialplan leaves word of callbacks in Asterisk's own database."""
-CALLING, NOTICE, ANSWERED = "CALLING", "NOTICE", "ANSWERED"
+CALLBACK_WORDS = {"calling": CALLING, "notice": NOTICE, "answered": ANSWERED}
 """``<try>/<word>``; after the last two a slash, the citizen's channel, the separator and the seat's."""
 
 WAY_OUT, WAY_BACK = "ivr-out", "ivr-callback"
@@ -307,7 +308,7 @@ def values() -> dict[str, object]:
         "placed": {name: number for number, name in enumerate(PLACED, 1)},
         "sep": SEPARATOR,
         "family": FAMILY,
-        "word": {"calling": CALLING, "notice": NOTICE, "answered": ANSWERED},
+        "word": CALLBACK_WORDS,
         "way_out": WAY_OUT,
         "way_back": WAY_BACK,
         "music": MUSIC,

@@ -13,8 +13,10 @@ from agi_scripts.reception_away import note_of
 from ivr.asterisk import contract
 from ivr.asterisk.contract import FIELDS, LED_TO, REQUESTS, WORDS, Context, Noted, Says, Variable
 from ivr.calls import file_names
+from ivr.calls.facts import ANSWERED, CALLING, NOTICE
 from ivr.calls.reception import told_arrival
-from ivr.hotline.book import Line, MergeMode, Operator, QueueSpec, Seat, Trunks, Unit
+from ivr.hotline.book import Line, MergeMode, Operator, QueueSpec, Seat, Trunks
+from ivr.hotline.units import Unit
 from ivr.phone.leader import _WAYS
 from ivr.seats.log_in import PAUSE_REASONS
 from ivr.supervision.modes import MODE_KEYS
@@ -141,7 +143,7 @@ def word_format_faults(plan: Dialplan) -> Iterator[str]:
     if set(re.findall(r"DB\(([\w-]+)/", plan.text)) != {contract.FAMILY}:
         yield "word of callbacks is left elsewhere"
     words = re.findall(r"(?:\)=\$\{IVR_TRY\}/|What: )([A-Z]+)(/\$\{IVR_BOTH\})?", plan.text)
-    left = {(contract.CALLING, ""), *((one, "/${IVR_BOTH}") for one in (contract.NOTICE, contract.ANSWERED))}
+    left = {(CALLING, ""), *((one, "/${IVR_BOTH}") for one in (NOTICE, ANSWERED))}
     if set(words) != left or f"IVR_BOTH=${{CHANNEL(name)}}{contract.SEPARATOR}$" not in plan.text:
         yield f"word of callbacks is {sorted(set(words))}"
 
@@ -259,7 +261,7 @@ def renamed() -> Iterator[Mutation]:
     """Each name of the contract, called otherwise wherever the dialplan says it."""
     words: list[str] = [*Says, *Noted, *Variable, contract.FAMILY + "/", contract.WAY_OUT + "/"]
     words += [f"DB({contract.FAMILY}/", f"{contract.ADMITTED}@{contract.GROUP}", "?caller:police"]
-    words += [f"/{contract.CALLING}", f"/{contract.NOTICE}/", f"/{contract.ANSWERED}/"]
+    words += [f"/{CALLING}", f"/{NOTICE}/", f"/{ANSWERED}/"]
     words += [f"}}{name}" for name in (file_names.HELP, file_names.PART, file_names.MESSAGE)]
     words += [f"}}{file_names.RAW}", f"}}{file_names.WAV}", "CUT(IVR_PLACEMENT,^", "{CHANNEL(name)}^"]
     yield from ((EXTENSIONS, word, f"{word[:-1]}_{word[-1]}") for word in words)
@@ -301,9 +303,9 @@ def reordered() -> Iterator[Mutation]:
     yield EXTENSIONS, "Read(IVR_MORE,,3,", "Read(IVR_MORE,,4,"
     yield EXTENSIONS, "Read(IVR_MORE,,2,", "Read(IVR_MORE,,3,"
     for name, written in (("cel", contract.CEL_WRITTEN), ("cdr", contract.CDR_WRITTEN)):
-        one, other = (f"${{CSV_QUOTE({field})}}" for field in list(written.values())[:2])
-        yield f"ivr12345/{name}_custom.conf", f"{one},{other}", f"{other},{one}"
-        yield f"ivr12345/{name}_custom.conf", f"{one},", ""
+        first, second = (f"${{CSV_QUOTE({field})}}" for field in list(written.values())[:2])
+        yield f"ivr12345/{name}_custom.conf", f"{first},{second}", f"{second},{first}"
+        yield f"ivr12345/{name}_custom.conf", f"{first},", ""
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
 
-from ivr.asterisk.ami.link import AmiRefused, Link
+from ivr.asterisk.ami.link import AmiRefused, Link, LinkState
 from ivr.asterisk.ami.values import UnsafeValue
 from ivr.asterisk.contract import WAY_OUT, Context, Variable
 from ivr.calls.file_names import RAW, SPARE
+from ivr.transfers.ports import Invitation, Presence
+from ivr.transfers.targets import By, Route
 
 _NAME = re.compile(r"[\w./@:;+*#-]{1,150}", re.ASCII)
 _PATH = re.compile(r"/[\w./+-]{1,300}", re.ASCII)
@@ -28,59 +29,22 @@ Sound = Callable[..., str]
 """Recordings of a prompt joined by ``&``: (prompt, **slots)."""
 
 
-class Guest(Protocol):
-    """Whom to call, see ``ivr.transfers.ports.Invitation``."""
-
-    @property
-    def call_id(self) -> str:
-        """The call."""
-
-    @property
-    def channel_id(self) -> str:
-        """What the channel will be called."""
-
-    @property
-    def caller_number(self) -> str:
-        """The number shown."""
-
-    @property
-    def line_id(self) -> str:
-        """The department line."""
-
-    @property
-    def dialled(self) -> str:
-        """What the caller dialled."""
-
-    @property
-    def category(self) -> str:
-        """What it is about."""
-
-    @property
-    def emergency(self) -> bool:
-        """Whether it joins at once."""
-
-    @property
-    def recording(self) -> str:
-        """The call's recording."""
-
-    @property
-    def route(self) -> Any:
-        """How it is reached."""
-
-
 class Rooms:
     """The rooms of one Asterisk.
 
     Args:
         link: the manager connection.
         sound: where prompts are.
-        present: builds what :meth:`present` returns.
     """
 
-    def __init__(self, link: Link, sound: Sound, present: Callable[..., Any]) -> None:
+    def __init__(self, link: Link, sound: Sound) -> None:
         self._link = link
         self._sound = sound
-        self._present = present
+
+    @property
+    def live(self) -> bool:
+        """Whether Asterisk can be asked."""
+        return self._link.state is LinkState.LIVE
 
     async def keys_done(self, *channels: str) -> None:
         """Wait until none of these channels is in a code's subroutine; ``KEYS_LIMIT_S`` at most."""
@@ -127,6 +91,10 @@ class Rooms:
         """Send the caller to the head of the general queue."""
         await self._redirect(caller, Context.REQUEUE, "s")
 
+    async def call_help(self, caller: str) -> None:
+        """Lead the caller to where the dialplan calls help."""
+        await self._redirect(caller, Context.STAR, "*")
+
     async def settle(self, caller: str) -> None:
         """Nobody is waited for any more: when the others leave, the talk is over."""
         await self._await(caller, "")
@@ -143,7 +111,7 @@ class Rooms:
         headers = {"Channel": _plain(channel), "Context": context, "Exten": _plain(exten), "Priority": "1"}
         await self._link.action("Redirect", headers)
 
-    async def invite(self, invitation: Guest) -> None:
+    async def invite(self, invitation: Invitation) -> None:
         """Call a third party; what becomes of it is told by events of its channel."""
         guest = invitation
         variables = [f"{Variable.CALL}={_plain(guest.call_id)}"]
@@ -162,7 +130,7 @@ class Rooms:
         await self._link.action(
             "Originate",
             {
-                "Channel": _dialled(guest.route.by, guest.route.address),
+                "Channel": _dialled(guest.route),
                 "ChannelId": _plain(guest.channel_id),
                 "Context": Context.THIRD,
                 "Exten": "help" if guest.emergency else "ask",
@@ -210,7 +178,7 @@ class Rooms:
         headers = {"Channel": _plain(channel), "File": "", "Options": f"r({path}{RAW})"}
         await self._link.action("MixMonitor", headers)
 
-    async def present(self, call_id: str, caller: str, operator: str, third: str) -> Any:
+    async def present(self, call_id: str, caller: str, operator: str, third: str) -> Presence:
         """Tell who is there, by Asterisk's own lists."""
         channels = await self._link.list_action("CoreShowChannels", {})
         ids = {item.get("Uniqueid") for item in channels} | {item.get("Channel") for item in channels}
@@ -221,7 +189,7 @@ class Rooms:
         queued = {item.get("Uniqueid") for item in channels if item.get("Application") == "Queue"}
         queued |= {item.get("Channel") for item in channels if item.get("Application") == "Queue"}
         inside = {item.get("Uniqueid") for item in listed} | {item.get("Channel") for item in listed}
-        return self._present(
+        return Presence(
             not ids.isdisjoint((call_id, caller)),
             bool(operator) and operator in ids,
             bool(third) and third in ids,
@@ -232,13 +200,13 @@ class Rooms:
         )
 
 
-def _dialled(by: str, address: str) -> str:
+def _dialled(route: Route) -> str:
     """Return what Asterisk dials for a route."""
-    if by == "sip":
-        return f"PJSIP/{WAY_OUT}/{_plain(address)}"
-    if by == "queue":
-        return f"Local/{_plain(address)}@{Context.EXPERT}/n"
-    return f"PJSIP/{_plain(address)}"
+    if route.by is By.SIP:
+        return f"PJSIP/{WAY_OUT}/{_plain(route.address)}"
+    if route.by is By.QUEUE:
+        return f"Local/{_plain(route.address)}@{Context.EXPERT}/n"
+    return f"PJSIP/{_plain(route.address)}"
 
 
 def _plain(value: str) -> str:

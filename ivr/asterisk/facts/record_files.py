@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ivr.asterisk.contract import RECORDS
-from ivr.asterisk.facts.records import RecordRow, read_cdr, read_cel, read_whole_lines
+from ivr.asterisk.facts.records import read_cdr, read_cel, read_whole_lines
+from ivr.calls.facts import RecordRow
 
 log = logging.getLogger(__name__)
 

@@ -16,9 +16,10 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ivr.asterisk.contract import WAY_OUT, CdrLine, CelLine, Context, Noted
+from ivr.calls.facts import RecordRow
 
 log = logging.getLogger(__name__)
 
@@ -41,15 +42,6 @@ _OURS = (
     Context.STAR,
 )
 _HELP = f"PJSIP/{WAY_OUT}-"
-
-
-class RecordRow(NamedTuple):
-    """One fact: (call id, seconds since the epoch, what, data)."""
-
-    call_id: str
-    at: float
-    what: str
-    data: dict[str, Any]
 
 
 def read_whole_lines(path: Path, offset: int, max_bytes: int = 4_000_000) -> tuple[bytes, int]:
@@ -114,15 +106,6 @@ def seat_user(channel: str) -> str | None:
     """Return the SIP user of a seat's channel, ``PJSIP/seat01-0000001a`` -> ``seat01``."""
     match = _SEAT.match(channel)
     return match.group(1) if match else None
-
-
-_ENDPOINT = re.compile(r"^PJSIP/(.+)-[0-9a-f]{8}$", re.ASCII)
-
-
-def trunk_of(channel: str) -> str:
-    """Return the SIP endpoint of a caller's channel, ``PJSIP/trunk-0000001a`` -> ``trunk``; empty for none."""
-    match = _ENDPOINT.match(channel)
-    return match.group(1) if match else ""
 
 
 _PLACEHOLDER = re.compile(rf"^Local/([\w.-]{{1,64}})@{Context.CALLBACK}-[0-9a-f]+;([12])$", re.ASCII)

@@ -3,24 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 from ivr.asterisk.ami.codec import Message
-from ivr.asterisk.contract import Says
-
-
-class RoomEvent(NamedTuple):
-    """What happened: (what, call id, channel id, channel name, plain values).
-
-    ``what`` is one of ``caller_gone held star keys wish help rings answers step failed gone joined left track``.
-    """
-
-    what: str
-    call_id: str
-    channel_id: str
-    channel: str
-    data: dict[str, Any]
-
+from ivr.asterisk.contract import WAY_OUT, Says
+from ivr.calls.facts import RoomEvent
 
 _USER_EVENTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     Says.GONE: ("caller_gone", ()),
@@ -33,6 +19,9 @@ _USER_EVENTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     Says.TRACK: ("track", ("Side", "Path")),
 }
 
+_OUTSIDE = f"PJSIP/{WAY_OUT}-"
+_REASONS = {"3": "no_answer", "5": "busy"}
+"""Reasons of OriginateResponse (AST_CONTROL_RINGING, AST_CONTROL_BUSY)."""
 _DIALS = {"DialState": ("RINGING", "rings"), "DialEnd": ("ANSWER", "answers")}
 
 
@@ -49,9 +38,12 @@ def translate_room(message: Message) -> RoomEvent | None:
         if message.get("DialStatus") != status:
             return None
         channel_id, channel = message.get("DestUniqueid"), message.get("DestChannel")
-        return RoomEvent(what, message.get("DestLinkedid"), channel_id, channel, {})
+        outside = {"outside": channel.startswith(_OUTSIDE)}
+        return RoomEvent(what, message.get("DestLinkedid"), channel_id, channel, outside)
     if message.name == "OriginateResponse" and message.get("Response") == "Failure":
-        return _event(message, "failed")._replace(data={"reason": message.get("Reason")})
+        return _event(message, "failed")._replace(
+            data={"reason": _REASONS.get(message.get("Reason"), "congestion")}
+        )
     if message.name == "Hangup":
         return _event(message, "gone")._replace(data={"cause": int(message.get("Cause") or 0)})
     return None
