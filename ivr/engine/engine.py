@@ -17,15 +17,19 @@ from pathlib import Path
 from typing import Any
 
 from ivr.admission.part import Admission, Sources
+from ivr.admission.ports import Wires
 from ivr.asterisk.agi.server import FastAgiServer, Handler
 from ivr.asterisk.ami.link import AmiError, Link, LinkState, Message
 from ivr.asterisk.control import queues as members
+from ivr.asterisk.control.carrier_packets import CarrierPackets
 from ivr.asterisk.control.floor import AsteriskFloor
+from ivr.asterisk.control.machine import AsteriskMachine
 from ivr.asterisk.control.placeholders import AsteriskPlaceholders
 from ivr.asterisk.control.rooms import Rooms
 from ivr.asterisk.control.sides import AsteriskSides
 from ivr.asterisk.control.strangers import AskAsterisk, AsteriskKnocks
 from ivr.asterisk.facts.record_files import RecordFiles
+from ivr.asterisk.facts.refused_files import RefusedFiles
 from ivr.asterisk.facts.translation import Translator
 from ivr.asterisk.install import log_files, requirements
 from ivr.asterisk.install.instance import Instance
@@ -56,7 +60,7 @@ from ivr.phone.seat import SeatRoute
 from ivr.phone.survey import SurveyRoute
 from ivr.queueing.callback_limits import UNREACHED_REST_S
 from ivr.queueing.claims import Secrets
-from ivr.queueing.part import Attendants, Company, Pace, Wires
+from ivr.queueing.part import Attendants, Company, Pace, QueueWires
 from ivr.reconciliation.reconciler import Reconciler
 from ivr.recordings.part import Recordings, checked_remark
 from ivr.recordings.tracks import last_written
@@ -205,7 +209,13 @@ class Engine:
         self.reconciler.before_hang_up = self.attendants.claims.message_over
         self.reconciler.last_sign = last_written
         sources = Sources(self.calls, self.memory, self.people.alarms, self.identify)
-        self.admission = Admission(settings, lambda: self.book, sources, self.link, asterisk_logs, time.time)
+        self.admission = Admission(
+            lambda: self.book,
+            sources,
+            self._admission_wires(asterisk_logs),
+            settings.home / "refused.json",
+            time.time,
+        )
         self.service = Service(settings, self, self.calls, keys, self.align, time.time)
         self.switch = Switch(settings, self.service, Attached(self.link))
         self.asterisk_version = ""
@@ -223,7 +233,7 @@ class Engine:
         self.attendants = Attendants(
             lambda: self.book,
             self.calls,
-            Wires(self.floor, placeholders, self.floor),
+            QueueWires(self.floor, placeholders, self.floor),
             secrets=Secrets(self.identify, self.keys.decrypt),
             people=Company(self.seating, self.people.alarms, self.people.rings),
             pace=Pace(
@@ -244,6 +254,21 @@ class Engine:
         self.desk, self.phones = self.attendants.desk, self.attendants.phones
         self.listener.on_placeholder = self.desk.hear
         self.listener.before_hang_up = self.attendants.claims.missed
+
+    def _admission_wires(self, logs: Path) -> Wires:
+        settings = self.settings
+        here = not settings.external_asterisk or settings.ami_host in ("", "127.0.0.1")
+        instance = Instance.laid_out(settings.asterisk_home, settings.run, settings.pids)
+        process = instance.process if not settings.external_asterisk else lambda: None
+        first, last = settings.rtp_ports
+        addresses = lambda: self.book.trunks.addresses  # noqa: E731
+        return Wires(
+            AsteriskMachine(self.link, process, settings.rtp_ports, here=here),
+            lambda places: RefusedFiles(logs, places),
+            CarrierPackets(self.link, addresses, settings.run, here=here),
+            lambda: deployment.room_of(settings, self.book),
+            last - first + 1,
+        )
 
     def _who_hears(self) -> dict[type, Callable[[Any], None]]:
         return {

@@ -36,7 +36,7 @@ class Pace:
 
 
 @dataclass(frozen=True)
-class Wires:
+class QueueWires:
     """What carries the voice, as each of them sees it."""
 
     queues: Queues
@@ -69,7 +69,7 @@ class Attendants:
         self,
         book: Callable[[], HotlineBook],
         calls: CallBook,
-        wires: Wires,
+        wires: QueueWires,
         *,
         secrets: Secrets,
         people: Company,

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from ivr.admission.capacity import Capacity
 from ivr.admission.room import max_files, room
 from ivr.asterisk import contract
 from ivr.asterisk.install import installation as installations
@@ -104,8 +105,13 @@ def _phones(settings: Settings, book: HotlineBook) -> dict[str, object]:
 TOLD_LIMIT_S = 30  # of a caller who hears why they are not let in; the sentence is over sooner
 
 
+def room_of(settings: Settings, book: HotlineBook) -> Capacity:
+    """Return how many callers are admitted; the file handles of a city's own Asterisk are not known."""
+    return room(settings.rtp_ports, book, None if settings.external_asterisk else max_files())
+
+
 def _admission(settings: Settings, book: HotlineBook) -> dict[str, object]:
-    held = room(settings, book)
+    held = room_of(settings, book)
     return {
         "caller_limit": held.callers,
         "told_limit": held.told,
