@@ -512,12 +512,12 @@ class Engine:
         """Hang up every call, so that tickets tell the end of it before everything stops."""
         if self.link.state is LinkState.LIVE:
             with contextlib.suppress(HotlineError):
-                await self.link.action("Hangup", {"Channel": "/.*/"})
+                await self.floor.end_all()
             await asyncio.sleep(0.3)
 
     async def _reconcile(self, link: Link | None) -> int:
         async with self._reconcile_lock:  # ask only when it is our turn: an old answer would bury new calls
-            live = await members.live_calls(link, self.calls.called_back) if link is not None else None
+            live = await self.floor.live_calls() if link is not None else None
             added = await self.reconciler.reconcile(live)
         if added:
             log.info("reconciliation added %d events", added)

@@ -95,6 +95,15 @@ class AsteriskFloor:
         """Lead a caller to a place in the general queue."""
         return await queues.redirect(self._link, channel, Context.BACK_TO_GENERAL, str(position))
 
+    # -- calls ---------------------------------------------------------------------------------
+    async def live_calls(self) -> set[str]:
+        """Return the ids of all calls that have a channel now, a placeholder's for the call it stands for."""
+        return await queues.live_calls(self._link, self._citizens())
+
+    async def end_all(self) -> None:
+        """Hang every channel up."""
+        await self._link.action("Hangup", {"Channel": "/.*/"})
+
     # -- telephones ----------------------------------------------------------------------------
     async def registered(self) -> set[str]:
         """Return the SIP users that can be called now."""
