@@ -11,29 +11,21 @@ import contextlib
 import json
 import logging
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from ivr.admission.capacity import OVERLOADED, overloaded
-from ivr.admission.carrier_packets import CarrierPackets
-from ivr.admission.refusals import CALLS_REFUSED, Refusal, Refusals
-from ivr.admission.room import room
+from ivr.admission.ports import Remembered, Wires
+from ivr.admission.refusals import CALLS_REFUSED, Refusals
 from ivr.admission.strain import Strain
 from ivr.alarms.board import Alarm, Alarms, Fault
-from ivr.asterisk.ami.link import Link, LinkState
-from ivr.asterisk.facts.cpu_use import CpuUse, cores
-from ivr.asterisk.facts.ports_in_use import admitted, let_in, udp_ports_in_use
-from ivr.asterisk.facts.refused_files import RefusedFiles
-from ivr.asterisk.install.instance import Instance
 from ivr.calls.open_calls import CallBook
-from ivr.engine.persistence import Memory
-from ivr.engine.projector import local_day
 from ivr.errors import HotlineError
 from ivr.events.event import Event, Kind
 from ivr.events.streams import refused_stream
-from ivr.home.settings import Settings
 from ivr.hotline.book import HotlineBook
 from ivr.hotline.telephone import number_in
 
@@ -52,7 +44,7 @@ class Sources(NamedTuple):
     """What the hotline remembers and is told: open calls, the journal, alarms, what may be stored of a number."""
 
     calls: CallBook
-    memory: Memory
+    memory: Remembered
     alarms: Alarms
     identify: Callable[[str], dict[str, str]]
 
@@ -61,40 +53,38 @@ class Admission:
     """The callers of a running engine, against what its ports hold.
 
     Args:
-        settings: where things are.
         book: gives the present configuration.
         sources: what the hotline remembers.
-        link: the link to Asterisk.
-        logs: Asterisk's log folder.
+        wires: where calls are carried, and what is known of those that are not.
+        place: a small file that remembers how far was read.
         clock: seconds since the epoch.
     """
 
     def __init__(
         self,
-        settings: Settings,
         book: Callable[[], HotlineBook],
         sources: Sources,
-        link: Link,
-        logs: Path,
+        wires: Wires,
+        place: Path,
         clock: Callable[[], float],
     ) -> None:
-        self._settings = settings
         self._book = book
         self._sources = sources
-        self._link = link
+        self._wires = wires
+        self._machine = wires.machine
         self._clock = clock
-        self._logs = logs
-        self._place = settings.home / "refused.json"
-        self._files = RefusedFiles(logs, {})
+        self._place = place
+        self._files = wires.written({})
         self._zone = ZoneInfo(book().timezone)
-        instance = Instance.laid_out(settings.asterisk_home, settings.run, settings.pids)
-        self._cpu = CpuUse(instance.process if not settings.external_asterisk else lambda: None)
-        self._strain = Strain(cores())
-        self._packets = CarrierPackets(settings, link, lambda: book().trunks.addresses)
+        self._strain = Strain(self._machine.cores)
         self.refusals = self._refusals(lambda _: None)
 
     def _refusals(self, record: Callable[[Event], object]) -> Refusals:
-        return Refusals(record, self._sources.identify, lambda at: local_day(at, self._zone), self._clock)
+        return Refusals(record, self._sources.identify, self._day, self._clock)
+
+    def _day(self, at: float) -> date:
+        """Return the local day of a moment (seconds since the epoch)."""
+        return datetime.fromtimestamp(at, self._zone).date()
 
     # -- what goes on ----------------------------------------------------------------------------
     async def run(self) -> None:
@@ -137,7 +127,7 @@ class Admission:
 
     async def _restore(self) -> None:
         kept = self._kept()
-        today = local_day(self._clock(), self._zone)
+        today = self._day(self._clock())
         known: list[str] = []
         for day in (today, today - timedelta(days=1)):
             rows = await self._newest(refused_stream(day))
@@ -153,7 +143,7 @@ class Admission:
 
     def _begin(self, refusals: Refusals, kept: dict[str, Any], known: list[str]) -> None:
         try:
-            self._files = RefusedFiles(self._logs, kept.get("places", {}))
+            self._files = self._wires.written(kept.get("places", {}))
             refusals.restore(kept.get("refusals", {}), known)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             log.error("%s cannot be used (%s): refused calls are counted anew", self._place, error)
@@ -174,7 +164,7 @@ class Admission:
 
     async def _take_in(self) -> None:
         for rows in self._files.read():
-            self.refusals.take([Refusal(*row) for row in rows])
+            self.refusals.take(rows)
             await asyncio.sleep(0)  # calls come first
         self.refusals.settle()
 
@@ -191,52 +181,50 @@ class Admission:
 
     async def breathe(self) -> None:
         """See whether the machine carries its callers, and tell the dialplan how many may come where it hardly does."""
-        used = self._cpu.look()
-        if used is None or self._link.state is not LinkState.LIVE or not self._strain.may_matter(used):
+        used = self._machine.cores_busy()
+        if used is None or not self._machine.live or not self._strain.may_matter(used):
             return
         before = self._strain.limit
-        limit = self._strain.judge(used, await admitted(self._link))
+        limit = self._strain.judge(used, await self._machine.admitted())
         if limit is not None:
-            await let_in(self._link, limit, int(self._clock()) + STRAINED_FOR_S)
+            await self._machine.let_in(limit, int(self._clock()) + STRAINED_FOR_S)
         elif before is not None:
-            await let_in(self._link, before, 0)
+            await self._machine.let_in(before, 0)
         if (limit is None) != (before is None):
             state = "the machine has room again" if limit is None else f"{limit} callers are let in"
             log.warning("Asterisk keeps %.1f of %d cores busy: %s", used, self._strain.cores, state)
 
     async def _take_unheard(self) -> bool:
         """Take in the calls that Asterisk refused by itself; return whether there were any."""
-        rows = [row._replace(caller=number_in(row.caller)) for row in await self._packets.look()]
-        self.refusals.take([Refusal(*row) for row in rows])
+        rows = [replace(row, caller=number_in(row.caller)) for row in await self._wires.carrier.look()]
+        self.refusals.take(rows)
         return bool(rows)
 
     async def look(self) -> None:
         """Raise and clear the alarms of this moment."""
         faults: list[Fault] = self.refusals.faults()
         judged = {CALLS_REFUSED}
-        if self._link.state is LinkState.LIVE:
+        if self._machine.live:
             judged.add(OVERLOADED)
-            limit = room(self._settings, self._book())
-            faults += overloaded(await admitted(self._link), limit, self._strain.limit)
+            limit = self._wires.room()
+            faults += overloaded(await self._machine.admitted(), limit, self._strain.limit)
         self._sources.alarms.judge(faults, judged)
 
     # -- what is told ----------------------------------------------------------------------------
     async def told(self) -> dict[str, Any]:
         """Return ``capacity`` and ``refused`` of ``ivr status``; None for what cannot be known now."""
-        first, last = self._settings.rtp_ports
         callers = None
-        if self._link.state is LinkState.LIVE:
+        if self._machine.live:
             with contextlib.suppress(HotlineError):
-                callers = await admitted(self._link)
-        held, strained = room(self._settings, self._book()).callers, self._strain.limit
-        elsewhere = self._settings.external_asterisk and self._settings.ami_host not in ("", "127.0.0.1")
+                callers = await self._machine.admitted()
+        held, strained = self._wires.room().callers, self._strain.limit
         return {
             "capacity": {
                 "callers": callers,
                 "limit": min(held, held if strained is None else strained),
                 "limited_by": "ports" if strained is None or strained >= held else "machine",
-                "rtp_ports_used": None if elsewhere else udp_ports_in_use(first, last),
-                "rtp_ports": last - first + 1,
+                "rtp_ports_used": self._machine.rtp_ports_used(),
+                "rtp_ports": self._wires.rtp_ports,
             },
             "refused": self.refusals.by_reason(),
         }

@@ -10,10 +10,10 @@ from __future__ import annotations
 import enum
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
 
+from ivr.admission.ports import Refusal
 from ivr.alarms.board import Fault
 from ivr.events.event import Event, Kind
 from ivr.events.streams import refused_stream
@@ -71,18 +71,6 @@ _MEANINGS: Mapping[str, Meaning] = {
         "请求无效", "4xx", "have the carrier look at what its INVITE says", "请运营商检查其 INVITE 的内容"
     ),
 }
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """One call; ``caller`` is empty where Asterisk refused it before anybody could read the number."""
-
-    call_id: str
-    at: float
-    caller: str
-    dialled: str
-    reason: str
-    trunk: str
 
 
 Slot = tuple[int, str, str]

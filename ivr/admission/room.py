@@ -5,7 +5,6 @@ from __future__ import annotations
 import resource
 
 from ivr.admission.capacity import Capacity, capacity, pairs_of, pairs_of_files
-from ivr.home.settings import Settings
 from ivr.hotline.book import HotlineBook
 
 MOST_FILES = 20_000
@@ -17,15 +16,15 @@ def max_files() -> int:
     return MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
 
 
-def room(settings: Settings, book: HotlineBook, files: int | None = None) -> Capacity:
+def room(rtp_ports: tuple[int, int], book: HotlineBook, files: int | None) -> Capacity:
     """Return how many callers are admitted.
 
     Args:
-        settings: the range of RTP ports.
+        rtp_ports: the first and the last of the RTP ports.
         book: the seats.
-        files: the file handles of Asterisk; None: of one started from here, and of a city's own they are not known.
+        files: the file handles of Asterisk (:func:`max_files` of one started from here); None: they are not known.
     """
-    pairs = pairs_of(*settings.rtp_ports)
-    if not settings.external_asterisk:
-        pairs = min(pairs, pairs_of_files(max_files() if files is None else files))
+    pairs = pairs_of(*rtp_ports)
+    if files is not None:
+        pairs = min(pairs, pairs_of_files(files))
     return capacity(pairs, len(book.seats))

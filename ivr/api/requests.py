@@ -11,17 +11,17 @@ from zoneinfo import ZoneInfo
 from ivr import __version__
 from ivr.api.socket import Answer
 from ivr.asterisk.ami.link import LinkState
-from ivr.asterisk.control import queues as members
 from ivr.calls.states import SeatState
 from ivr.engine.engine import Engine
 from ivr.errors import HotlineError
 from ivr.rollout.prepare import place_fingerprint
 from ivr.rollout.states import ApplyRefused
+from ivr.seats.ports import Phone, QueueStatus
 from ivr.transfers.targets import Targets
 
 LIVE, SYNCING, DOWN = "live", "syncing", "down"
 _NOTHING = "", ""
-_BUSY = {members.IN_USE: "talking", members.BUSY: "talking", members.RINGING: "ringing"}
+_BUSY = {Phone.TALKS: "talking", Phone.BUSY: "talking", Phone.RINGS: "ringing"}
 
 
 class Answers:
@@ -100,14 +100,13 @@ class Answers:
         engine = self._engine
         self._require_restored()
         status = await self._queue_status()
-        present = await members.registered(engine.link) if status else set()
-        states = status.states if status else {}
+        present = await engine.floor.registered() if status else set()
         seats = []
         for seat in engine.book.seats:
             record = engine.calls.seat(seat.id)
             state = record.state.value
             if record.state is not SeatState.LOGGED_OUT:
-                state = _BUSY.get(states.get(f"PJSIP/{seat.username}", 0), state)
+                state = _BUSY.get(status.phone(seat.username), state) if status else state
             seats.append(
                 {
                     "seat": seat.id,
@@ -167,9 +166,9 @@ class Answers:
         rows = []
         for queue in self._engine.book.queues:
             waits = [caller.wait_s for caller in status.callers if caller.queue == queue.id]
-            mine = [member for member in status.members if member.queue == queue.id]
-            ready = [m for m in mine if not m.paused and status.states.get(m.interface) == members.NOT_IN_USE]
-            busy = [m for m in mine if status.states.get(m.interface) in _BUSY]
+            mine = [place for place in status.places if place.queue == queue.id]
+            ready = [m for m in mine if not m.paused and status.phone(m.username) is Phone.FREE]
+            busy = [m for m in mine if status.phone(m.username) in _BUSY]
             rows.append(
                 {
                     "queue": queue.id,
@@ -352,10 +351,8 @@ class Answers:
             "note_zh": f"Asterisk 恢复后生效（{link.reason_zh}）",
         }
 
-    async def _queue_status(self) -> members.QueueStatus | None:
-        if self._engine.link.state is not LinkState.LIVE:
-            return None
-        return await members.status(self._engine.link)
+    async def _queue_status(self) -> QueueStatus | None:
+        return await self._engine.floor.status() if self._engine.floor.live else None
 
 
 def _part(state: str, why: tuple[str, str], pid: int | None, **more: Any) -> dict[str, Any]:

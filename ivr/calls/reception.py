@@ -23,6 +23,8 @@ DIVERSION_110 = "110_diversion"
 OUTSIDE_CITY = "P007"
 LINE_CHOSEN_PROMPT = "S032"
 LONGEST_NUMBER = 40
+STORY = ("dialled", "headers", "reference", "source", "recording")
+"""What the dialplan tells of a call, in this order; only the last may hold the slash that parts them."""
 STAR = "*"
 """The key that leads to help at any moment, also out of the menu."""
 
@@ -57,23 +59,23 @@ def told_arrival(call_id: str, story: str, *, caller: str, channel: str) -> Arri
 
     Args:
         call_id: Asterisk's ``linkedid``.
-        story: ``dialled/forwarding headers/reference/source/recording``; the headers are URI-encoded, one a
-            line, and only the recording may contain a slash.
+        story: what :data:`STORY` names, with slashes; the headers are URI-encoded, one a line.
         caller: the caller's number as the trunk gave it.
         channel: the caller's channel.
     """
-    dialled, headers, reference, source, recording = [*story.split("/", 4), *[""] * 4][:5]
-    forwarded = (header.strip(", <") for header in unquote(headers[: 3 * LONGEST_TEXT]).split("\n"))
-    from_110 = source == DIVERSION_110
+    parts = [*story.split("/", len(STORY) - 1), *[""] * len(STORY)]
+    told = dict(zip(STORY, parts, strict=False))
+    forwarded = (header.strip(", <") for header in unquote(told["headers"][: 3 * LONGEST_TEXT]).split("\n"))
+    from_110 = told["source"] == DIVERSION_110
     return Arrival(
         call_id,
         caller[:LONGEST_NUMBER],
-        dialled[:LONGEST_NUMBER],
+        told["dialled"][:LONGEST_NUMBER],
         DIVERSION_110 if from_110 else "live",
         tuple(filter(None, forwarded)),
         channel,
-        recording,
-        reference if from_110 else "",
+        told["recording"],
+        told["reference"] if from_110 else "",
     )
 
 

@@ -41,7 +41,7 @@ class Room(NamedTuple):
 def room_for(settings: Settings, book: HotlineBook) -> Room:
     """Judge the range of RTP ports and the file handles by what the seats and a long queue want."""
     seats, files = len(book.seats), _files(settings)
-    held = room(settings, book, files)
+    held = room(settings.rtp_ports, book, None if settings.external_asterisk else files)
     wanted = seats + WANTED_WAITING
     fits = held.holds_all and held.callers >= seats
     first, last = settings.rtp_ports

@@ -12,18 +12,28 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ivr.admission.part import Admission, Sources
+from ivr.admission.ports import Wires
 from ivr.asterisk.agi.server import FastAgiServer, Handler
 from ivr.asterisk.ami.link import AmiError, Link, LinkState, Message
 from ivr.asterisk.control import queues as members
-from ivr.asterisk.facts.called_back import as_caller
+from ivr.asterisk.control.carrier_packets import CarrierPackets
+from ivr.asterisk.control.floor import AsteriskFloor
+from ivr.asterisk.control.machine import AsteriskMachine
+from ivr.asterisk.control.placeholders import AsteriskPlaceholders
+from ivr.asterisk.control.rooms import Rooms
+from ivr.asterisk.control.sides import AsteriskSides
+from ivr.asterisk.control.strangers import AskAsterisk, AsteriskKnocks
 from ivr.asterisk.facts.record_files import RecordFiles
+from ivr.asterisk.facts.refused_files import RefusedFiles
+from ivr.asterisk.facts.translation import Translator
 from ivr.asterisk.install import log_files, requirements
 from ivr.asterisk.install.instance import Instance
+from ivr.calls import facts
 from ivr.calls.intake import Listener
 from ivr.calls.open_calls import CallBook
 from ivr.calls.reception import Arrival, Reception, started
@@ -49,13 +59,15 @@ from ivr.phone.seat import SeatRoute
 from ivr.phone.survey import SurveyRoute
 from ivr.queueing.callback_limits import UNREACHED_REST_S
 from ivr.queueing.claims import Secrets
-from ivr.queueing.part import Attendants, Pace
+from ivr.queueing.part import Attendants, Company, Pace, QueueWires
 from ivr.reconciliation.reconciler import Reconciler
 from ivr.recordings.part import Recordings, checked_remark
 from ivr.recordings.tracks import last_written
 from ivr.rollout import staging as deployment
 from ivr.rollout.live import Attached, Service
 from ivr.rollout.switch import Switch
+from ivr.seats.ports import Rang
+from ivr.sides.watch import SideWatch
 from ivr.speech.models import find_model
 from ivr.speech.prompts import PromptBook
 from ivr.speech.transcriber import Transcriber
@@ -63,7 +75,7 @@ from ivr.speech.utterance import Utterances
 from ivr.store.causes import StoreAway
 from ivr.store.lease import LeaseHeld
 from ivr.strangers.record import Strangers
-from ivr.strangers.watch import AskAsterisk, StrangersWatch
+from ivr.strangers.watch import StrangersWatch
 from ivr.supervision.part import People
 from ivr.tickets.masking import mask_number
 from ivr.transfers.part import ThirdParties
@@ -99,9 +111,16 @@ class Engine:
         self.memory = Memory(settings, book, keys.instance)
         self.store, self.recorder = self.memory.store, self.memory.recorder
         self.calls = CallBook(self.memory.append, settings.node)
-        self.listener = Listener(lambda: self.book, self.calls, lambda *what: self.strangers.heard(*what))
+        self.listener = Listener(lambda: self.book, self.calls)
+        self.translator = Translator(lambda: self.calls.called_back)
         self.people = People(
-            lambda: self.book, self.calls, self.align, self._audit, time.time, time.monotonic
+            lambda: self.book,
+            self.calls,
+            self.align,
+            self._audit,
+            time.time,
+            time.monotonic,
+            self.translator.rings,
         )
         self.seating = self.people.seating
         model = find_model(Path(settings.vosk_model) if settings.vosk_model else None)
@@ -147,7 +166,7 @@ class Engine:
         self.liveness = Liveness(self.link, self.people.alarms, settings.home, hang)
         self.strangers = StrangersWatch(
             Strangers(lines_to(settings.logs, "strangers"), time.monotonic),
-            self.link,
+            AsteriskKnocks(self.link),
             None if settings.external_asterisk else AskAsterisk(self._our_asterisk),
             time.monotonic,
         )
@@ -155,8 +174,7 @@ class Engine:
         self.third_parties = ThirdParties(
             book=lambda: self.book,
             calls=self.calls,
-            link=self.link,
-            sound=self.sound,
+            rooms=Rooms(self.link, self.sound),
             manned=self._manned,
             number=lambda call: keys.decrypt(call.number_enc) if call.number_enc else "",
             clock=time.time,
@@ -174,7 +192,8 @@ class Engine:
         subscribe("three parties", self.third_parties.desk.hear)
         subscribe("recordings", self.recordings.on_event)
         subscribe("retired settings", self._retire, (Kind.HUNG_UP, Kind.OPERATOR_LEFT))
-        self.attendants.sides.room = lambda call_id: self.third_parties.floor.transfer(call_id).state
+        self._hearers = self._who_hears()
+        self.sides.room = lambda call_id: self.third_parties.floor.transfer(call_id).state
         routes |= self._waiting_routes()
         routes["leader"] = LeaderRoute(
             book=lambda: self.book,
@@ -198,7 +217,13 @@ class Engine:
         self.reconciler.before_hang_up = self.attendants.claims.message_over
         self.reconciler.last_sign = last_written
         sources = Sources(self.calls, self.memory, self.people.alarms, self.identify)
-        self.admission = Admission(settings, lambda: self.book, sources, self.link, asterisk_logs, time.time)
+        self.admission = Admission(
+            lambda: self.book,
+            sources,
+            self._admission_wires(asterisk_logs),
+            settings.home / "refused.json",
+            time.time,
+        )
         self.service = Service(settings, self, self.calls, keys, self.align, time.time)
         self.switch = Switch(settings, self.service, Attached(self.link))
         self.asterisk_version = ""
@@ -209,13 +234,16 @@ class Engine:
         self._reconcile_lock = asyncio.Lock()
 
     def _wait_on_callers(self) -> None:
-        """Build what serves those who wait, and let it hear what Asterisk tells."""
+        """Build what serves those who wait."""
+        citizens = lambda: self.calls.called_back  # noqa: E731
+        self.floor = AsteriskFloor(self.link, citizens)
+        placeholders = AsteriskPlaceholders(self.link, citizens)
         self.attendants = Attendants(
             lambda: self.book,
             self.calls,
-            self.link,
+            QueueWires(self.floor, placeholders, self.floor),
             secrets=Secrets(self.identify, self.keys.decrypt),
-            people=self.people,
+            people=Company(self.seating, self.people.alarms, self.people.rings),
             pace=Pace(
                 time.time,
                 self.settings.callback_retry_s,
@@ -223,10 +251,46 @@ class Engine:
                 lambda: deployment.phone_check_s(self.settings, self.book),
             ),
         )
+        self.sides = SideWatch(
+            self.calls,
+            AsteriskSides(self.link),
+            time.time,
+            time.monotonic,
+            watching=lambda: bool(deployment.phone_check_s(self.settings, self.book)),
+            judge=self.people.alarms.judge,
+        )
         self.desk, self.phones = self.attendants.desk, self.attendants.phones
         self.listener.on_placeholder = self.desk.hear
         self.listener.before_hang_up = self.attendants.claims.missed
-        self.listener.words |= self.attendants.words()
+
+    def _admission_wires(self, logs: Path) -> Wires:
+        settings = self.settings
+        here = not settings.external_asterisk or settings.ami_host in ("", "127.0.0.1")
+        instance = Instance.laid_out(settings.asterisk_home, settings.run, settings.pids)
+        process = instance.process if not settings.external_asterisk else lambda: None
+        first, last = settings.rtp_ports
+        addresses = lambda: self.book.trunks.addresses  # noqa: E731
+        return Wires(
+            AsteriskMachine(self.link, process, settings.rtp_ports, here=here),
+            lambda places: RefusedFiles(logs, places),
+            CarrierPackets(self.link, addresses, settings.run, here=here),
+            lambda: deployment.room_of(settings, self.book),
+            last - first + 1,
+        )
+
+    def _who_hears(self) -> dict[type, Callable[[Any], None]]:
+        return {
+            facts.QueueEvent: self.listener.hear,
+            facts.CallbackWord: self.desk.hear_word,
+            facts.MessageBegun: self.attendants.unattended.hear_word,
+            facts.Intruder: self.strangers.intruder,
+            Rang: self.people.rang,
+            facts.PhoneMoved: self.phones.moved,
+            facts.Held: self.sides.held,
+            facts.ChannelEnded: self.sides.ended,
+            facts.KeyPressed: self.third_parties.key,
+            facts.RoomEvent: self.third_parties.hear,
+        }
 
     def _waiting_routes(self) -> dict[str, Handler]:
         survey = SurveyRoute(self.calls, self.sound, checked_remark, self.settings.recordings, time.time)
@@ -252,7 +316,7 @@ class Engine:
             self.aftercall.run(),
             self._start_speech(),
             self.third_parties.run(),
-            self.people.run(self.link),
+            self.people.run(self.floor),
             self.admission.run(),
             self.memory.watch(),
             self.liveness.run(),
@@ -302,7 +366,7 @@ class Engine:
         await self.memory.open(record, self.calls, self.people.restore)
         self.seating.known = True
         self._spawn(self._restore_claims())
-        for work in self.attendants.work():
+        for work in (*self.attendants.work(), self.sides.run()):
             self._spawn(work)
         with contextlib.suppress(HotlineError):
             await self.align()
@@ -337,13 +401,8 @@ class Engine:
         self.service.retire()
 
     def _hear(self, message: Message) -> None:
-        message = as_caller(message, self.calls.called_back)
-        self.listener.hear(message)
-        if (untold := self.people.hear_phone(message)) is not None:
-            self.listener.hear(untold)
-        self.phones.hear(message)
-        self.attendants.sides.hear(message)
-        self.third_parties.hear(message)
+        for fact in self.translator.facts(message):
+            self._hearers[type(fact)](fact)
 
     def _our_asterisk(self) -> Instance:
         found = deployment.find_asterisk(self.settings, log.info, unpack=False)
@@ -456,12 +515,12 @@ class Engine:
         """Hang up every call, so that tickets tell the end of it before everything stops."""
         if self.link.state is LinkState.LIVE:
             with contextlib.suppress(HotlineError):
-                await self.link.action("Hangup", {"Channel": "/.*/"})
+                await self.floor.end_all()
             await asyncio.sleep(0.3)
 
     async def _reconcile(self, link: Link | None) -> int:
         async with self._reconcile_lock:  # ask only when it is our turn: an old answer would bury new calls
-            live = await members.live_calls(link, self.calls.called_back) if link is not None else None
+            live = await self.floor.live_calls() if link is not None else None
             added = await self.reconciler.reconcile(live)
         if added:
             log.info("reconciliation added %d events", added)

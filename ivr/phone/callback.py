@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ivr.asterisk import contract
 from ivr.asterisk.agi.server import AgiSession
 from ivr.calls.callback import PROMISED_S
 from ivr.errors import HotlineError
@@ -40,11 +41,11 @@ class CallbackRoute:
 
     async def __call__(self, session: AgiSession) -> None:
         """Ask, claim and say so; or send the caller back."""
-        call_id = (session.args or [""])[0]
+        call_id = contract.CALLBACK.read(session.args)["call"]
         await session.set_variables({"TIMEOUT(absolute)": DIALOGUE_LIMIT_S})
         number = await self._number(session)
         if number and self._claims.claim(call_id, number, by="caller"):
-            await session.set_variables({"IVR_CLAIMED": "1"})
+            await session.set_variables({contract.Variable.CLAIMED: "1"})
             await session.execute("Playback", self._sound("P025", minutes=int(PROMISED_S // 60)))
             return
         await session.execute("Playback", self._sound("S027"))
@@ -55,7 +56,7 @@ class CallbackRoute:
                 raise
             return  # the dialplan's own idea of the place will do
         if position:
-            await session.set_variables({"IVR_POSITION": str(position)})
+            await session.set_variables({contract.Variable.POSITION: str(position)})
 
     async def _number(self, session: AgiSession) -> str:
         """Return the confirmed number, empty when the caller would rather wait."""

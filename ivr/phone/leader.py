@@ -9,7 +9,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from ivr.asterisk import contract
 from ivr.asterisk.agi.server import AgiSession
+from ivr.asterisk.contract import Variable
 from ivr.calls.open_calls import CallBook
 from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState
@@ -65,8 +67,9 @@ class LeaderRoute:
 
     async def __call__(self, session: AgiSession) -> None:
         """Say where to listen or which room to enter, or why not; without any of it the dialplan says S010."""
-        digit, wanted, username, channel = [*session.args, "", "", "", ""][:4]
-        seat = self._book().seat_by_username(username)
+        asked = contract.LEADER.read(session.args)
+        digit, wanted = asked["digit"], asked["seat"]
+        seat = self._book().seat_by_username(asked["endpoint"])
         if seat is None or digit not in _WAYS:
             return
         way, options = _WAYS[digit]
@@ -82,18 +85,18 @@ class LeaderRoute:
         facts = {"how": way, "by": operator, "from_seat": seat.id, "seat": wanted}
         self._calls.record(Event(call.call_id, self._clock(), Kind.LISTENED, facts))
         if digit == BARGE and self._wishes.in_room(call.call_id):  # ChanSpy would speak to one of them only
-            await session.set_variables({"IVR_CALL": call.call_id, "IVR_BARGES": "1"})
+            await session.set_variables({Variable.CALL: call.call_id, Variable.BARGES: "1"})
             return
         if digit != "8":
-            await session.set_variables({"IVR_SPY": spied, "IVR_SPY_OPTIONS": options})
+            await session.set_variables({Variable.SPY: spied, Variable.SPY_OPTIONS: options})
             return
         try:
-            self._wishes.take_over(call.call_id, Taking(seat.id, operator, channel))
+            self._wishes.take_over(call.call_id, Taking(seat.id, operator, asked["channel"]))
         except HotlineError as error:
             log.info("seat %s: %s", seat.id, error.sentence)
             await self._refuse(session, NOBODY_THERE)
             return
-        await session.set_variables({"IVR_CALL": call.call_id})
+        await session.set_variables({Variable.CALL: call.call_id})
 
     def _may(self, operator: str, seat_id: str, way: str, wanted: str) -> bool:
         """Tell whether an operator leads the shift now; a try of anybody else is journalled."""
@@ -107,7 +110,7 @@ class LeaderRoute:
         return True
 
     async def _refuse(self, session: AgiSession, prompt: str) -> None:
-        await session.set_variables({"IVR_SAID": "1"})
+        await session.set_variables({Variable.SAID: "1"})
         await session.stream_file(self._sound(prompt))
 
     def _call_of(self, seat_id: str) -> CallRecord | None:

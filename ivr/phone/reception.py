@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from ivr.asterisk import contract
 from ivr.asterisk.agi.server import AgiSession, Handler
 from ivr.asterisk.agi.session import AgiCommandError
 from ivr.calls.menu import Matcher, ask
@@ -22,7 +23,6 @@ log = logging.getLogger(__name__)
 ANY_KEY = "0123456789*#"
 UTTERANCE_S = 6.0
 UTTERANCE_SILENCE_S = 2
-MUSIC = "ivr12345"
 
 _CALL_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
@@ -53,24 +53,30 @@ class AgiCaller:
         self._ears = ears
 
     async def place(self, placement: Placement) -> None:
-        """Hand the whole decision over in one command; ``^`` separates queue, priority, prompts and line.
+        """Hand the whole decision over in one command.
 
         An announcement for the queue is a class of music that begins with it.
         """
         if placement.announcement:
-            await self._session.set_variables({"CHANNEL(musicclass)": f"{MUSIC}-{placement.announcement}"})
+            await self._session.set_variables(
+                {"CHANNEL(musicclass)": f"{contract.MUSIC}-{placement.announcement}"}
+            )
         sounds = "&".join(filter(None, (self._path(said) for said in placement.prompts)))
-        await self._session.set_variables(
-            {"IVR_PLACEMENT": f"{placement.queue}^{placement.priority}^{sounds}^{placement.line_id}"}
+        word = contract.placement(
+            queue=placement.queue,
+            priority=str(placement.priority),
+            greeting=sounds,
+            line=placement.line_id,
         )
+        await self._session.set_variables({contract.Variable.PLACEMENT: word})
 
     async def open_menu(self) -> None:
         """Have the dialplan answer and come back to `agi://…/menu`."""
-        await self._session.set_variables({"IVR_MENU": "1"})
+        await self._session.set_variables({contract.Variable.MENU: "1"})
 
     async def call_help(self) -> None:
         """Have the dialplan do what the star key does everywhere else."""
-        await self._session.set_variables({"IVR_STAR": "1"})
+        await self._session.set_variables({contract.Variable.STAR: "1"})
 
     async def say(self, prompt: str) -> str:
         """Play a prompt; return the key that cut it short, or ``''``."""
@@ -122,7 +128,8 @@ class AgiCaller:
 
 def arrival_of(session: AgiSession) -> Arrival:
     """Read what ``extensions.conf`` gives to ``/reception`` and ``/menu``: the call's id and its story."""
-    call_id, story = [*session.args, "", ""][:2]
+    told = contract.RECEPTION.read(session.args)
+    call_id, story = told["call"], told["story"]
     if not _CALL_ID.fullmatch(call_id):
         raise ValueError(f"{call_id[:80]!r} is not the id of a call")
     caller = "" if session.caller == "unknown" else session.caller

@@ -6,6 +6,7 @@ import hmac
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
+from ivr.asterisk import contract
 from ivr.asterisk.agi.server import AgiSession
 from ivr.calls.open_calls import CallBook
 from ivr.errors import HotlineError
@@ -72,9 +73,10 @@ class SeatRoute:
 
     async def __call__(self, session: AgiSession) -> None:
         """Do what was dialled and say the outcome; without IVR_DONE the dialplan says it failed."""
-        verb, value, username = [*session.args, "", "", ""][:3]
+        asked = contract.SEAT.read(session.args)
+        username, value = asked["endpoint"], asked["value"]
         seat = self._book().seat_by_username(username)
-        action = self._verbs.get(verb)
+        action = self._verbs.get(asked["verb"])
         if seat is None or action is None:
             log.warning("a star code came from %r, which is no seat", username)
             return
@@ -87,7 +89,7 @@ class SeatRoute:
             return
         if prompt is None:
             return
-        await session.set_variables({"IVR_DONE": "1"})
+        await session.set_variables({contract.Variable.DONE: "1"})
         await session.stream_file(self._sound(prompt))
 
     async def _log_in(self, session: AgiSession, seat_id: str, operator: str) -> str | None:

@@ -7,7 +7,9 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from ivr.asterisk import contract
 from ivr.asterisk.agi.server import AgiSession
+from ivr.calls.file_names import REMARK, WAV
 from ivr.calls.open_calls import CallBook
 from ivr.errors import HotlineError
 from ivr.events.event import Event, Kind
@@ -53,13 +55,13 @@ class SurveyRoute:
 
     async def __call__(self, session: AgiSession) -> None:
         """Ask for one key; 0 leads back to a person, at the head of the queue."""
-        call_id = (session.args or [""])[0]
+        call_id = contract.SURVEY.read(session.args)["call"]
         if call_id not in self._calls.calls and call_id not in self._calls.over:
             return  # we cannot tell whose score it would be
         await session.set_variables({"TIMEOUT(absolute)": SURVEY_LIMIT_S})
         key = await self._key(session)
         if key == "0":
-            await session.set_variables({"IVR_AGAIN": "1"})
+            await session.set_variables({contract.Variable.AGAIN: "1"})
             return
         score = int(key) if key in ("1", "2", "3", "4", "5") else None
         self._tell(call_id, Kind.SURVEYED, score=score)
@@ -78,10 +80,10 @@ class SurveyRoute:
 
     async def _remark(self, session: AgiSession, call_id: str) -> None:
         """Record why; a caller who says nothing, or hangs up, leaves a score all the same."""
-        recording = await session.get_variable("IVR_RECORDING")
+        recording = await session.get_variable(contract.Variable.RECORDING)
         if not recording:
             return
-        path = Path(recording + "-remark.wav")
+        path = Path(recording + REMARK + WAV)
         if not path.is_relative_to(self._recordings):
             return
         # not RECORD's own BEEP: it is a sound of Asterisk's that is not here, and without it nothing is recorded

@@ -1,8 +1,7 @@
 """A seat is free, and the caller at the head still hears an announcement: cut it short.
 
 ``Queue`` plays an announcement to its end before it rings a seat (app_queue, say_position and
-say_periodic_announcement wait for the stream), but any key ends it.  ``D`` stands on no
-telephone, so nobody means anything by it, and no extension of ours answers to it.
+say_periodic_announcement wait for the stream), but any key ends it.
 
 A seat that was not answered the last time, or refused, is free only by name: for it nothing is cut, or callers at the
 head would hear half a second of each announcement while phones ring in vain.
@@ -16,19 +15,18 @@ import logging
 from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
-from ivr.asterisk.ami.link import AmiRefused, Link, LinkState
-from ivr.asterisk.control import queues as members
 from ivr.calls.open_calls import CallBook
 from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState
 from ivr.errors import HotlineError
 from ivr.events.event import Event, Kind
 from ivr.events.streams import is_call
+from ivr.queueing.ports import QueueCounts, Queues
 from ivr.seats.log_in import Membership
+from ivr.seats.ports import Phone, QueueStatus
 
 log = logging.getLogger(__name__)
 
-_KEY = "D"
 _LOOK_EVERY_S = 0.7
 """The queue itself looks for a free seat once a second."""
 _WATCH_S = 12.0
@@ -45,7 +43,7 @@ class Head(NamedTuple):
     channel: str
 
 
-def at_the_head(status: members.QueueStatus, in_vain: Collection[str] = ()) -> Iterable[Head]:
+def at_the_head(status: QueueStatus, in_vain: Collection[str] = ()) -> Iterable[Head]:
     """Return the callers that a free seat could take now, queue by queue.
 
     Args:
@@ -54,17 +52,17 @@ def at_the_head(status: members.QueueStatus, in_vain: Collection[str] = ()) -> I
     """
     for queue in status.queues:
         free = sum(
-            member.queue == queue
-            and not member.paused
-            and status.states.get(member.interface) == members.NOT_IN_USE
-            and member.interface.removeprefix("PJSIP/") not in in_vain
-            for member in status.members
+            place.queue == queue
+            and not place.paused
+            and status.phone(place.username) is Phone.FREE
+            and place.username not in in_vain
+            for place in status.places
         )
         waiting = sorted((one for one in status.callers if one.queue == queue), key=lambda one: one.position)
         yield from (Head(one.call_id, one.channel) for one in waiting[:free])
 
 
-def ahead_of_a_crowd(counts: Iterable[members.QueueCounts], calls: Iterable[CallRecord]) -> Iterable[Head]:
+def ahead_of_a_crowd(counts: Iterable[QueueCounts], calls: Iterable[CallRecord]) -> Iterable[Head]:
     """Return whom free seats will most likely take, by what the calls tell; to be wrong cuts one announcement short."""
     waiting = [call for call in calls if call.state is CallState.WAITING]
     for queue in counts:
@@ -80,7 +78,7 @@ class Hurry:
 
     Args:
         calls: open calls.
-        link: the link to Asterisk.
+        queues: where they wait.
         clock: seconds since the epoch.
         seats: which seat is in which queue now.
         in_vain: the SIP users whose phone was not answered, or refused, the last time.
@@ -89,13 +87,13 @@ class Hurry:
     def __init__(
         self,
         calls: CallBook,
-        link: Link,
+        queues: Queues,
         clock: Callable[[], float],
         seats: Callable[[], Iterable[Membership]] = tuple,
         in_vain: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
         self._calls = calls
-        self._link = link
+        self._queues = queues
         self._clock = clock
         self._seats = seats
         self._in_vain = in_vain
@@ -123,25 +121,23 @@ class Hurry:
         waits = any(
             call.state in (CallState.WAITING, CallState.CALLBACK) for call in self._calls.calls.values()
         )
-        if not waits or self._link.state is not LinkState.LIVE:
+        if not waits or not self._queues.live:
             return
         for head in await self._heads():
             call = self._calls.calls.get(head.call_id)
             if call is None or call.state not in (CallState.WAITING, CallState.CALLBACK):
                 continue
-            with contextlib.suppress(AmiRefused):
-                key = {"Channel": head.channel, "Digit": _KEY, "Receive": "true", "Async": "false"}
-                await self._link.action("PlayDTMF", key)
+            await self._queues.cut_short(head.channel)
 
     async def _heads(self) -> list[Head]:
-        counts = [one for one in await members.counts(self._link) if one.free and one.callers]
+        counts = [one for one in await self._queues.counts() if one.free and one.callers]
         if not counts:
             return []
         if sum(one.callers for one in counts) > LISTED:
             return list(ahead_of_a_crowd(map(self._really_free, counts), self._calls.calls.values()))
-        return list(at_the_head(await members.status(self._link, self._calls.called_back), self._in_vain()))
+        return list(at_the_head(await self._queues.status(), self._in_vain()))
 
-    def _really_free(self, queue: members.QueueCounts) -> members.QueueCounts:
+    def _really_free(self, queue: QueueCounts) -> QueueCounts:
         """Leave out seats that are free only by name; one that is not even that costs a whole announcement."""
         in_vain = self._in_vain()
         idle = sum(

@@ -12,13 +12,11 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ivr.asterisk.ami.link import AmiRefused, Link, LinkState, Message
-from ivr.asterisk.control import placeholders
-from ivr.asterisk.control import queues as members
-from ivr.asterisk.control.placeholders import Seen
-from ivr.asterisk.facts.records import seat_user
 from ivr.calls import callback as rules
 from ivr.calls.callback import Callback, CallbackState
+from ivr.calls.channels import endpoint_of
+from ivr.calls.facts import CallbackWord
+from ivr.calls.file_names import SPARE
 from ivr.calls.open_calls import CallBook
 from ivr.calls.reception import DIVERSION_110
 from ivr.calls.record import CallRecord
@@ -28,8 +26,10 @@ from ivr.events.event import Event, Kind
 from ivr.events.streams import is_seat
 from ivr.hotline.book import HotlineBook
 from ivr.queueing.callback_places import Staff, standing
-from ivr.queueing.callback_progress import caught_up, citizen_in
+from ivr.queueing.callback_progress import caught_up
+from ivr.queueing.ports import NotTaken, Placeholders, Seen, Standing
 from ivr.seats.log_in import WRAP_UP, Membership
+from ivr.seats.ports import Phone, QueueStatus
 from ivr.seats.refusing import PASSED_OVER
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class CallbackDesk:
     Args:
         book: gives the present configuration.
         calls: open calls with their callbacks, and where events go.
-        link: the link to Asterisk.
+        placeholders: what stands in the queues.
         number: the number to dial for a callback, empty where there is none.
         clock: seconds since the epoch.
         seats: which seat is in which queue now.
@@ -70,7 +70,7 @@ class CallbackDesk:
         self,
         book: Callable[[], HotlineBook],
         calls: CallBook,
-        link: Link,
+        placeholders: Placeholders,
         number: Callable[[Callback], str],
         clock: Callable[[], float],
         seats: Callable[[], Iterable[Membership]],
@@ -78,7 +78,7 @@ class CallbackDesk:
     ) -> None:
         self._book = book
         self._calls = calls
-        self._link = link
+        self._placeholders = placeholders
         self._number = number
         self._clock = clock
         self._seats = seats
@@ -121,21 +121,21 @@ class CallbackDesk:
         elif what == "callback_hung_up":
             self._wake.set()  # the talk is over when the citizen's own channel ends
 
-    def hear_word(self, message: Message) -> None:
-        """Take the dialplan's own word (UserEvent IvrCallback)."""
-        callback = self._callback(message.get("Call"))
+    def hear_word(self, word: CallbackWord) -> None:
+        """Take word of how far a callback is."""
+        callback = self._callback(word.call_id)
         if callback is not None:
-            self._catch_up(callback, f"{message.get('Try')}/{message.get('What')}", present=True)
+            self._catch_up(callback, word, present=True)
 
     def _callback(self, call_id: str) -> Callback | None:
         call = self._calls.calls.get(call_id)
         return call.callback if call else None
 
-    def _catch_up(self, callback: Callback, word: str, *, present: bool) -> None:
+    def _catch_up(self, callback: Callback, word: CallbackWord | None, *, present: bool) -> None:
         for kind, data in caught_up(callback, word, present=present):
             facts = dict(data)
             if kind is Kind.CALLBACK_TRIED:
-                seat = self._book().seat_by_username(seat_user(facts["channel"]) or "")
+                seat = self._book().seat_by_username(endpoint_of(facts["channel"]))
                 facts |= {"seat": seat.id, "operator": self._calls.operator_on(seat.id)} if seat else {}
             self._tell(callback.call_id, kind, **facts)
 
@@ -167,10 +167,10 @@ class CallbackDesk:
         Args:
             missed: whether missed calls are given placeholders, too.
         """
-        if self._link.state is not LinkState.LIVE:
+        if not self._placeholders.live:
             return
         async with self._lock:
-            seen = await placeholders.look(self._link, self._calls.called_back)
+            seen = await self._placeholders.look()
             now = self._clock()
             grace_s = {True: rules.COMES_WITHIN_S, False: rules.GRACE_S}
             self._asked = {
@@ -180,8 +180,8 @@ class CallbackDesk:
             self._idle &= seen.placeholders.keys()
             for callback in self._calls.callbacks():
                 if callback.open and callback.call_id not in self._asked:
-                    word = seen.words.get(callback.call_id, "")
-                    citizen = callback.channel or citizen_in(word)
+                    word = seen.words.get(callback.call_id)
+                    citizen = callback.channel or (word.citizen if word else "")
                     lives = callback.call_id in seen.placeholders or citizen in seen.channels
                     self._catch_up(callback, word, present=lives)
             await self._tidy(seen)
@@ -194,9 +194,9 @@ class CallbackDesk:
             call = self._calls.calls.get(call_id)
             if call is None or call.state is not CallState.SURVEYING:
                 log.info("placeholder %s is no longer wanted", seen.placeholders[call_id])
-                await placeholders.remove(self._link, seen.placeholders[call_id])
+                await self._placeholders.remove(seen.placeholders[call_id])
         for call_id in seen.words.keys() - going_on - seen.placeholders.keys():
-            await placeholders.forget(self._link, call_id)
+            await self._placeholders.forget(call_id)
 
     def _due(self, seen: Seen, now: float) -> list[Callback]:
         """Settle callbacks whose time is over; return those who could stand in a queue and do not."""
@@ -219,22 +219,21 @@ class CallbackDesk:
         queued = [one for one in self._calls.callbacks() if one.call_id in there and one.state in _PENDING]
         wanted = standing([*queued, *due], there, self._staff(seen.status))
         chosen = {one.call_id for one in wanted}
-        on_the_phone = (members.IN_USE, members.BUSY, members.RINGING)
-        quiet = not any(state in on_the_phone for state in seen.status.states.values())
+        quiet = not any(phone.on_a_call for phone in seen.status.phones.values())
         for one in queued:
             idle = quiet or one.call_id in self._idle
             if idle and one.call_id in waiting and one.call_id not in chosen:
                 log.info("the placeholder of %s makes room", one.call_id)
-                await placeholders.remove(self._link, waiting[one.call_id])
+                await self._placeholders.remove(waiting[one.call_id])
                 self._asked.pop(one.call_id, None)
         for one in wanted:
             if one.call_id not in there and not await self._stand(one, seen):
                 return  # whoever comes next must not be rung first: the next look goes on
 
-    def _staff(self, status: members.QueueStatus) -> dict[str, Staff]:
+    def _staff(self, status: QueueStatus) -> dict[str, Staff]:
         there = [seat for seat in self._seats() if not seat.paused or seat.reason in _BACK_SOON]
-        idle = (members.NOT_IN_USE, members.RINGING)
-        ready = {seat.username for seat in there if status.states.get(f"PJSIP/{seat.username}") in idle}
+        idle = (Phone.FREE, Phone.RINGS)
+        ready = {seat.username for seat in there if status.phone(seat.username) in idle}
         found = {}
         for queue in {seat.queue for seat in there}:
             at_work = frozenset(seat.username for seat in there if seat.queue == queue)
@@ -257,13 +256,12 @@ class CallbackDesk:
         priority = callback.rank(self._book().priorities.callback)
         position = await self.position(callback.queue, priority, callback.since, callback.call_id)
         if callback.call_id in seen.words:
-            await placeholders.forget(self._link, callback.call_id)
+            await self._placeholders.forget(callback.call_id)
         self._asked[callback.call_id] = self._clock()
         self._coming.add(callback.call_id)
-        variables = self._variables(callback, uri, priority, position)
         try:
-            await placeholders.stand(self._link, callback.call_id, self._book().number, variables)
-        except AmiRefused as refused:
+            await self._placeholders.stand(self._standing(callback, uri, priority, position))
+        except NotTaken as refused:
             log.warning("no placeholder for %s: %s", callback.call_id, refused.sentence)
             self._coming.discard(callback.call_id)
             return True
@@ -279,23 +277,23 @@ class CallbackDesk:
                     await self._joined.wait()
         return call_id not in self._coming
 
-    def _variables(self, callback: Callback, uri: str, priority: int, position: int) -> dict[str, str]:
+    def _standing(self, callback: Callback, uri: str, priority: int, position: int) -> Standing:
         call = self._calls.calls[callback.call_id]
         attempt = callback.tries + 1
-        return {
-            "__IVR_CALL": callback.call_id,
-            "__IVR_TRY": str(attempt),
-            "IVR_TO": uri,
-            "__IVR_QUEUE": callback.queue,
-            "IVR_PRIORITY": str(priority),
-            "IVR_POSITION": str(position),
-            "__IVR_RECORDING": callback.recording_of(attempt),
-            "IVR_SPARE": f"{callback.recording}-spare" if callback.recording else "",
-            # what a caller's own channel has from the reception
-            "__IVR_SOURCE": call.source if call.source == DIVERSION_110 else "live",
-            "__IVR_LINE": call.line_id or "",
-            "__IVR_DIALLED": call.dialled if call.dialled.isalnum() else "",
-        }
+        return Standing(
+            callback.call_id,
+            attempt,
+            uri,
+            self._book().number,
+            callback.queue,
+            priority,
+            position,
+            recording=callback.recording_of(attempt),
+            spare=callback.recording + SPARE if callback.recording else "",
+            source=call.source if call.source == DIVERSION_110 else "live",
+            line_id=call.line_id or "",
+            dialled=call.dialled if call.dialled.isalnum() else "",
+        )
 
     # -- places --------------------------------------------------------------------------------
     async def position(self, queue: str, priority: int, since: float, but: str = "") -> int:
@@ -305,7 +303,7 @@ class CallbackDesk:
         """
         others = []
         coming = self._coming - {but}
-        for caller in (await members.status(self._link, self._calls.called_back)).callers:
+        for caller in (await self._placeholders.status()).callers:
             coming.discard(caller.call_id)
             if caller.queue != queue or caller.call_id == but:
                 continue

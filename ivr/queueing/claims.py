@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ivr.alarms.board import Alarms
-from ivr.asterisk.facts.records import trunk_of
 from ivr.calls import callback as rules
 from ivr.calls.callback import MISSED, Callback, CallbackState
+from ivr.calls.channels import endpoint_of
 from ivr.calls.open_calls import CallBook
 from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState
@@ -130,7 +130,7 @@ class Claims:
         if call.queued_at is None or call.answered_at is not None:
             return
         waited_s = at - call.queued_at
-        rushed = self._short.ended(trunk_of(call.legs[0].channel) if call.legs else "", waited_s, at)
+        rushed = self._short.ended(endpoint_of(call.legs[0].channel) if call.legs else "", waited_s, at)
         if waited_s < limits.MISSED_FROM_S or self._numbers.lately_claimed(call.caller_hash, at):
             return
         number = self._diallable(call.caller_enc)

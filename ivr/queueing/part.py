@@ -1,13 +1,12 @@
-"""Whoever looks after those who wait: callbacks, messages, announcements cut short, phones and sides that are gone."""
+"""Whoever looks after those who wait: callbacks, messages, announcements cut short, phones that are gone."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from ivr.asterisk.ami.link import Link, Message
+from ivr.alarms.board import Alarms
 from ivr.calls.open_calls import CallBook
 from ivr.calls.record import CallRecord
 from ivr.events.event import Event
@@ -16,10 +15,11 @@ from ivr.queueing.announcement_cutter import Hurry
 from ivr.queueing.callback_desk import CallbackDesk
 from ivr.queueing.claims import Claims, Secrets
 from ivr.queueing.place_told import PlaceTold
+from ivr.queueing.ports import Placeholders, Queues
 from ivr.queueing.unattended import Unattended
+from ivr.seats.log_in import Seating
 from ivr.seats.phones import SeatPhones
-from ivr.sides.watch import SideWatch
-from ivr.supervision.part import People
+from ivr.seats.ports import Phones, Rings
 
 
 @dataclass(frozen=True)
@@ -35,15 +35,33 @@ class Pace:
     phone_check_s: Callable[[], float]
 
 
+@dataclass(frozen=True)
+class QueueWires:
+    """What carries the voice, as each of them sees it."""
+
+    queues: Queues
+    placeholders: Placeholders
+    phones: Phones
+
+
+@dataclass(frozen=True)
+class Company:
+    """Who sits where, the board of alarms, and where phones ring in vain."""
+
+    seating: Seating
+    alarms: Alarms
+    rings: Rings
+
+
 class Attendants:
     """All of them, wired to each other.
 
     Args:
         book: gives the present configuration.
         calls: open calls.
-        link: the link to Asterisk.
+        wires: what carries the voice.
         secrets: what is done with numbers.
-        people: who sits where, which phones ring in vain, the board of alarms.
+        people: the others of the floor.
         pace: how long things are waited for.
     """
 
@@ -51,42 +69,32 @@ class Attendants:
         self,
         book: Callable[[], HotlineBook],
         calls: CallBook,
-        link: Link,
+        wires: QueueWires,
         *,
         secrets: Secrets,
-        people: People,
+        people: Company,
         pace: Pace,
     ) -> None:
         clock, seating, alarms = pace.clock, people.seating, people.alarms
-        self.phones = SeatPhones(book, link, pace.phone_check_s)
-        self.sides = SideWatch(
-            calls,
-            link,
-            clock,
-            time.monotonic,
-            watching=lambda: bool(pace.phone_check_s()),
-            judge=alarms.judge,
-        )
+        self.phones = SeatPhones(book, wires.phones, pace.phone_check_s)
         self.claims = Claims(book, calls, secrets, clock, alarms)
         self.desk = CallbackDesk(
             book,
             calls,
-            link,
+            wires.placeholders,
             self.claims.number_of,
             clock,
             lambda: [seat for seat in seating.memberships() if seat.username not in self.phones.away],
             pace.callback_retry_s,
         )
-        self.hurry = Hurry(calls, link, clock, seating.memberships, lambda: people.offers.in_vain)
-        self.place_told = PlaceTold(calls, link)
-        self.unattended = Unattended(book, calls, seating, link, clock, pace.unattended_s, alarms.raise_)
+        self.hurry = Hurry(calls, wires.queues, clock, seating.memberships, lambda: people.rings.in_vain)
+        self.place_told = PlaceTold(calls, wires.queues)
+        self.unattended = Unattended(
+            book, calls, seating, wires.queues, clock, pace.unattended_s, alarms.raise_
+        )
         self.unattended.over = alarms.clear
         self.unattended.cannot_call = self.claims.cannot_call
         self.unattended.away = lambda: self.phones.away
-
-    def words(self) -> dict[str, Callable[[Message], None]]:
-        """Return who hears which UserEvent of the dialplan."""
-        return {"IvrCallback": self.desk.hear_word, "IvrVoicemail": self.unattended.hear_word}
 
     def on_event(self, event: Event, call: CallRecord | None) -> None:
         """Take in an event that was journalled a moment ago."""
@@ -99,4 +107,4 @@ class Attendants:
 
     def work(self) -> list[Coroutine[Any, Any, None]]:
         """Return what each of them does until cancelled."""
-        return [self.desk.run(), self.unattended.run(), self.hurry.run(), self.phones.run(), self.sides.run()]
+        return [self.desk.run(), self.unattended.run(), self.hurry.run(), self.phones.run()]

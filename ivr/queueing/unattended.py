@@ -9,15 +9,15 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
-from urllib.parse import unquote
 
-from ivr.asterisk.ami.link import Link, LinkState, Message
+from ivr.calls.facts import MessageBegun
 from ivr.calls.open_calls import CallBook
 from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState
 from ivr.errors import HotlineError
 from ivr.events.event import Event, Kind
 from ivr.hotline.book import HotlineBook
+from ivr.queueing.ports import Queues
 from ivr.seats.log_in import Seating
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class Unattended:
         book: gives the present configuration.
         calls: open calls.
         seating: who sits where.
-        link: the link to Asterisk.
+        queues: where they wait.
         clock: seconds since the epoch.
         limit_s: how long a caller waits for somebody to log in.
         alarm: tells the shift leader.
@@ -64,7 +64,7 @@ class Unattended:
         book: Callable[[], HotlineBook],
         calls: CallBook,
         seating: Seating,
-        link: Link,
+        queues: Queues,
         clock: Callable[[], float],
         limit_s: float,
         alarm: Alarm = log_alarm,
@@ -72,7 +72,7 @@ class Unattended:
         self._book = book
         self._calls = calls
         self._seating = seating
-        self._link = link
+        self._queues = queues
         self._clock = clock
         self._limit_s = limit_s
         self.alarm = alarm
@@ -94,7 +94,7 @@ class Unattended:
 
     async def look(self) -> None:
         """Send to the message those who are left alone; each once: who presses 0 wants to wait."""
-        if not self._seating.known or self._link.state is not LinkState.LIVE:
+        if not self._seating.known or not self._queues.live:
             return
         now = self._clock()
         away = self.away()
@@ -123,16 +123,15 @@ class Unattended:
             f"nobody is logged in to {call.queue}; a caller is asked for a message.",
             f"队列 {call.queue} 无人登录，来电人已转入留言。",
         )
-        where = {"Channel": channel, "Context": "ivr-voicemail", "Exten": "s", "Priority": "1"}
-        await self._link.action("Redirect", where)
+        await self._queues.take_message(channel)
 
-    def hear_word(self, message: Message) -> None:
-        """Take the dialplan's word that a message is being left (UserEvent IvrVoicemail)."""
-        call_id = message.get("Call")
+    def hear_word(self, told: MessageBegun) -> None:
+        """Take the word that a message is being left."""
+        call_id = told.call_id
         call = self._calls.calls.get(call_id)
         if call is None:
             return
-        data = {"message": unquote(message.get("Message"))}
+        data = {"message": told.path}
         self._calls.record(Event(call_id, self._clock(), Kind.VOICEMAIL_LEFT, data))
         if self.cannot_call(call):
             english = (

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from ivr.calls.file_names import RAW, SPARE, WAV
 from ivr.calls.record import CallRecord, talked_since
 from ivr.calls.states import CallState
 from ivr.errors import HotlineError
@@ -68,7 +69,7 @@ class Transcribe(Protocol):
 def raws(call: CallRecord) -> list[Path]:
     """Return what Asterisk writes of caller and operator together: the main recording, and later parts."""
     paths = [_path_of(call), *(track.path for track in call.tracks if track.both)]
-    return [Path(path + ".raw") for path in paths if path]
+    return [Path(path + RAW) for path in paths if path]
 
 
 def talk_over(event: Event, call: CallRecord) -> bool:
@@ -147,8 +148,8 @@ class AfterCall:
             return
         beside = await self._close_tracks(call)
         await self._close_message(call)
-        raw = Path(_path_of(call) + ".raw")
-        wav = Path(_path_of(call) + ".wav")
+        raw = Path(_path_of(call) + RAW)
+        wav = Path(_path_of(call) + WAV)
         if self._is_closed(call, wav):  # an earlier talk; what was said since is a part of its own
             self._write_down(call)
             return
@@ -202,7 +203,7 @@ class AfterCall:
 
     async def _close_message(self, call: CallRecord) -> None:
         """Close the message of a caller who was called back, where that was not done before the talk."""
-        raw, wav = Path(call.message + ".raw"), Path(call.message + ".wav")
+        raw, wav = Path(call.message + RAW), Path(call.message + WAV)
         if call.answered_at is None or not call.message or self._is_closed(call, wav):
             return
         try:
@@ -222,7 +223,7 @@ class AfterCall:
         """
         found = False
         for track in call.tracks:
-            raw, wav = Path(track.path + ".raw"), Path(track.path + ".wav")
+            raw, wav = Path(track.path + RAW), Path(track.path + WAV)
             if self._is_closed(call, wav) or (track.both and not talked_since(call, track.at)):
                 continue  # the second: a part that nobody answered
             try:
@@ -286,15 +287,15 @@ class AfterCall:
 def _remove_spares(call: CallRecord) -> None:
     """Remove what queues recorded of an expert's channel or of a placeholder: it is on other tracks."""
     for path in {call.recording, call.callback.recording if call.callback else ""} - {""}:
-        for spare in Path(path).parent.glob(f"{Path(path).name}-spare*"):
+        for spare in Path(path).parent.glob(f"{Path(path).name}{SPARE}*"):
             spare.unlink(missing_ok=True)
 
 
 def _to_write_down(call: CallRecord) -> list[dict[str, Any]]:
     """Return a message before the talk, the newest main recording and the tracks beside it; no remark."""
     main = [one for one in call.recordings if "from_s" not in one and one["sides"] == list(_sides(call))]
-    name = Path(call.message + ".wav").name if call.message and call.answered_at is not None else ""
+    name = Path(call.message + WAV).name if call.message and call.answered_at is not None else ""
     message = [{**one, "message": True} for one in call.recordings if Path(one["path"]).name == name]
-    paused = {Path(one.path + ".wav").name: tracks.pauses(call, one) for one in call.tracks if not one.both}
+    paused = {Path(one.path + WAV).name: tracks.pauses(call, one) for one in call.tracks if not one.both}
     beside = [one for one in call.recordings if "from_s" in one]
     return message + main[-1:] + [{**one, "pauses": paused.get(Path(one["path"]).name, [])} for one in beside]

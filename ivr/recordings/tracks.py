@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from ivr.calls.file_names import RAW
 from ivr.calls.legs import Track
 from ivr.calls.record import CallRecord
 
@@ -26,7 +27,7 @@ class Transcribe(Protocol):
 def last_written(call: CallRecord) -> float:
     """Return when Asterisk last wrote a raw recording of a call (seconds since the epoch), 0 where there is none."""
     paths = (call.recording, call.message, *(track.path for track in call.tracks))
-    found = [Path(path + ".raw") for path in paths if path]
+    found = [Path(path + RAW) for path in paths if path]
     return max((raw.stat().st_mtime for raw in found if raw.exists()), default=0.0)
 
 

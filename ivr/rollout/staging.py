@@ -14,7 +14,9 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from ivr.admission.capacity import Capacity
 from ivr.admission.room import max_files, room
+from ivr.asterisk import contract
 from ivr.asterisk.install import installation as installations
 from ivr.asterisk.install import lint
 from ivr.asterisk.install.instance import Instance
@@ -103,8 +105,13 @@ def _phones(settings: Settings, book: HotlineBook) -> dict[str, object]:
 TOLD_LIMIT_S = 30  # of a caller who hears why they are not let in; the sentence is over sooner
 
 
+def room_of(settings: Settings, book: HotlineBook) -> Capacity:
+    """Return how many callers are admitted; the file handles of a city's own Asterisk are not known."""
+    return room(settings.rtp_ports, book, None if settings.external_asterisk else max_files())
+
+
 def _admission(settings: Settings, book: HotlineBook) -> dict[str, object]:
-    held = room(settings, book)
+    held = room_of(settings, book)
     return {
         "caller_limit": held.callers,
         "told_limit": held.told,
@@ -140,6 +147,7 @@ def context(
 ) -> dict[str, object]:
     """Collect the values of all templates."""
     return {
+        **contract.values(),
         "system_name": keys.instance,  # several hotlines on one database: no two calls share an id
         "ami_bind": "127.0.0.1",
         "ami_port": settings.ami_port,

@@ -11,12 +11,12 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
-from ivr.asterisk.ami.link import Link, LinkState, Message
-from ivr.asterisk.control import queues as members
+from ivr.calls.facts import PhoneMoved
 from ivr.errors import HotlineError
 from ivr.events.event import Event, Kind
 from ivr.events.streams import is_call
 from ivr.hotline.book import HotlineBook
+from ivr.seats.ports import Phones
 
 _IDLE_S = 30.0
 
@@ -26,28 +26,27 @@ class SeatPhones:
 
     Args:
         book: gives the present configuration.
-        link: the link to Asterisk.
+        phones: the telephones.
         every_s: tells how often to look by oneself; 0: phones are not checked.
     """
 
     def __init__(
         self,
         book: Callable[[], HotlineBook],
-        link: Link,
+        phones: Phones,
         every_s: Callable[[], float],
     ) -> None:
         self._book = book
-        self._link = link
+        self._phones = phones
         self._every_s = every_s
         self.away: frozenset[str] = frozenset()
         """SIP users whose phone is registered and does not answer."""
         self._wake = asyncio.Event()
         self._asking: set[asyncio.Task[None]] = set()
 
-    def hear(self, message: Message) -> None:
-        """Look at once when Asterisk tells that a phone has come or gone."""
-        if message.name == "ContactStatus":
-            self._wake.set()
+    def moved(self, _: PhoneMoved) -> None:
+        """Look at once when a phone has come or gone."""
+        self._wake.set()
 
     def on_event(self, event: Event) -> None:
         """Ask a phone that rang in vain whether it is there: the next caller should not ring it."""
@@ -61,7 +60,7 @@ class SeatPhones:
 
     async def _ask(self, username: str) -> None:
         with contextlib.suppress(HotlineError):
-            await self._link.action("PJSIPQualify", {"Endpoint": username})
+            await self._phones.ask(username)
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -78,9 +77,9 @@ class SeatPhones:
 
     async def look(self) -> None:
         """See which phones do not answer."""
-        if self._link.state is LinkState.LIVE:
+        if self._phones.live:
             self.away = await self._unanswered()
 
     async def _unanswered(self) -> frozenset[str]:
-        contacts = await members.contacts(self._link)
+        contacts = await self._phones.answering()
         return frozenset(username for username, answers in contacts.items() if not answers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from ivr.calls.channels import endpoint_of
 from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState
 from ivr.sides.rules import Doing, Role
@@ -31,7 +32,7 @@ class Present:
     @property
     def endpoint(self) -> str:
         """Whose telephone it is: a seat's SIP user, or a way out."""
-        return self.channel.partition("/")[2].rpartition("-")[0]
+        return endpoint_of(self.channel)
 
 
 def present(call: CallRecord, room: TransferState, holding: Collection[str]) -> Iterator[Present]:
@@ -44,7 +45,7 @@ def present(call: CallRecord, room: TransferState, holding: Collection[str]) -> 
     """
     for role in Role:
         channel = call.channel_of(role.value)
-        if channel.startswith("PJSIP/"):
+        if endpoint_of(channel):
             does = Doing.HOLDS if channel in holding else _doing(role, call.state, room)
             yield Present(call.call_id, role, channel, does)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ivr.calls.file_names import RAW
 from ivr.calls.record import CallRecord
 from ivr.recordings.after_call import raws
 from ivr.recordings.tracks import MAIN_SIDES
@@ -21,7 +22,7 @@ def recorded(call: CallRecord, role: Role, *, room: bool) -> Side | None:
     """
     for track in reversed(call.tracks):
         if track.sides == (role.value,):
-            return Side(Path(track.path + ".raw"), 1, 0)
+            return Side(Path(track.path + RAW), 1, 0)
     main = raws(call)
     if not main or role.value not in MAIN_SIDES or (room and role is not Role.CALLER):
         return None

@@ -1,10 +1,9 @@
 """Every side of every call is listened to: one that falls silent is asked, told of, or taken away.
 
-Asterisk counts the packets of each side (``CHANNEL(rtcp,rxcount)``); one question a side every few
-seconds.  What a silence means is a table (``ivr/sides/rules.py``).  To ask is to renew the session
-inside the call (a re-INVITE): who has lost the call says so at once, whose media have moved says
-where they are now, and who says nothing is seen off by SIP after 32 s.  Its address is asked too
-(OPTIONS), which is quicker.
+The packets of each side are counted; one question a side every few seconds.  What a silence means
+is a table (``ivr/sides/rules.py``).  To ask is to renew the session inside the call (a re-INVITE):
+who has lost the call says so at once, whose media have moved says where they are now, and who says
+nothing is seen off by SIP after 32 s.  Its address is asked too (OPTIONS), which is quicker.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ivr.alarms.board import Fault
-from ivr.asterisk.ami.link import AmiRefused, Link, LinkState, Message
-from ivr.asterisk.control import queues as members
+from ivr.calls.facts import ChannelEnded, Held
 from ivr.calls.open_calls import CallBook
 from ivr.calls.record import PHONE_GONE, CallRecord
 from ivr.errors import HotlineError
 from ivr.events.event import Event, Kind
 from ivr.sides import rules as sides
+from ivr.sides.ports import Contact, Sides
 from ivr.sides.present import Present, present
 from ivr.sides.rules import SIDE_SILENT, Doing, Limits, Role, Sign, Step
 from ivr.sides.tracks import recorded
@@ -41,7 +40,6 @@ ANSWER_S = 1.0
 """Who has lost the call says so within this time; a caller whose side ends meanwhile is not asked to rate that."""
 _GREETED_S = 10.0
 """Seconds after their answer in which a third party's address is found to answer."""
-_OUT = "ivr-out"
 _TELL_GONE_S = 120.0
 _WORDS = {
     Role.CALLER: ("the caller", "来电人"),
@@ -75,7 +73,7 @@ class SideWatch:
 
     Args:
         calls: open calls.
-        link: the link to Asterisk.
+        on_the_line: the channels, and where people are reached.
         clock: seconds since the epoch, for the journal.
         steady: seconds since any moment, which nobody can set.
         watching: tells whether phones are looked after at all; test programs often send nothing.
@@ -85,7 +83,7 @@ class SideWatch:
     def __init__(
         self,
         calls: CallBook,
-        link: Link,
+        on_the_line: Sides,
         clock: Callable[[], float],
         steady: Callable[[], float],
         *,
@@ -93,7 +91,7 @@ class SideWatch:
         judge: Callable[[Collection[Fault], Collection[str]], None],
     ) -> None:
         self._calls = calls
-        self._link = link
+        self._sides = on_the_line
         self._clock = clock
         self._steady = steady
         self._watching = watching
@@ -107,19 +105,20 @@ class SideWatch:
         self._gone: list[tuple[float, Fault]] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def hear(self, message: Message) -> None:
-        """Hear who puts whom on hold, and whose side ends while it is asked."""
-        channel = message.get("Channel")
-        if message.name == "Hold":
-            self._holding.add(channel)
-        elif message.name == "Unhold":
-            self._holding.discard(channel)
-        elif message.name == "Hangup":
-            self._holding.discard(channel)
-            lost = self._asking.pop(channel, None)
-            call = self._calls.calls.get(lost.present.call_id) if lost else None
-            if lost is not None and call is not None and self._must_not_rate(call, lost.present):
-                self._tell_gone(call, lost.present)
+    def held(self, told: Held) -> None:
+        """Hear who puts whom on hold."""
+        if told.on:
+            self._holding.add(told.channel)
+        else:
+            self._holding.discard(told.channel)
+
+    def ended(self, told: ChannelEnded) -> None:
+        """Hear whose side ends, perhaps while it is asked."""
+        self._holding.discard(told.channel)
+        lost = self._asking.pop(told.channel, None)
+        call = self._calls.calls.get(lost.present.call_id) if lost else None
+        if lost is not None and call is not None and self._must_not_rate(call, lost.present):
+            self._tell_gone(call, lost.present)
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -127,7 +126,7 @@ class SideWatch:
         while True:
             await asyncio.sleep(LOOK_AGAIN_S)
             everybody = self._steady() >= all_at
-            if not self._watching() or self._link.state is not LinkState.LIVE:
+            if not self._watching() or not self._sides.live:
                 self._heard.clear()
                 continue
             if everybody:
@@ -166,8 +165,8 @@ class SideWatch:
         self._heard = there
 
     async def _listen(self, one: Heard) -> None:
-        packets = await self._ask_for(one.present.channel, "CHANNEL(rtcp,rxcount)")
-        if packets != one.packets or not packets:  # empty: Asterisk cannot tell
+        packets = await self._sides.packets(one.present.channel)
+        if packets != one.packets or not packets:  # empty: it cannot be told
             one.packets, one.since, one.asked = packets, self._steady(), None
 
     async def _hear_tracks(self) -> None:
@@ -185,13 +184,6 @@ class SideWatch:
         if call is None:
             return None
         return recorded(call, side.role, room=self.room(side.call_id) is not TransferState.IDLE)
-
-    async def _ask_for(self, channel: str, variable: str) -> str:
-        try:
-            answer = await self._link.action("Getvar", {"Channel": channel, "Variable": variable})
-        except AmiRefused:
-            return ""
-        return answer.get("Value")
 
     # -- their addresses -----------------------------------------------------------------------
     async def _signs(self) -> None:
@@ -211,37 +203,34 @@ class SideWatch:
             return
         for one in wanted:
             if one.home is None:
-                out = one.present.endpoint == _OUT
-                of = "CHANNEL(pjsip,remote_uri)" if out else "CHANNEL(contact)"
-                one.home = await self._ask_for(one.present.channel, of)
-                if out:
-                    await self._qualify(_OUT)
-        known = await members.addresses(self._link)
-        if any(one.present.endpoint == _OUT for one in wanted):
-            known += await members.written_addresses(self._link, _OUT)
+                if self._outside(one):
+                    one.home = await self._sides.address(one.present.channel)
+                    await self._sides.ask(self._sides.way_out)
+                else:
+                    one.home = await self._sides.contact(one.present.channel)
+        known = [*await self._sides.contacts()]
+        if any(map(self._outside, wanted)):
+            known += await self._sides.written(self._sides.way_out)
         for one in wanted:
             mine = [contact for contact in known if self._is_of(one, contact)]
             one.sign = self._sign(one, mine)
-            one.answered |= any(contact.status == "Reachable" for contact in mine)
+            one.answered |= any(contact.reached for contact in mine)
 
-    @staticmethod
-    def _is_of(one: Heard, contact: members.Contact) -> bool:
-        if one.present.endpoint != _OUT:
-            return contact.user == one.present.endpoint
-        return contact.user == _OUT and _without_port(contact.uri) == _without_port(one.home or "")
+    def _outside(self, one: Heard) -> bool:
+        return one.present.endpoint == self._sides.way_out
 
-    @staticmethod
-    def _sign(one: Heard, mine: list[members.Contact]) -> Sign:
-        out = one.present.endpoint == _OUT
+    def _is_of(self, one: Heard, contact: Contact) -> bool:
+        if contact.user != one.present.endpoint:
+            return False
+        return not self._outside(one) or _without_port(contact.uri) == _without_port(one.home or "")
+
+    def _sign(self, one: Heard, mine: list[Contact]) -> Sign:
+        out = self._outside(one)
         if any(contact.answers for contact in mine):
             moved = not out and bool(one.home) and all(contact.id != one.home for contact in mine)
             return Sign.ELSEWHERE if moved else Sign.ANSWERS
         # a carrier that answers no OPTIONS at all has not gone; a seat without a contact has
         return Sign.UNKNOWN if out and not one.answered else Sign.AWAY
-
-    async def _qualify(self, endpoint: str) -> None:
-        with contextlib.suppress(HotlineError):
-            await self._link.action("PJSIPQualify", {"Endpoint": endpoint})
 
     # -- what is done --------------------------------------------------------------------------
     async def _act(self, one: Heard) -> None:
@@ -272,15 +261,13 @@ class SideWatch:
         careful = self._must_not_rate(call, side)
         try:
             if careful:
-                await self._mark(call, "1")
+                await self._sides.mark_gone(call.channel_of("caller"), gone=True)
             if side.role is not Role.CALLER:
-                await self._qualify(side.endpoint)
-            refresh = {"Channel": side.channel, "Variable": "PJSIP_SEND_SESSION_REFRESH()", "Value": "invite"}
-            with contextlib.suppress(AmiRefused):
-                await self._link.action("Setvar", refresh)
+                await self._sides.ask(side.endpoint)
+            await self._sides.renew(side.channel)
             await asyncio.sleep(ANSWER_S)
             if careful and self._asking.get(side.channel) is one:  # it is still there
-                await self._mark(call, "")
+                await self._sides.mark_gone(call.channel_of("caller"), gone=False)
         except HotlineError as error:
             log.warning("call %s: %s could not be asked: %s", call.call_id, side.role, error.sentence)
         finally:
@@ -293,22 +280,13 @@ class SideWatch:
             return state in (TransferState.IDLE, TransferState.TOGETHER)
         return side.role is Role.THIRD and not call.channel_of("operator")
 
-    async def _mark(self, call: CallRecord, value: str) -> None:
-        """Tell the caller's channel that whoever goes now has not hung up."""
-        caller = call.channel_of("caller")
-        with contextlib.suppress(AmiRefused):
-            await self._link.action(
-                "Setvar", {"Channel": caller, "Variable": "IVR_PHONE_GONE", "Value": value}
-            )
-
     async def _end(self, call: CallRecord, side: Present) -> None:
         log.warning("call %s: %s", call.call_id, _GONE[side.role])
         careful = self._must_not_rate(call, side)
         self._tell_gone(call, side)
-        with contextlib.suppress(AmiRefused):  # it has ended by itself
-            if careful:
-                await self._mark(call, "1")
-            await self._link.action("Hangup", {"Channel": side.channel})
+        if careful:
+            await self._sides.mark_gone(call.channel_of("caller"), gone=True)
+        await self._sides.end(side.channel)
 
     def _tell_gone(self, call: CallRecord, side: Present) -> None:
         who: dict[str, Any] = {"seat": call.seat, "operator": call.operator} if side.role is Role.SEAT else {}

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from typing import Any
 
-from ivr.asterisk.facts.unidentified import counts, grown
-from ivr.asterisk.install.instance import Instance
+from ivr.calls.facts import Intruder
 from ivr.errors import HotlineError
-from ivr.strangers.record import FLOOD, UNKNOWN, Strangers
+from ivr.strangers.ports import Counts, Knocks
+from ivr.strangers.record import FLOOD, REFUSED_CALL, UNKNOWN, Strangers, plain
 
 log = logging.getLogger(__name__)
 
@@ -28,30 +27,6 @@ LOUD = 200
 """Security events within :data:`LOUD_S` that are too many to hear."""
 LOUD_S = 1.0
 QUIET_S = 10.0
-HEARD = "system,call,agent,user,security,dtmf"
-WITHOUT_STRANGERS = "system,call,agent,user,dtmf"
-
-
-class Manager(Protocol):
-    """The link to Asterisk."""
-
-    async def action(self, name: str, headers: Mapping[str, str], /) -> Any:
-        """Send an action."""
-
-
-class AskAsterisk:
-    """Asks for the counts of packets by unknown address; to be called from a thread.
-
-    Args:
-        find: finds our Asterisk; done once.
-    """
-
-    def __init__(self, find: Callable[[], Instance]) -> None:
-        self._find = functools.cache(find)
-
-    def __call__(self) -> Mapping[str, int]:
-        """Return packets by address."""
-        return counts(self._find())
 
 
 class StrangersWatch:
@@ -59,7 +34,7 @@ class StrangersWatch:
 
     Args:
         strangers: where it is written.
-        link: over which security events come.
+        knocks: lets security events come, or not.
         ask: returns Asterisk's count of packets by unknown address, from a thread; None where Asterisk is the city's.
         clock: seconds that never go back.
     """
@@ -67,12 +42,12 @@ class StrangersWatch:
     def __init__(
         self,
         strangers: Strangers,
-        link: Manager,
-        ask: Callable[[], Mapping[str, int]] | None,
+        knocks: Knocks,
+        ask: Counts | None,
         clock: Callable[[], float],
     ) -> None:
         self._strangers = strangers
-        self._link = link
+        self._knocks = knocks
         self._ask = ask
         self._clock = clock
         self._counts: Mapping[str, int] = {}
@@ -90,6 +65,15 @@ class StrangersWatch:
         if len(self._recent) == LOUD and now - self._recent[0] < LOUD_S:
             self._loud.set()
         return self._strangers.seen(kind, address, account=account)
+
+    def intruder(self, told: Intruder) -> None:
+        """Take in what somebody did to get in; the log has it where it is worth a line."""
+        if not self.heard(told.kind, told.address, told.account):
+            return
+        if told.kind == REFUSED_CALL:
+            log.warning("security: refused a call to %s from %s (%s)", told.account, told.by, told.address)
+        else:
+            log.warning("security: %s for %s from %s", told.by, plain(told.account), told.address)
 
     async def look_forever(self) -> None:
         """Ask for the counts again and again."""
@@ -118,11 +102,20 @@ class StrangersWatch:
                 LOUD,
                 QUIET_S,
             )
-            await self._hear(WITHOUT_STRANGERS)
+            await self._hear(False)
             await asyncio.sleep(QUIET_S)
             self._loud.clear()
-            await self._hear(HEARD)
+            await self._hear(True)
 
-    async def _hear(self, mask: str) -> None:
+    async def _hear(self, wanted: bool) -> None:
         with contextlib.suppress(HotlineError):  # a new connection hears everything again
-            await self._link.action("Events", {"EventMask": mask})
+            await self._knocks.hear_strangers(wanted)
+
+
+def grown(before: Mapping[str, int], now: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+    """Yield each address with more packets than before; the counts begin anew now and then."""
+    for address, count in now.items():
+        had = before.get(address, 0)
+        more = count - had if count >= had else count
+        if more:
+            yield address, more

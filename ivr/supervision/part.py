@@ -13,9 +13,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ivr.alarms.board import Alarms
-from ivr.asterisk.ami.link import Link, LinkState, Message
-from ivr.asterisk.control import queues as members
-from ivr.asterisk.facts.seat_offers import Outcome, SeatOffers
 from ivr.calls.open_calls import CallBook
 from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState, SeatState
@@ -26,19 +23,17 @@ from ivr.hotline.book import HotlineBook
 from ivr.hotline.duty import Duty
 from ivr.hotline.overflow import Waiting, returns
 from ivr.seats.log_in import Seating
+from ivr.seats.ports import Caller, NoRings, Outcome, QueueStatus, Rang, Rings
 from ivr.seats.refusing import Refusing
 from ivr.seats.wrap_up import WrapUp
 from ivr.supervision.modes import ModeBoard
+from ivr.supervision.ports import Floor
 from ivr.supervision.shift_watch import Sitting, Watched, watch
 
 log = logging.getLogger(__name__)
 
 TICK_S = 0.5
 WATCH_S = 3.0
-BACK_TO_GENERAL = "ivr-back-to-general"
-"""The dialplan context whose extensions are places in the general queue."""
-
-_BUSY = (members.IN_USE, members.BUSY, members.RINGING)
 
 Audit = Callable[[float, str, str, Mapping[str, Any]], Awaitable[None]]
 
@@ -53,6 +48,7 @@ class People:
         audit: notes what a person did: (when, who, what, values).
         clock: seconds since the epoch.
         steady: seconds since any moment, which nobody can set; None: the clock is never set.
+        rings: knows where the last ring was in vain.
     """
 
     def __init__(
@@ -63,6 +59,7 @@ class People:
         audit: Audit,
         clock: Callable[[], float],
         steady: Callable[[], float] | None = None,
+        rings: Rings | None = None,
     ) -> None:
         self._book = book
         self._calls = calls
@@ -71,7 +68,7 @@ class People:
         self._clock = clock
         self.modes = ModeBoard(book, calls, clock)
         self.alarms = Alarms(calls.record, clock)
-        self.offers = SeatOffers()
+        self.rings = rings or NoRings()
         self.refusing = Refusing(book, calls, self.alarms, clock, steady or clock)
         mode = lambda: self.modes.current  # noqa: E731
         self.seating = Seating(book, calls, align, clock, mode, refusing=self.refusing)
@@ -98,21 +95,19 @@ class People:
 
     def _believe_in(self, seat_id: str) -> None:
         if (seat := self._book().seat(seat_id)) is not None:
-            self.offers.forget(seat.username)
+            self.rings.forget(seat.username)
 
-    def hear_phone(self, message: Message) -> Message | None:
-        """Learn how rings at seats end; return an event that Asterisk left out, for those who hear of callers."""
-        told = self.offers.hear(message)
-        seat = self._book().seat_by_username(told.seat_user) if told else None
-        if told is None or seat is None:
-            return None
+    def rang(self, told: Rang) -> None:
+        """Learn how a ring at a seat ended."""
+        seat = self._book().seat_by_username(told.seat_user)
+        if seat is None:
+            return
         if told.outcome is Outcome.REFUSED:
             self.refusing.refused(seat.id, told.status)
         else:
             self.refusing.reached(seat.id)
         if self.refusing.moved():
             self._must_align.set()
-        return told.untold
 
     def restore(self, events: Sequence[Event]) -> None:
         """Take over the mode and the alarms from before a restart."""
@@ -120,7 +115,7 @@ class People:
         self.alarms.restore(events)
 
     # -- what goes on --------------------------------------------------------------------------
-    async def run(self, link: Link) -> None:
+    async def run(self, floor: Floor) -> None:
         """End wrap-ups in time, watch shifts and queues; until cancelled."""
         watched_at = 0.0
         loop = asyncio.get_running_loop()
@@ -135,7 +130,7 @@ class People:
                 await self._tick()
                 if loop.time() - watched_at >= WATCH_S:
                     watched_at = loop.time()
-                    await self.look(link)
+                    await self.look(floor)
             except HotlineError as error:
                 log.info("the floor is looked at again in a moment: %s", error.sentence)
             except Exception:  # a fault here must not end the engine, again and again
@@ -147,10 +142,10 @@ class People:
             self._must_align.clear()
             await self._align()
 
-    async def look(self, link: Link) -> None:
+    async def look(self, floor: Floor) -> None:
         """Look at the floor once: alarms, reminders, and callers who cannot stay where they wait."""
-        status = await members.status(link, self._calls.called_back) if link.state is LinkState.LIVE else None
-        present = await members.registered(link) if status is not None else None
+        status = await floor.status() if floor.live else None
+        present = await floor.registered() if status is not None else None
         now = datetime.fromtimestamp(self._clock(), UTC)
         sitting = self._sitting(status, present)
         owed = any(one.open for one in self._calls.callbacks())
@@ -160,16 +155,16 @@ class People:
         self.alarms.judge(seen.faults, seen.judged)
         self._remind(seen.may_leave)
         if status is not None:
-            await self._return_callers(link, status, now)
+            await self._return_callers(floor, status, now)
 
-    def _sitting(self, status: members.QueueStatus | None, present: set[str] | None) -> list[Sitting]:
+    def _sitting(self, status: QueueStatus | None, present: set[str] | None) -> list[Sitting]:
         found = []
         for seat in self._book().seats:
             record = self._calls.seat(seat.id)
             if record.operator is None or record.state is SeatState.LOGGED_OUT:
                 continue
             registered = None if present is None else seat.username in present
-            busy = status is not None and status.states.get(f"PJSIP/{seat.username}") in _BUSY
+            busy = status is not None and status.phone(seat.username).on_a_call
             found.append(Sitting(seat.id, record.operator, record.state, registered, busy))
         return found
 
@@ -183,7 +178,7 @@ class People:
             told = {"what": "shift over, may leave", "operator": operator, "shift": duty.shift.id}
             self._calls.record(Event(seat_stream(seat_id), self._clock(), Kind.NOTED, told))
 
-    async def _return_callers(self, link: Link, status: members.QueueStatus, now: datetime) -> None:
+    async def _return_callers(self, floor: Floor, status: QueueStatus, now: datetime) -> None:
         served = {
             queue
             for number in self._calls.logged_in()
@@ -193,12 +188,12 @@ class People:
         waiting = [self._waiting(caller) for caller in status.callers]
         for back in returns(self._book(), waiting, now, self.modes.current, served):
             caller = back.caller
-            moved = await members.redirect(link, caller.channel, BACK_TO_GENERAL, str(back.position))
+            moved = await floor.back_to_general(caller.channel, back.position)
             if moved:
                 told = {"what": "back to the general queue", "from": caller.queue, "why": back.why}
                 self._calls.record(Event(caller.call_id, self._clock(), Kind.NOTED, told))
 
-    def _waiting(self, caller: members.Caller) -> Waiting:
+    def _waiting(self, caller: Caller) -> Waiting:
         call = self._calls.calls.get(caller.call_id)
         since = self._clock() - caller.wait_s
         if call is not None and call.queued_at is not None:

@@ -7,10 +7,10 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
-from ivr.asterisk.ami.link import Link, LinkState, Message
-from ivr.asterisk.control.rooms import Rooms, Sound
-from ivr.asterisk.facts.room_events import RoomEvent, translate_room
+from ivr.calls.facts import KeyPressed, RoomEvent
+from ivr.calls.file_names import HELP
 from ivr.calls.open_calls import CallBook
+from ivr.calls.reception import STAR
 from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState
 from ivr.errors import HotlineError
@@ -19,7 +19,7 @@ from ivr.hotline.book import HotlineBook
 from ivr.hotline.destinations import Own
 from ivr.transfers.commands import Moves
 from ivr.transfers.coordinator import Alarm, Desk
-from ivr.transfers.ports import Presence
+from ivr.transfers.ports import Rooms
 from ivr.transfers.presence import Floor
 from ivr.transfers.prompts import EMERGENCIES, reason_of
 from ivr.transfers.requests import Wishes
@@ -37,8 +37,6 @@ _DIALPLAN_ACTS_S = 0.15
 _LOSES_KEYS = (CallState.WAITING, CallState.RINGING, CallState.VOICEMAIL, CallState.SURVEYING)
 """Where Asterisk may not obey *: its queue loses a key in an announcement, a recording or a question takes others."""
 _REMEMBERED = 1000
-_NO_ANSWER, _BUSY = "3", "5"
-"""Reasons of OriginateResponse (AST_CONTROL_RINGING, AST_CONTROL_BUSY)."""
 
 
 class ThirdParties:
@@ -47,8 +45,7 @@ class ThirdParties:
     Args:
         book: gives the present configuration.
         calls: where events are recorded.
-        link: gives the manager connection.
-        sound: where prompts are.
+        rooms: the rooms, and the ways into them.
         manned: tells whether somebody could answer in a queue now.
         number: gives a caller's full number.
         alarm: tells the shift leader.
@@ -63,8 +60,7 @@ class ThirdParties:
         *,
         book: Callable[[], HotlineBook],
         calls: CallBook,
-        link: Link,
-        sound: Sound,
+        rooms: Rooms,
         manned: Callable[[str], bool],
         number: Callable[[CallRecord], str],
         clock: Callable[[], float],
@@ -75,9 +71,8 @@ class ThirdParties:
     ) -> None:
         self._calls = calls
         self._clock = clock
-        self._link = link
         self.alarm: Alarm = alarm or self._note_alarm
-        self.rooms = Rooms(link, sound, Presence)
+        self.rooms = rooms
         self.targets: Callable[[], Targets] = lambda: Targets(book(), manned, leader_seat, own)
         self.floor = Floor(calls, clock, steady)
         self._moves = moves = Moves(self.floor, book, self.rooms, self._spawn, number)
@@ -101,7 +96,7 @@ class ThirdParties:
         events: Mapping[str, Sequence[Event]] = await known(open_calls) if open_calls else {}
         self.desk.restore(fold_transfer(call_id, told) for call_id, told in events.items())
         self._restored.set()
-        if self._link.state is LinkState.LIVE:
+        if self.rooms.live:
             await self.recover()
 
     async def known(self) -> None:
@@ -135,24 +130,17 @@ class ThirdParties:
         task.add_done_callback(self._tasks.discard)
 
     # -- what Asterisk tells -------------------------------------------------------------------
-    def hear(self, message: Message) -> None:
-        """Give one message to the desk."""
-        if message.name == "DTMFEnd":
-            self._key(message)
-            return
-        told = translate_room(message)
-        if told is None:
-            return
+    def hear(self, told: RoomEvent) -> None:
+        """Give one fact to the desk."""
         try:
             getattr(self, f"_{told.what}")(told)
         except HotlineError as error:
             log.warning("call %s: %s", told.call_id, error.sentence)
 
-    def _key(self, message: Message) -> None:
+    def key(self, told: KeyPressed) -> None:
         """See to it that * is heard where Asterisk loses it: while the place is announced, or a message left."""
-        call_id = message.get("Linkedid")
-        if self._may_be_lost(call_id) and message.get("Digit") == "*" and message.get("Uniqueid") == call_id:
-            self._spawn(self._help_unless_called(call_id, message.get("Channel")))
+        if told.theirs and told.key == STAR and self._may_be_lost(told.call_id):
+            self._spawn(self._help_unless_called(told.call_id, told.channel))
 
     async def _help_unless_called(self, call_id: str, channel: str) -> None:
         """Lead a caller to help if the dialplan has not done so itself by now."""
@@ -161,9 +149,8 @@ class ThirdParties:
         if obeyed or not self._may_be_lost(call_id):
             return
         log.info("call %s: Asterisk lost the star key; leading the caller to help", call_id)
-        where = {"Channel": channel, "Context": "ivr-star", "Exten": "*", "Priority": "1"}
         try:
-            await self._link.action("Redirect", where)
+            await self.rooms.call_help(channel)
         except HotlineError as error:
             log.error("call %s: the star key could not be obeyed: %s", call_id, error.sentence)
 
@@ -190,7 +177,7 @@ class ThirdParties:
 
     def _rings(self, told: RoomEvent) -> None:
         self.desk.third_rings(told.channel_id)
-        if self._calls.calls.get(told.call_id) and told.channel.startswith("PJSIP/ivr-out-"):
+        if self._calls.calls.get(told.call_id) and told.data["outside"]:
             self._tell(told.call_id, Kind.THIRD_RINGING, target=self._star_number(told.call_id))
 
     def _step(self, told: RoomEvent) -> None:
@@ -198,7 +185,7 @@ class ThirdParties:
 
     def _answers(self, told: RoomEvent) -> None:
         """Hear that somebody answered whom the dialplan alone had called for help."""
-        if told.channel.startswith("PJSIP/ivr-out-") and told.call_id in self._calls.calls:
+        if told.data["outside"] and told.call_id in self._calls.calls:
             target = self._star_number(told.call_id)
             self._tell(told.call_id, Kind.THIRD_ANSWERED, target=target, channel=told.channel)
             self._tell(told.call_id, Kind.HANDED_OFF, target=target)
@@ -210,9 +197,8 @@ class ThirdParties:
 
     def _failed(self, told: RoomEvent) -> None:
         """Hear that an Originate failed; the channel's own end says why, and comes a moment before or after."""
-        reason = {_NO_ANSWER: "no_answer", _BUSY: "busy"}.get(told.data["reason"], "congestion")
         loop = asyncio.get_running_loop()
-        loop.call_later(_CAUSE_FOLLOWS_S, self.desk.third_gone, told.channel_id, reason)
+        loop.call_later(_CAUSE_FOLLOWS_S, self.desk.third_gone, told.channel_id, told.data["reason"])
 
     def _gone(self, told: RoomEvent) -> None:
         self.desk.third_gone(told.channel_id, reason_of(told.data["cause"]))
@@ -241,7 +227,7 @@ class ThirdParties:
                 self._helped.pop(next(iter(self._helped)))
             self._tell(call.call_id, Kind.NOTED, what="help wanted", target=number, by="caller")
             if call.recording and call.source != "110_diversion":
-                path = f"{call.recording}-help"
+                path = call.recording + HELP
                 self._tell(call.call_id, Kind.TRACK_BEGUN, path=path, sides=["caller", "third"])
         elif step == "loop":
             facts = {"what": "transfer refused", "target": number, "reason": "loop", "by": "caller"}

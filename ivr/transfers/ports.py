@@ -57,7 +57,7 @@ class Presence:
 class Room(Protocol):
     """A room on the server and the ways into it.  Each returns when it was asked for, not when it happened.
 
-    Channels are named as Asterisk names them.  Everything may raise ``HotlineError``.
+    Channels are named as whoever carries the voice names them.  Everything may raise ``HotlineError``.
     """
 
     async def keys_done(self, *channels: str) -> None:
@@ -98,3 +98,14 @@ class Room(Protocol):
 
     async def present(self, call_id: str, caller: str, operator: str, third: str) -> Presence:
         """Tell who is there; who was called back has no channel of the call's id."""
+
+
+class Rooms(Room, Protocol):
+    """All rooms, and what callers themselves may ask for."""
+
+    @property
+    def live(self) -> bool:
+        """Whether anything can be asked now."""
+
+    async def call_help(self, caller: str) -> None:
+        """Lead a caller to help, as their * does."""

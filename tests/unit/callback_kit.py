@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from ivr.alarms.board import Alarms
 from ivr.asterisk.ami.link import Link, LinkState, Message
+from ivr.asterisk.control.placeholders import AsteriskPlaceholders
 from ivr.asterisk.control.queues import NOT_IN_USE
 from ivr.asterisk.facts.records import called_back
 from ivr.calls.open_calls import CallBook
@@ -126,7 +127,7 @@ class Desk:
         self.desk = CallbackDesk(
             lambda: book,
             self.calls,
-            cast(Link, self.link),
+            AsteriskPlaceholders(cast(Link, self.link), lambda: self.calls.called_back),
             self.claims.number_of,
             self.clock,
             lambda: self.seats,

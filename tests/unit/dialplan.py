@@ -60,3 +60,18 @@ def leaving(dialplan: Mapping[str, list[str]]) -> list[tuple[str, str]]:
         for line in lines
         for found in LEAVES.finditer(line)
     ]
+
+
+def extensions(lines: Iterable[str]) -> set[str]:
+    """The extensions and patterns of a context."""
+    return {found[1] for line in lines if (found := re.match(r"exten *=> *([^,]+),", line))}
+
+
+def matches(pattern: str, exten: str) -> bool:
+    """Tell whether an extension, or a pattern of ``extensions.conf``, answers to what is dialled."""
+    if not pattern.startswith("_"):
+        return pattern == exten
+    classes = {"X": "[0-9]", "Z": "[1-9]", "N": "[2-9]", ".": ".+", "!": ".*"}
+    parts = re.findall(r"\[[^]]*\]|.", pattern[1:])
+    rule = "".join(part if part.startswith("[") else classes.get(part, re.escape(part)) for part in parts)
+    return re.fullmatch(rule, exten) is not None

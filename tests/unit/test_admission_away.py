@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from ivr.admission import part as module
 from ivr.admission.part import Admission, Sources
+from ivr.admission.ports import Refusal, Wires
+from ivr.admission.room import room
 from ivr.alarms.board import Alarms
-from ivr.asterisk.ami.link import Link, LinkState
+from ivr.asterisk.facts.refused_files import RefusedFiles
 from ivr.calls.open_calls import CallBook
-from ivr.engine.persistence import Memory
 from ivr.events.event import Kind
 from ivr.home.settings import Settings
 from tests.unit.kit import Journal, identify, small_book
@@ -37,6 +38,55 @@ class Store:
         return [{"data": {"call_id": call_id}} for call_id in self.known]
 
 
+@dataclass
+class Remembered:
+    """A database, and whether it was read."""
+
+    restored: asyncio.Event
+    store: Store
+
+
+@dataclass
+class Machine:
+    """A machine that keeps so many of two cores busy, look by look, and has so many callers."""
+
+    live: bool = True
+    used: list[float] = field(default_factory=lambda: [0.0])
+    callers: int = 0
+    limits: list[tuple[int, int]] = field(default_factory=list)
+    cores: int = 2
+
+    def cores_busy(self) -> float | None:
+        return self.used.pop(0) if len(self.used) > 1 else self.used[0]
+
+    def rtp_ports_used(self) -> int | None:
+        return 0
+
+    async def admitted(self) -> int:
+        return self.callers
+
+    async def let_in(self, limit: int, until: int) -> None:
+        self.limits.append((limit, until))
+
+
+class Silent:
+    """A carrier with whom everything goes well."""
+
+    async def look(self) -> list[Refusal]:
+        return []
+
+
+def wires(logs: Path, machine: Machine) -> Wires:
+    settings = Settings(home=logs)
+    return Wires(
+        machine,
+        lambda places: RefusedFiles(logs, places),
+        Silent(),
+        lambda: room(settings.rtp_ports, small_book(), None),
+        2,
+    )
+
+
 async def until(what: Callable[[], object]) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while not what():  # noqa: ASYNC110
@@ -50,13 +100,11 @@ async def test_refused_calls_are_counted_before_the_database_is_back_and_journal
     journal, logs = Journal(), Logs(tmp_path / "logs")
     calls = CallBook(journal.append)
     restored = asyncio.Event()
-    memory = cast(Memory, SimpleNamespace(restored=restored, store=Store(["c1"])))
     admission = Admission(
-        Settings(home=tmp_path),
         small_book,
-        Sources(calls, memory, Alarms(calls.record, lambda: AT), identify),
-        cast(Link, SimpleNamespace(state=LinkState.DOWN)),
-        logs.folder,
+        Sources(calls, Remembered(restored, Store(["c1"])), Alarms(calls.record, lambda: AT), identify),
+        wires(logs.folder, Machine(live=False)),
+        tmp_path / "refused.json",
         lambda: AT,
     )
     for number in range(9):

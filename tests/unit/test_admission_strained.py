@@ -3,69 +3,47 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
 from ivr.admission import part as module
 from ivr.admission.part import STRAINED_FOR_S, Admission, Sources
-from ivr.admission.strain import Strain
 from ivr.alarms.board import Alarms
 from ivr.asterisk.ami.codec import Message
 from ivr.asterisk.ami.link import Link, LinkState
+from ivr.asterisk.control.machine import AsteriskMachine
 from ivr.calls.open_calls import CallBook
-from ivr.engine.persistence import Memory
-from ivr.home.settings import Settings
 from tests.unit.kit import Journal, identify, small_book
-from tests.unit.test_admission_away import until
+from tests.unit.test_admission_away import Machine, Remembered, Store, until, wires
 
 AT = 1795800000.0
 CALLERS = 430
 
 
-class Asterisk:
-    """Says how many callers there are, and writes down the dialplan's variables."""
-
-    state = LinkState.LIVE
-
-    def __init__(self) -> None:
-        self.set: dict[str, str] = {}
-
-    async def action(self, name: str, headers: dict[str, Any]) -> Message:
-        if name == "Setvar":
-            self.set[headers["Variable"]] = headers["Value"]
-        return Message(f"Response: Success\r\nValue: {CALLERS}")
-
-
-def admission_of(folder: Path, asterisk: Asterisk, used: list[float]) -> Admission:
-    """Return the admission of an Asterisk that keeps so many of two cores busy, look by look."""
+def admission_of(folder: Path, machine: Machine) -> Admission:
+    """Return the admission of a machine, while the database is away."""
     calls = CallBook(Journal().append)
-    memory = cast(Memory, SimpleNamespace(restored=asyncio.Event()))  # the database is away
-    sources = Sources(calls, memory, Alarms(calls.record, lambda: AT), identify)
-    made = Admission(
-        Settings(home=folder), small_book, sources, cast(Link, asterisk), folder / "logs", lambda: AT
+    remembered = Remembered(asyncio.Event(), Store([]))
+    sources = Sources(calls, remembered, Alarms(calls.record, lambda: AT), identify)
+    return Admission(
+        small_book, sources, wires(folder / "logs", machine), folder / "refused.json", lambda: AT
     )
-    made._strain = Strain(2)
-    made._cpu = cast(Any, SimpleNamespace(look=lambda: used.pop(0) if len(used) > 1 else used[0]))
-    return made
 
 
 async def test_a_full_machine_is_told_to_the_dialplan_for_some_seconds_and_lifted_at_once(
     tmp_path: Path,
 ) -> None:
-    asterisk = Asterisk()
-    admission = admission_of(tmp_path, asterisk, [1.4, 1.0])
+    machine = Machine(used=[1.4, 1.0], callers=CALLERS)
+    admission = admission_of(tmp_path, machine)
     await admission.breathe()
-    assert asterisk.set == {
-        "IVR_STRAINED_LIMIT": str(CALLERS),
-        "IVR_STRAINED_UNTIL": str(int(AT) + STRAINED_FOR_S),
-    }
+    assert machine.limits == [(CALLERS, int(AT) + STRAINED_FOR_S)]
     told = (await admission.told())["capacity"]
     assert (told["limit"], told["limited_by"]) == (CALLERS, "machine")
     await admission.breathe()
-    assert asterisk.set["IVR_STRAINED_UNTIL"] == "0"
+    assert machine.limits[-1][1] == 0
     told = (await admission.told())["capacity"]
     assert told["limit"] > CALLERS
     assert told["limited_by"] == "ports"
@@ -75,9 +53,26 @@ async def test_processors_are_watched_while_the_database_is_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "READ_S", 0.01)
-    asterisk = Asterisk()
-    running = asyncio.ensure_future(admission_of(tmp_path, asterisk, [1.4]).run())
+    machine = Machine(used=[1.4], callers=CALLERS)
+    running = asyncio.ensure_future(admission_of(tmp_path, machine).run())
     try:
-        await until(lambda: asterisk.set)
+        await until(lambda: machine.limits)
     finally:
         running.cancel()
+
+
+async def test_the_dialplan_is_told_of_a_limit_by_the_variables_it_reads() -> None:
+    told: dict[str, str] = {}
+
+    class Asterisk:
+        state = LinkState.LIVE
+
+        async def action(self, name: str, headers: Mapping[str, str]) -> Message:
+            if name == "Setvar":
+                told[headers["Variable"]] = headers["Value"]
+            return Message(f"Response: Success\r\nValue: {CALLERS}")
+
+    machine = AsteriskMachine(cast(Link, Asterisk()), lambda: None, (10000, 10100), here=True)
+    assert (machine.live, await machine.admitted(), machine.cores_busy()) == (True, CALLERS, None)
+    await machine.let_in(400, 7)
+    assert told == {"IVR_STRAINED_LIMIT": "400", "IVR_STRAINED_UNTIL": "7"}

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from ivr.asterisk.facts import record_files
 from ivr.asterisk.facts.record_files import RecordFiles
-from ivr.asterisk.facts.records import RecordRow, read_cdr, read_cel, read_whole_lines, seat_user
+from ivr.asterisk.facts.records import read_cdr, read_cel, read_whole_lines, seat_user
+from ivr.calls.facts import RecordRow
 
 ID = "a1-1795296848.3"
 # as Asterisk 22 wrote them

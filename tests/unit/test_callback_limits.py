@@ -9,6 +9,7 @@ from typing import cast
 import pytest
 
 from ivr.asterisk.ami.link import Link
+from ivr.asterisk.control.placeholders import AsteriskPlaceholders
 from ivr.asterisk.control.queues import IN_USE, NOT_IN_USE, RINGING
 from ivr.calls.callback import Callback
 from ivr.calls.record import fold_call
@@ -159,7 +160,7 @@ async def test_after_a_kill_open_callbacks_are_known_and_placeholders_of_nobody_
     again = desk()
     again.link = at.link
     again.link.joined = again._joined
-    again.desk._link = cast(Link, at.link)
+    again.desk._placeholders = AsteriskPlaceholders(cast(Link, at.link))
     again.calls.restore([fold_call(CALL, at.journal.of(CALL))], [])
     again.man("01")
     assert await standing(again) == [CALL]

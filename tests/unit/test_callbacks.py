@@ -11,15 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ivr.asterisk.facts.callback_words import word_of
 from ivr.calls import callback as rules
 from ivr.calls.callback import CALLBACK_TRANSITIONS, Callback, CallbackState, Step, Waiting, place_of
+from ivr.calls.facts import CallbackWord
 from ivr.engine.engine import Engine
 from ivr.events.event import Event, Kind
 from ivr.home.secrets import open_keys
 from ivr.hotline.book import Trunks
 from ivr.hotline.telephone import NumberPlan
 from ivr.queueing import announcements as queue_announcements
-from ivr.queueing.callback_progress import caught_up, citizen_in
+from ivr.queueing.callback_progress import caught_up
 from tests.unit.kit import T0, event, small_book, told
 
 S, K = CallbackState, Kind
@@ -243,25 +245,26 @@ def test_what_asterisk_did_while_the_engine_was_away_is_caught_up_once(
     state: CallbackState, tries: int, word: str, present: bool, events: list[str]
 ) -> None:
     one = callback(state, tries=tries)
-    missed = caught_up(one, word, present=present)
+    missed = caught_up(one, word_of("a1-1.1", word), present=present)
     assert [kind.value for kind, _ in missed] == events
     for kind, data in missed:
         assert one.apply(Event("a1-1.1", T0, kind, data))
-    assert caught_up(one, word, present=present) == []
+    assert caught_up(one, word_of("a1-1.1", word), present=present) == []
 
 
 def test_an_answer_that_nobody_heard_names_citizen_and_seat() -> None:
     citizen, seat = "PJSIP/ivr-callback-00000007", "PJSIP/seat01-00000006"
     one = callback(CallbackState.WAITING)
-    for kind, data in caught_up(one, f"1/ANSWERED/{citizen}^{seat}", present=True):
+    for kind, data in caught_up(one, word_of("a1-1.1", f"1/ANSWERED/{citizen}^{seat}"), present=True):
         one.apply(Event("a1-1.1", T0, kind, data))
     assert (one.state, one.channel, one.seat_channel) == (CallbackState.TALKING, citizen, seat)
-    assert citizen_in(f"1/ANSWERED/{citizen}^{seat}") == citizen
     one = callback(CallbackState.CALLING, tries=1)
-    assert caught_up(one, f"1/NOTICE/{citizen}^{seat}", present=True) == [], "the talk has not begun"
-    gone = caught_up(one, f"1/NOTICE/{citizen}^{seat}", present=False)
+    assert caught_up(one, word_of("a1-1.1", f"1/NOTICE/{citizen}^{seat}"), present=True) == [], (
+        "the talk has not begun"
+    )
+    gone = caught_up(one, word_of("a1-1.1", f"1/NOTICE/{citizen}^{seat}"), present=False)
     assert [kind.value for kind, _ in gone] == ["callback_answered", "hung_up"]
-    assert citizen_in("1/ANSWERED") == ""
+    assert word_of("a1-1.1", "1/ANSWERED") == CallbackWord("a1-1.1", 1, "ANSWERED")
 
 
 def test_a_score_after_the_end_still_reaches_the_ticket() -> None:

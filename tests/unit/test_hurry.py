@@ -3,52 +3,55 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
 
-from ivr.asterisk.ami.codec import Message
-from ivr.asterisk.ami.link import Link, LinkState
-from ivr.asterisk.control.queues import IN_USE, NOT_IN_USE, Caller, Member, QueueStatus
 from ivr.calls.open_calls import CallBook
 from ivr.events.event import Event, Kind
 from ivr.queueing.announcement_cutter import LISTED, Hurry, at_the_head
+from ivr.queueing.ports import QueueCounts
 from ivr.seats.log_in import Membership
+from ivr.seats.ports import Caller, Phone, Place, QueueStatus
 from tests.unit.kit import T0
 
 
-def status(*states: int, paused: bool = False) -> QueueStatus:
-    seats = [Member("q", f"PJSIP/seat0{n}", "1001", paused, "") for n in range(len(states))]
+def status(*phones: Phone, paused: bool = False) -> QueueStatus:
+    places = [Place("q", f"seat0{n}", paused) for n in range(len(phones))]
     callers = [Caller(f"c{n}", "q", f"PJSIP/trunk-{n}", 30, n, 0) for n in (3, 1, 2)]
-    return QueueStatus(seats, callers, ["q", "other"], {f"PJSIP/seat0{n}": s for n, s in enumerate(states)})
+    return QueueStatus(places, callers, ["q", "other"], {f"seat0{n}": one for n, one in enumerate(phones)})
 
 
 def test_as_many_callers_as_there_are_free_seats_are_hurried_from_the_head() -> None:
-    assert [one.call_id for one in at_the_head(status(NOT_IN_USE, NOT_IN_USE, IN_USE))] == ["c1", "c2"]
+    assert [one.call_id for one in at_the_head(status(Phone.FREE, Phone.FREE, Phone.TALKS))] == ["c1", "c2"]
 
 
 def test_nobody_is_hurried_for_a_seat_that_is_busy_or_paused() -> None:
-    assert list(at_the_head(status(IN_USE))) == []
-    assert list(at_the_head(status(NOT_IN_USE, paused=True))) == []
+    assert list(at_the_head(status(Phone.TALKS))) == []
+    assert list(at_the_head(status(Phone.FREE, paused=True))) == []
 
 
-class FakeLink:
+class Switch:
     """A queue with so many free seats and callers, and what was asked and done."""
 
-    state = LinkState.LIVE
+    live = True
 
     def __init__(self, free: int, callers: int) -> None:
         self.free, self.callers = free, callers
         self.asked: list[str] = []
         self.pressed: list[str] = []
 
-    async def list_action(self, name: str, headers: dict[str, str] | None = None) -> list[Message]:
-        self.asked.append(name)
-        if name == "QueueSummary":
-            text = f"Event: QueueSummary\r\nQueue: q\r\nAvailable: {self.free}\r\nCallers: {self.callers}"
-            return [Message(text)]
-        return []
+    async def counts(self) -> list[QueueCounts]:
+        self.asked.append("counts")
+        return [QueueCounts("q", self.free, self.callers)]
 
-    async def action(self, name: str, headers: dict[str, Any]) -> None:
-        self.pressed.append(headers["Channel"])
+    async def status(self) -> QueueStatus:
+        self.asked.append("status")
+        return QueueStatus([], [], [], {})
+
+    async def cut_short(self, channel: str) -> None:
+        self.pressed.append(channel)
+
+    async def change_language(self, channel: str, was: str, becomes: str) -> None: ...
+
+    async def take_message(self, channel: str) -> None: ...
 
 
 def crowd(count: int) -> CallBook:
@@ -64,27 +67,27 @@ def crowd(count: int) -> CallBook:
     return calls
 
 
-def look(calls: CallBook, link: FakeLink) -> None:
-    asyncio.run(Hurry(calls, cast("Link", link), lambda: T0).look())
+def look(calls: CallBook, queue: Switch) -> None:
+    asyncio.run(Hurry(calls, queue, lambda: T0).look())
 
 
 def test_in_a_crowd_asterisk_is_not_asked_for_everybody_and_the_same_callers_are_hurried() -> None:
-    link = FakeLink(free=2, callers=LISTED + 1)
-    look(crowd(LISTED + 1), link)
-    assert link.asked == ["QueueSummary"]
-    assert link.pressed == [f"PJSIP/trunk-{LISTED}", "PJSIP/trunk-0"]
+    queue = Switch(free=2, callers=LISTED + 1)
+    look(crowd(LISTED + 1), queue)
+    assert queue.asked == ["counts"]
+    assert queue.pressed == [f"PJSIP/trunk-{LISTED}", "PJSIP/trunk-0"]
 
 
 def test_who_waits_is_listed_only_where_a_seat_is_free() -> None:
-    busy, few = FakeLink(free=0, callers=3), FakeLink(free=1, callers=3)
+    busy, few = Switch(free=0, callers=3), Switch(free=1, callers=3)
     look(crowd(3), busy)
     look(crowd(3), few)
-    assert (busy.asked, few.asked) == (["QueueSummary"], ["QueueSummary", "QueueStatus"])
+    assert (busy.asked, few.asked) == (["counts"], ["counts", "status"])
 
 
 def test_a_seat_that_rang_in_vain_cuts_no_announcement_and_a_really_free_one_does() -> None:
-    assert list(at_the_head(status(NOT_IN_USE), in_vain={"seat00"})) == []
-    assert [one.call_id for one in at_the_head(status(NOT_IN_USE, NOT_IN_USE), in_vain={"seat00"})] == ["c1"]
+    assert list(at_the_head(status(Phone.FREE), in_vain={"seat00"})) == []
+    assert [one.call_id for one in at_the_head(status(Phone.FREE, Phone.FREE), in_vain={"seat00"})] == ["c1"]
 
 
 def test_in_a_crowd_a_seat_that_rang_in_vain_counts_as_little() -> None:
@@ -94,8 +97,8 @@ def test_in_a_crowd_a_seat_that_rang_in_vain_counts_as_little() -> None:
     )
     pressed = []
     for in_vain in (set(), {"seat00"}, {"seat00", "seat01"}):
-        link = FakeLink(free=2, callers=LISTED + 1)
-        hurry = Hurry(calls, cast("Link", link), lambda: T0, lambda: seats, lambda: frozenset(in_vain))  # noqa: B023
+        queue = Switch(free=2, callers=LISTED + 1)
+        hurry = Hurry(calls, queue, lambda: T0, lambda: seats, lambda: frozenset(in_vain))  # noqa: B023
         asyncio.run(hurry.look())
-        pressed.append(len(link.pressed))
+        pressed.append(len(queue.pressed))
     assert pressed == [2, 1, 0]

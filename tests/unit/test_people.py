@@ -12,6 +12,8 @@ import pytest
 
 from ivr.asterisk.ami.codec import Message
 from ivr.asterisk.ami.link import Link, LinkState
+from ivr.asterisk.contract import Context
+from ivr.asterisk.control.floor import AsteriskFloor
 from ivr.calls.open_calls import CallBook
 from ivr.calls.record import CallRecord
 from ivr.calls.states import SeatState
@@ -21,7 +23,7 @@ from ivr.events.streams import HOTLINE
 from ivr.home.settings import Settings
 from ivr.hotline.book import HotlineBook, Operator, QueueKind, QueueSpec
 from ivr.hotline.modes import ModeName
-from ivr.supervision.part import BACK_TO_GENERAL, People
+from ivr.supervision.part import People
 from tests.unit.kit import T0, Clock, small_book
 
 
@@ -171,7 +173,7 @@ async def test_asterisk_is_put_right_when_a_wrap_up_begins_and_when_it_ends(tmp_
     async with running(tmp_path / "home") as engine:
         await talked(engine)
         before = engine.aligned
-        watching = asyncio.create_task(engine.people.run(cast(Link, Asterisk())))
+        watching = asyncio.create_task(engine.people.run(AsteriskFloor(cast(Link, Asterisk()))))
         try:
             await until(lambda: engine.aligned > before)
             before = engine.aligned
@@ -200,13 +202,16 @@ async def test_callers_of_an_expert_queue_go_back_when_its_last_expert_goes(
             engine.calls.calls[call].queued_at = None
         if here:
             await engine.people.seating.log_in("01", "1002", by="x")
-        await engine.people.look(cast(Link, asterisk))
+        await engine.people.look(AsteriskFloor(cast(Link, asterisk)))
         moved = [
             (headers["Channel"], headers["Context"], headers["Exten"])
             for name, headers in asterisk.asked
             if name == "Redirect"
         ]
-        expected = [("PJSIP/trunk-2", BACK_TO_GENERAL, "1"), ("PJSIP/trunk-3", BACK_TO_GENERAL, "3")]
+        expected = [
+            ("PJSIP/trunk-2", Context.BACK_TO_GENERAL, "1"),
+            ("PJSIP/trunk-3", Context.BACK_TO_GENERAL, "3"),
+        ]
         assert moved == ([] if here else expected)
 
 
@@ -220,7 +225,7 @@ async def test_a_seat_without_its_phone_becomes_an_alarm_and_is_mended(tmp_path:
                 message("ContactList", ObjectName=f"{phone};@x") for phone in phones
             ]
             engine.clock.now = T0 + after
-            await engine.people.look(cast(Link, asterisk))
+            await engine.people.look(AsteriskFloor(cast(Link, asterisk)))
             return ("phone_away", "01") in {(a.alarm, a.about) for a in engine.people.alarms.active}
 
         assert not await look(0)

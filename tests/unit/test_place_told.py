@@ -11,6 +11,7 @@ import pytest
 
 from ivr.asterisk.ami.codec import Message
 from ivr.asterisk.ami.link import AmiRefused, Link, LinkState
+from ivr.asterisk.control.floor import AsteriskFloor
 from ivr.events.event import Kind
 from ivr.queueing.announcements import FIRST, FREE, NOBODY, VARIANTS
 from ivr.queueing.place_told import PlaceTold
@@ -57,7 +58,7 @@ async def test_the_place_is_told_to_whom_the_queue_has_not_told_it(
         (2, kind, {"seat": "01"}),
     ):
         calls.record(event(CALL, at, what, **data))
-    place_told = PlaceTold(calls, cast(Link, switch))
+    place_told = PlaceTold(calls, AsteriskFloor(cast(Link, switch)))
     place_told.on_event(event(CALL, 2, kind, seat="01"))
     await asyncio.gather(*place_told._telling)
     assert switch.language == after

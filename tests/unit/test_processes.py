@@ -55,9 +55,7 @@ def settings(tmp_path: Path) -> Settings:
     return settings
 
 
-@pytest.fixture(
-    params=["ivr.engine.serve", "ivr.serve"], ids=["engine", "engine of the version before"]
-)
+@pytest.fixture(params=["ivr.engine.serve", "ivr.serve"], ids=["engine", "engine of the version before"])
 def engine(settings: Settings, start: Start, request: pytest.FixtureRequest) -> subprocess.Popen[bytes]:
     """A process that was started as this home's engine, and its pid file."""
     process = start(request.param, **processes.marked(settings.home, "engine"))

@@ -13,7 +13,8 @@ from ivr.asterisk.ami.codec import Message
 from ivr.asterisk.ami.link import AmiRefused, Link
 from ivr.asterisk.control import queues as members
 from ivr.asterisk.control.queues import Member
-from ivr.asterisk.facts.queue_events import QueueEvent, translate
+from ivr.asterisk.facts.queue_events import translate
+from ivr.calls.facts import QueueEvent
 from ivr.events.event import Kind
 
 CALL = "a1-1795296848.3"

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from ivr.alarms.board import Alarms
 from ivr.asterisk.facts.record_files import RecordFiles
-from ivr.asterisk.facts.records import RecordRow
+from ivr.calls.facts import RecordRow
 from ivr.calls.open_calls import CallBook
 from ivr.calls.reception import Arrival, started
 from ivr.calls.record import CallRecord, fold_call

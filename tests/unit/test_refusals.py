@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime
 import pytest
 
 from ivr.admission import refusals as module
-from ivr.admission.refusals import CALLS_REFUSED, QUIET_S, Refusal, Refusals
+from ivr.admission.ports import Refusal
+from ivr.admission.refusals import CALLS_REFUSED, QUIET_S, Refusals
 from ivr.alarms.board import Alarms
 from ivr.calls.open_calls import CallBook
 from ivr.events.event import Event, Kind

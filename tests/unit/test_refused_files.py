@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ivr.admission.ports import Refusal
 from ivr.asterisk.facts.refused_files import RefusedFiles
 
 
@@ -59,7 +60,7 @@ def test_a_refused_call_is_read_with_its_number(logs: Logs) -> None:
     logs.refuse("c1", "unknown_number/5551234", "张三")
     logs.other(caller='IVR_REFUSED","x')
     (row,) = [row for rows in RefusedFiles(logs.folder, {}).read() for row in rows]
-    assert row == ("c1", 1795800698.743725, "张三", "5551234", "unknown_number", "trunk")
+    assert row == Refusal("c1", 1795800698.743725, "张三", "5551234", "unknown_number", "trunk")
 
 
 def test_a_caller_called_like_our_event_is_no_refused_call(logs: Logs) -> None:

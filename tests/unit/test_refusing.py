@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ivr.asterisk.ami.codec import Message
+from ivr.asterisk.facts.seat_offers import SeatOffers
 from ivr.calls.open_calls import CallBook
 from ivr.calls.record import CallRecord
 from ivr.calls.states import SeatState
@@ -31,7 +32,8 @@ class Floor:
         self.rings = 0
 
     def _people(self) -> People:
-        return People(small_book, self.calls, self._align, self._audit, self.clock)
+        self.offers = SeatOffers()
+        return People(small_book, self.calls, self._align, self._audit, self.clock, rings=self.offers)
 
     def _hear(self, told: Event, call: CallRecord | None) -> None:
         self.people.hear(told, call)
@@ -74,7 +76,9 @@ class Floor:
             if told["Event"] == "Hangup":
                 told = {**told, "Channel": channel, "DestChannel": ""}
             lines = {"Timestamp": str(self.clock.now), **told}
-            self.people.hear_phone(Message("\r\n".join(f"{k}: {v}" for k, v in lines.items())))
+            message = Message("\r\n".join(f"{k}: {v}" for k, v in lines.items()))
+            if (ended := self.offers.hear(message)) is not None:
+                self.people.rang(ended.rang)
 
     def refuse(self, seat: str = "01", status: str = "486") -> None:
         self.ring(
@@ -186,7 +190,7 @@ async def test_the_alarm_goes_and_the_seat_comes_back_with_its_operator(how: str
         await seating.log_in("01", "1001", by="seat 01")
     assert floor.alarms() == []
     assert floor.reason() == ("rest" if how == "rest" else "")
-    assert floor.people.offers.in_vain == (frozenset({"seat01"}) if how == "rest" else frozenset())
+    assert floor.offers.in_vain == (frozenset({"seat01"}) if how == "rest" else frozenset())
     if how != "rest":
         floor.refuse()
         assert floor.rings_at("01"), "it begins anew"

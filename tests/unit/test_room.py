@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ivr.admission.room import MOST_FILES, max_files, room
+from ivr.admission.room import MOST_FILES, max_files
 from ivr.asterisk.facts.ports_in_use import udp_ports_in_use
 from ivr.asterisk.install.rendering import render
 from ivr.cli.main import main
@@ -81,7 +81,7 @@ def test_asterisk_is_asked_for_no_more_file_handles_than_it_may_have(
     render(deployment.TEMPLATES, tmp_path / "etc", deployment.context(settings, book, keys, folders))
     assert f"maxfiles = {files}" in (tmp_path / "etc/asterisk.conf").read_text()
     dialplan = (tmp_path / "etc/ivr12345/extensions.conf").read_text()
-    limit = f"IVR_STRAINED_LIMIT}}:{room(settings, book).callers}"
+    limit = f"IVR_STRAINED_LIMIT}}:{deployment.room_of(settings, book).callers}"
     assert (
         f"${{GROUP_COUNT(caller@ivr12345)}} > ${{IF($[0${{IVR_STRAINED_UNTIL}} > ${{EPOCH}}]?${{{limit})}}]"
         in dialplan

@@ -30,7 +30,7 @@ class Wire:
 def looked(*contexts: str) -> int:
     """Return how often it was looked where somebody is, before they may be redirected."""
     wire = Wire({"operator": list(contexts)})
-    rooms = Rooms(cast(Link, wire), lambda *_, **__: "", lambda *_: None)
+    rooms = Rooms(cast(Link, wire), lambda *_, **__: "")
     asyncio.run(rooms.keys_done("operator"))
     return len(wire.asked)
 

@@ -6,7 +6,8 @@ import pytest
 
 from ivr.asterisk.ami.codec import Message
 from ivr.asterisk.facts.queue_events import translate
-from ivr.asterisk.facts.seat_offers import Offered, Outcome, SeatOffers
+from ivr.asterisk.facts.seat_offers import Offered, SeatOffers
+from ivr.seats.ports import Outcome
 from tests.unit.kit import T0
 
 SEAT, CALL = "PJSIP/seat01-00000001", "a1-1795296848.3"

@@ -8,6 +8,7 @@ import pytest
 
 from ivr.asterisk.ami.codec import Message
 from ivr.asterisk.ami.link import Link, LinkState
+from ivr.asterisk.control.floor import AsteriskFloor
 from ivr.events.event import Kind
 from ivr.home.settings import Settings
 from ivr.hotline.book import Trunks
@@ -36,7 +37,7 @@ class Switch:
 
 def scene(status: str) -> tuple[SeatPhones, Switch]:
     switch = Switch(status)
-    return SeatPhones(small_book, cast(Link, switch), lambda: 30), switch
+    return SeatPhones(small_book, AsteriskFloor(cast(Link, switch)), lambda: 30), switch
 
 
 @pytest.mark.parametrize(

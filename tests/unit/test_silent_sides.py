@@ -12,6 +12,8 @@ import pytest
 from ivr.alarms.board import Alarms
 from ivr.asterisk.ami.codec import Message
 from ivr.asterisk.ami.link import AmiRefused, Link, LinkState
+from ivr.asterisk.control.sides import AsteriskSides
+from ivr.calls.facts import ChannelEnded, Held
 from ivr.calls.record import CallRecord
 from ivr.events.event import Kind
 from ivr.sides import watch as sides
@@ -136,7 +138,7 @@ class Scene:
         self.alarms = Alarms(self.journal.append, lambda: T0 + self.now.now)
         self.watch = SideWatch(
             self.calls,
-            cast(Link, self.switch),
+            AsteriskSides(cast(Link, self.switch)),
             lambda: T0 + self.now.now,
             self.now,
             watching=lambda: True,
@@ -233,7 +235,7 @@ async def test_a_phone_that_says_it_has_no_such_call_any_more_does_not_lead_to_t
     scene.now.now += 1
     await scene.watch.look()
     await asyncio.sleep(0)
-    scene.watch.hear(Message(f"Event: Hangup\r\nChannel: {SEAT}\r\n"))
+    scene.watch.ended(ChannelEnded(SEAT))
     assert scene.journal.kinds(CALL)[-2:] == ["noted", "operator_left"]
     for task in list(scene.watch._tasks):
         task.cancel()
@@ -241,10 +243,10 @@ async def test_a_phone_that_says_it_has_no_such_call_any_more_does_not_lead_to_t
 
 async def test_who_has_put_the_caller_on_hold_rightly_sends_nothing() -> None:
     scene = Scene()
-    scene.watch.hear(Message(f"Event: Hold\r\nChannel: {SEAT}\r\n"))
+    scene.watch.held(Held(SEAT, True))
     await scene.pass_(50, SEAT)
     assert (scene.switch.done, scene.up) == ([], [])
-    scene.watch.hear(Message(f"Event: Unhold\r\nChannel: {SEAT}\r\n"))
+    scene.watch.held(Held(SEAT, False))
     await scene.pass_(3, SEAT)
     assert scene.switch.done == [], "the limits of talking count from the end of the hold"
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ivr.asterisk.control.strangers import AsteriskKnocks
 from ivr.asterisk.facts import unidentified
 from ivr.errors import HotlineError
 from ivr.strangers import record, watch
@@ -119,43 +120,52 @@ def test_the_counts_are_read_from_what_asterisk_prints() -> None:
 def test_only_new_packets_are_told_though_asterisk_begins_anew_now_and_then() -> None:
     before = {"192.0.2.1": 100, "192.0.2.2": 7, "192.0.2.3": 50}
     now = {"192.0.2.1": 130, "192.0.2.2": 7, "192.0.2.3": 2, "192.0.2.4": 1}
-    assert dict(unidentified.grown(before, now)) == {"192.0.2.1": 30, "192.0.2.3": 2, "192.0.2.4": 1}
+    assert dict(watch.grown(before, now)) == {"192.0.2.1": 30, "192.0.2.3": 2, "192.0.2.4": 1}
 
 
-class Link:
-    """Remembers which events are wanted."""
+class Knocks:
+    """Remembers whether strangers are to be heard."""
 
     def __init__(self) -> None:
-        self.masks: asyncio.Queue[str] = asyncio.Queue()
+        self.wanted: asyncio.Queue[bool] = asyncio.Queue()
 
-    async def action(self, name: str, headers: Mapping[str, str], /) -> Any:
-        assert name == "Events"
-        self.masks.put_nowait(headers["EventMask"])
+    async def hear_strangers(self, wanted: bool) -> None:
+        self.wanted.put_nowait(wanted)
         raise HotlineError("the link may be down, and that ends nothing")
 
 
 def test_a_flood_of_wrong_passwords_is_not_listened_to(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "QUIET_S", 0.0)
 
-    async def told() -> list[str]:
-        link, clock = Link(), Clock()
-        watcher = watch.StrangersWatch(Strangers(lambda _: None, clock), link, None, clock)
+    async def told() -> list[bool]:
+        knocks, clock = Knocks(), Clock()
+        watcher = watch.StrangersWatch(Strangers(lambda _: None, clock), knocks, None, clock)
         calm = asyncio.create_task(watcher.keep_calm())
         for _ in range(watch.LOUD * 3):  # as fast as somebody types: always heard
             clock.now += 1
             watcher.heard(WRONG_PASSWORD, "203.0.113.7", "seat05")
         await asyncio.sleep(0)
-        assert link.masks.empty()
+        assert knocks.wanted.empty()
         for _ in range(watch.LOUD):
             watcher.heard(WRONG_PASSWORD, "203.0.113.7", "seat05")
-        masks = [await link.masks.get(), await link.masks.get()]
+        wanted = [await knocks.wanted.get(), await knocks.wanted.get()]
         calm.cancel()
-        return masks
+        return wanted
 
-    first, then = asyncio.run(told())
-    assert "security" not in first.split(",")
-    assert "security" in then.split(",")
-    assert set(then.split(",")) - {"security"} == set(first.split(","))
+    assert asyncio.run(told()) == [False, True]
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_whoever_is_not_listened_to_costs_nobody_else_an_event(wanted: bool) -> None:
+    asked: list[str] = []
+
+    class Link:
+        async def action(self, _: str, headers: Mapping[str, str]) -> None:
+            asked.append(headers["EventMask"])
+
+    asyncio.run(AsteriskKnocks(cast("Any", Link())).hear_strangers(wanted))
+    assert ("security" in asked[0].split(",")) is wanted
+    assert {"system", "call", "agent", "user", "dtmf"} <= set(asked[0].split(","))
 
 
 def test_packets_from_nobody_we_know_are_told_by_address(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +174,7 @@ def test_packets_from_nobody_we_know_are_told_by_address(monkeypatch: pytest.Mon
 
     async def look() -> None:
         watcher = watch.StrangersWatch(
-            Strangers(lines.append, Clock()), Link(), lambda: next(answers), Clock()
+            Strangers(lines.append, Clock()), Knocks(), lambda: next(answers), Clock()
         )
         for _ in range(3):
             await watcher.look()

@@ -8,7 +8,9 @@ from typing import Any, cast
 import pytest
 
 from ivr.asterisk.ami.link import Link, Message
+from ivr.asterisk.control.floor import AsteriskFloor
 from ivr.asterisk.facts.called_back import as_caller
+from ivr.calls.facts import ANSWERED, CallbackWord, MessageBegun
 from ivr.events.event import Event, Kind
 from ivr.queueing.unattended import Unattended, left_alone
 from ivr.seats.log_in import Seating
@@ -134,7 +136,7 @@ def called_back(at: Desk) -> None:
     at.claims.claim(CALL, "13800138000", by="caller")
     at.calls.record(event(CALL, 10, Kind.HUNG_UP))
     at.desk.hear(CALL, T0 + 20, "callback_answered", {"seat": "01", "channel": SEAT})
-    at.desk.hear_word(word(Call=CALL, Try="1", What=f"ANSWERED/{CITIZEN}^{SEAT}"))
+    at.desk.hear_word(CallbackWord(CALL, 1, ANSWERED, CITIZEN, SEAT))
 
 
 def test_a_callback_is_not_over_when_both_are_led_into_a_room() -> None:
@@ -189,7 +191,7 @@ def test_the_alarm_of_a_message_goes_when_its_caller_has_talked_to_somebody() ->
         small_book,
         at.calls,
         cast(Seating, None),
-        cast(Link, None),
+        AsteriskFloor(cast(Link, None)),
         at.clock,
         20,
         lambda *said: raised.append(said),
@@ -199,7 +201,7 @@ def test_the_alarm_of_a_message_goes_when_its_caller_has_talked_to_somebody() ->
     at.waits(CALL, "13800138000")
     at.waits("a1-2.2", "anonymous")
     for call_id in (CALL, "a1-2.2"):
-        watch.hear_word(word(UserEvent="IvrVoicemail", Call=call_id, Message="%2Fr%2Fm"))
+        watch.hear_word(MessageBegun(call_id, "/r/m"))
     assert [(said[0], said[1]) for said in raised] == [("voicemail", CALL), ("voicemail", "a1-2.2")]
     assert "30 minutes" in raised[0][2]
     assert "cannot be called back" in raised[1][2]

@@ -96,9 +96,36 @@ def test_nobody_may_transfer_a_call_that_left(text: str) -> None:
     assert queued and set("".join(queued)) <= set("ci")
 
 
+def programs(text: str) -> list[str]:
+    """What the dialplan starts beside our own two: who answers over FastAGI, and the script for when nobody does."""
+    asked = re.findall(r"AGI\(([^,)]*)", text)
+    assert asked
+    ours = re.compile(r"agi://127\.0\.0\.1:\d+/\w+\?key=[^,]*|/[^,]*/agi-bin/reception-away")
+    after_recording = re.findall(r"MixMonitor\([^,)]*,[^,)]*,[^)]*", text)
+    return [one for one in asked if not ours.fullmatch(one)] + after_recording + RUNS.findall(text)
+
+
 def test_nothing_of_the_dialplan_runs_a_program(text: str) -> None:
-    assert "AGI(" in text
-    assert not RUNS.search(text)
+    assert programs(text) == []
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "System(touch /x)",
+        "Set(IVR_X=${SHELL(id)})",
+        "AGI(/bin/sh,${EXTEN})",
+        "AGI(agi://192.0.2.1/reception)",
+        "MixMonitor(/x.raw,D,/bin/sh)",
+    ],
+)
+def test_a_program_that_somebody_adds_is_found(text: str, step: str) -> None:
+    assert programs(f"{text}\n same => n,{step}")
+
+
+def test_whoever_is_asked_whether_they_are_there_stands_in_trunks_yaml(asterisk: Asterisk) -> None:
+    thirds = {uri for name, uris in DESTINATIONS.items() if name != "callback" for uri in uris}
+    assert asterisk.named("pjsip", r"^contact *= *(\S+)") in (thirds, set())
 
 
 @pytest.mark.parametrize(
@@ -108,6 +135,8 @@ def test_nothing_of_the_dialplan_runs_a_program(text: str) -> None:
         ("ivr-from-seat", "exten => _9X.,1,Dial(PJSIP/ivr-out/sip:110@127.0.0.1:5110)"),
         ("ivr-star", "exten => 1,1,Dial(PJSIP/ivr-out/sip:${EXTEN}@127.0.0.1:5110)"),
         ("ivr-star", "exten => 1,1,Dial(PJSIP/ivr-callback/${IVR_TO})"),
+        ("ivr-star", f"exten => 1,1,Dial(PJSIP/ivr-out/{DESTINATIONS['119'][0]})"),
+        ("ivr-star", f"exten => 1,1,Dial(PJSIP/ivr-out/{HELP[0]}&PJSIP/ivr-out/sip:1@127.0.0.1)"),
         ("ivr-queue", "exten => 1,1,Goto(ivr-callback-out,s,1)"),
         ("ivr-in-queue", "exten => 1,1,Gosub(ivr-callback-out,s,1)"),
         ("ivr-room-keys", "exten => 1,1,GotoIf($[1]?ivr-callback-out,s,1)"),

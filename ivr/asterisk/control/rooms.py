@@ -9,15 +9,18 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
 
-from ivr.asterisk.ami.link import AmiRefused, Link
+from ivr.asterisk.ami.link import AmiRefused, Link, LinkState
 from ivr.asterisk.ami.values import UnsafeValue
+from ivr.asterisk.contract import WAY_OUT, Context, Variable
+from ivr.calls.file_names import RAW, SPARE
+from ivr.transfers.ports import Invitation, Presence
+from ivr.transfers.targets import By, Route
 
 _NAME = re.compile(r"[\w./@:;+*#-]{1,150}", re.ASCII)
 _PATH = re.compile(r"/[\w./+-]{1,300}", re.ASCII)
 
-_KEY_CONTEXTS = frozenset({"ivr-keys", "ivr-room-keys"})
+_KEY_CONTEXTS = frozenset({Context.KEYS, Context.ROOM_KEYS})
 _LOOK_AGAIN_S = 0.01
 KEYS_LIMIT_S = 6.0
 """Longer than the dialplan waits for the digits of a code."""
@@ -26,59 +29,22 @@ Sound = Callable[..., str]
 """Recordings of a prompt joined by ``&``: (prompt, **slots)."""
 
 
-class Guest(Protocol):
-    """Whom to call, see ``ivr.transfers.ports.Invitation``."""
-
-    @property
-    def call_id(self) -> str:
-        """The call."""
-
-    @property
-    def channel_id(self) -> str:
-        """What the channel will be called."""
-
-    @property
-    def caller_number(self) -> str:
-        """The number shown."""
-
-    @property
-    def line_id(self) -> str:
-        """The department line."""
-
-    @property
-    def dialled(self) -> str:
-        """What the caller dialled."""
-
-    @property
-    def category(self) -> str:
-        """What it is about."""
-
-    @property
-    def emergency(self) -> bool:
-        """Whether it joins at once."""
-
-    @property
-    def recording(self) -> str:
-        """The call's recording."""
-
-    @property
-    def route(self) -> Any:
-        """How it is reached."""
-
-
 class Rooms:
     """The rooms of one Asterisk.
 
     Args:
         link: the manager connection.
         sound: where prompts are.
-        present: builds what :meth:`present` returns.
     """
 
-    def __init__(self, link: Link, sound: Sound, present: Callable[..., Any]) -> None:
+    def __init__(self, link: Link, sound: Sound) -> None:
         self._link = link
         self._sound = sound
-        self._present = present
+
+    @property
+    def live(self) -> bool:
+        """Whether Asterisk can be asked."""
+        return self._link.state is LinkState.LIVE
 
     async def keys_done(self, *channels: str) -> None:
         """Wait until none of these channels is in a code's subroutine; ``KEYS_LIMIT_S`` at most."""
@@ -98,7 +64,7 @@ class Rooms:
 
     async def gather(self, caller: str, operator: str, *, hold: bool, help_number: str = "") -> None:
         """Take both out of the queue's bridge in one action: neither is alone in between."""
-        context, exten = ("ivr-await", "s") if hold else ("ivr-room-caller", help_number or "s")
+        context, exten = (Context.AWAIT, "s") if hold else (Context.ROOM_CALLER, help_number or "s")
         await self._link.action(
             "Redirect",
             {
@@ -107,7 +73,7 @@ class Rooms:
                 "Exten": _plain(exten),
                 "Priority": "1",
                 "ExtraChannel": _plain(operator),
-                "ExtraContext": "ivr-room",
+                "ExtraContext": Context.ROOM,
                 "ExtraExten": "operator",
                 "ExtraPriority": "1",
             },
@@ -115,15 +81,19 @@ class Rooms:
 
     async def hold(self, caller: str, *, help_number: str = "") -> None:
         """Let the caller hear music, or that help is being called."""
-        await self._redirect(caller, "ivr-await", help_number or "s")
+        await self._redirect(caller, Context.AWAIT, help_number or "s")
 
     async def bring(self, caller: str, *, help_number: str = "") -> None:
         """Bring the caller into the room."""
-        await self._redirect(caller, "ivr-room-caller", help_number or "s")
+        await self._redirect(caller, Context.ROOM_CALLER, help_number or "s")
 
     async def requeue(self, caller: str) -> None:
         """Send the caller to the head of the general queue."""
-        await self._redirect(caller, "ivr-requeue", "s")
+        await self._redirect(caller, Context.REQUEUE, "s")
+
+    async def call_help(self, caller: str) -> None:
+        """Lead the caller to where the dialplan calls help."""
+        await self._redirect(caller, Context.STAR, "*")
 
     async def settle(self, caller: str) -> None:
         """Nobody is waited for any more: when the others leave, the talk is over."""
@@ -134,17 +104,17 @@ class Rooms:
         await self._await(caller, "1")
 
     async def _await(self, caller: str, value: str) -> None:
-        headers = {"Channel": _plain(caller), "Variable": "IVR_AWAIT", "Value": value}
+        headers = {"Channel": _plain(caller), "Variable": Variable.AWAIT, "Value": value}
         await self._link.action("Setvar", headers)
 
     async def _redirect(self, channel: str, context: str, exten: str) -> None:
         headers = {"Channel": _plain(channel), "Context": context, "Exten": _plain(exten), "Priority": "1"}
         await self._link.action("Redirect", headers)
 
-    async def invite(self, invitation: Guest) -> None:
+    async def invite(self, invitation: Invitation) -> None:
         """Call a third party; what becomes of it is told by events of its channel."""
         guest = invitation
-        variables = [f"IVR_CALL={_plain(guest.call_id)}"]
+        variables = [f"{Variable.CALL}={_plain(guest.call_id)}"]
         if guest.emergency:
             variables += [
                 f"PJSIP_HEADER(add,X-IVR-Call)={_plain(guest.call_id)}",
@@ -154,15 +124,15 @@ class Rooms:
         else:
             # a queue records whether we want it or not; what it records is on the third party's own track
             variables.append(
-                f"MONITOR_FILENAME={_plain(guest.recording)}-spare" if guest.recording else "IVR_X="
+                f"MONITOR_FILENAME={_plain(guest.recording)}{SPARE}" if guest.recording else "IVR_X="
             )
-            variables.append(f"IVR_ASK={self._sound('P033', category=guest.category)}")
+            variables.append(f"{Variable.ASK}={self._sound('P033', category=guest.category)}")
         await self._link.action(
             "Originate",
             {
-                "Channel": _dialled(guest.route.by, guest.route.address),
+                "Channel": _dialled(guest.route),
                 "ChannelId": _plain(guest.channel_id),
-                "Context": "ivr-third",
+                "Context": Context.THIRD,
                 "Exten": "help" if guest.emergency else "ask",
                 "Priority": "1",
                 "Async": "true",
@@ -188,11 +158,11 @@ class Rooms:
         await self._link.action(
             "Originate",
             {
-                "Channel": "Local/s@ivr-tell/n",
+                "Channel": f"Local/s@{Context.TELL}/n",
                 "Application": "ChanSpy",
                 "Data": f"{_plain(channel)},qWE",
                 "Async": "true",
-                "Variable": [f"IVR_SAY={self._sound(prompt, **slots)}"],
+                "Variable": [f"{Variable.SAY}={self._sound(prompt, **slots)}"],
             },
         )
 
@@ -205,10 +175,10 @@ class Rooms:
         """Record what comes from a party, silence included."""
         if not _PATH.fullmatch(path):
             raise UnsafeValue(f"{path!r} cannot name a recording")
-        headers = {"Channel": _plain(channel), "File": "", "Options": f"r({path}.raw)"}
+        headers = {"Channel": _plain(channel), "File": "", "Options": f"r({path}{RAW})"}
         await self._link.action("MixMonitor", headers)
 
-    async def present(self, call_id: str, caller: str, operator: str, third: str) -> Any:
+    async def present(self, call_id: str, caller: str, operator: str, third: str) -> Presence:
         """Tell who is there, by Asterisk's own lists."""
         channels = await self._link.list_action("CoreShowChannels", {})
         ids = {item.get("Uniqueid") for item in channels} | {item.get("Channel") for item in channels}
@@ -219,7 +189,7 @@ class Rooms:
         queued = {item.get("Uniqueid") for item in channels if item.get("Application") == "Queue"}
         queued |= {item.get("Channel") for item in channels if item.get("Application") == "Queue"}
         inside = {item.get("Uniqueid") for item in listed} | {item.get("Channel") for item in listed}
-        return self._present(
+        return Presence(
             not ids.isdisjoint((call_id, caller)),
             bool(operator) and operator in ids,
             bool(third) and third in ids,
@@ -230,13 +200,13 @@ class Rooms:
         )
 
 
-def _dialled(by: str, address: str) -> str:
+def _dialled(route: Route) -> str:
     """Return what Asterisk dials for a route."""
-    if by == "sip":
-        return f"PJSIP/ivr-out/{_plain(address)}"
-    if by == "queue":
-        return f"Local/{_plain(address)}@ivr-expert/n"
-    return f"PJSIP/{_plain(address)}"
+    if route.by is By.SIP:
+        return f"PJSIP/{WAY_OUT}/{_plain(route.address)}"
+    if route.by is By.QUEUE:
+        return f"Local/{_plain(route.address)}@{Context.EXPERT}/n"
+    return f"PJSIP/{_plain(route.address)}"
 
 
 def _plain(value: str) -> str:

@@ -6,9 +6,10 @@ import contextlib
 from pathlib import Path
 
 from ivr.asterisk.ami.link import Link
+from ivr.asterisk.contract import ADMITTED, GROUP, Variable
 
 _TABLES = (Path("/proc/net/udp"), Path("/proc/net/udp6"))
-CALLERS = "GROUP_COUNT(caller@ivr12345)"
+CALLERS = f"GROUP_COUNT({ADMITTED}@{GROUP})"
 
 
 def udp_ports_in_use(first: int, last: int) -> int:
@@ -42,5 +43,5 @@ async def let_in(link: Link, limit: int, until: int) -> None:
     Raises:
         AmiError: Asterisk does not do it.
     """
-    for name, value in (("IVR_STRAINED_LIMIT", limit), ("IVR_STRAINED_UNTIL", until)):
+    for name, value in ((Variable.STRAINED_LIMIT, limit), (Variable.STRAINED_UNTIL, until)):
         await link.action("Setvar", {"Variable": name, "Value": str(value)})

@@ -7,22 +7,11 @@ elsewhere.
 from __future__ import annotations
 
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 from ivr.asterisk.ami.codec import Message
 from ivr.asterisk.facts.records import called_back, seat_user
-
-
-class QueueEvent(NamedTuple):
-    """What happened to a caller: (call id, seconds since the epoch, what, plain values).
-
-    What a callback's placeholder lives through is told of the call it stands for, as ``callback_…``.
-    """
-
-    call_id: str
-    at: float
-    what: str
-    data: dict[str, Any]
+from ivr.calls.facts import QueueEvent
 
 
 def moment(message: Message) -> float:

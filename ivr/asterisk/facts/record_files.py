@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ivr.asterisk.facts.records import RecordRow, read_cdr, read_cel, read_whole_lines
+from ivr.asterisk.contract import RECORDS
+from ivr.asterisk.facts.records import read_cdr, read_cel, read_whole_lines
+from ivr.calls.facts import RecordRow
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +31,8 @@ class RecordFiles:
 
     def __init__(self, logs: Path, spool: Path, place: Path) -> None:
         self._paths = {
-            "cel": logs / "cel-custom/ivr12345.csv",
-            "cdr": logs / "cdr-custom/ivr12345.csv",
+            "cel": logs / "cel-custom" / RECORDS,
+            "cdr": logs / "cdr-custom" / RECORDS,
         }
         self._spool = spool
         self._place = place

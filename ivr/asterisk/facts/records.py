@@ -12,40 +12,36 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from ivr.asterisk.contract import WAY_OUT, CdrLine, CelLine, Context, Noted
+from ivr.calls.facts import RecordRow
 
 log = logging.getLogger(__name__)
 
-_CEL_FIELDS = 10
-_CDR_FIELDS = 10
 _SEAT = re.compile(r"^PJSIP/(seat\w+)-")
-RECEPTION = "IVR_RECEPTION"
-_DEFINED = {RECEPTION: "reception", "IVR_VOICEMAIL": "voicemail", "IVR_HELP": "help"}
+RECEPTION = Noted.RECEPTION
+_DEFINED: Mapping[str, str] = {
+    Noted.RECEPTION: "reception",
+    Noted.VOICEMAIL: "voicemail",
+    Noted.HELP: "help",
+}
 """What our dialplan tells by CELGenUserEvent."""
 _OURS = (
-    "ivr-reception",
-    "ivr-away",
-    "ivr-queue",
-    "ivr-after-queue",
-    "ivr-in-queue",
-    "ivr-voicemail",
-    "ivr-survey",
-    "ivr-star",
+    Context.RECEPTION,
+    Context.AWAY,
+    Context.QUEUE,
+    Context.AFTER_QUEUE,
+    Context.IN_QUEUE,
+    Context.VOICEMAIL,
+    Context.SURVEY,
+    Context.STAR,
 )
-_HELP = "PJSIP/ivr-out-"
-
-
-class RecordRow(NamedTuple):
-    """One fact: (call id, seconds since the epoch, what, data)."""
-
-    call_id: str
-    at: float
-    what: str
-    data: dict[str, Any]
+_HELP = f"PJSIP/{WAY_OUT}-"
 
 
 def read_whole_lines(path: Path, offset: int, max_bytes: int = 4_000_000) -> tuple[bytes, int]:
@@ -112,16 +108,7 @@ def seat_user(channel: str) -> str | None:
     return match.group(1) if match else None
 
 
-_ENDPOINT = re.compile(r"^PJSIP/(.+)-[0-9a-f]{8}$", re.ASCII)
-
-
-def trunk_of(channel: str) -> str:
-    """Return the SIP endpoint of a caller's channel, ``PJSIP/trunk-0000001a`` -> ``trunk``; empty for none."""
-    match = _ENDPOINT.match(channel)
-    return match.group(1) if match else ""
-
-
-_PLACEHOLDER = re.compile(r"^Local/([\w.-]{1,64})@ivr-callback-[0-9a-f]+;([12])$", re.ASCII)
+_PLACEHOLDER = re.compile(rf"^Local/([\w.-]{{1,64}})@{Context.CALLBACK}-[0-9a-f]+;([12])$", re.ASCII)
 
 
 def called_back(channel: str) -> str | None:
@@ -132,20 +119,18 @@ def called_back(channel: str) -> str | None:
 
 def read_cel(data: bytes) -> Iterator[RecordRow]:
     """Tell the facts of channel event lines."""
-    for kind, at, call_id, unique_id, channel, caller, _context, peer, defined, extra in _lines(
-        data, _CEL_BEGINS, _CEL_FIELDS
-    ):
-        moment = _number(at)
+    for line in map(CelLine._make, _lines(data, _CEL_BEGINS, len(CelLine._fields))):
+        call_id, kind, channel, moment = line.call_id, line.kind, line.channel, _number(line.at)
         if not call_id or not moment:
             continue
-        caller_leg = unique_id == call_id
-        if defined in _DEFINED:
-            told = {"caller": caller, "channel": channel, "extra": _told(extra)}
-            yield RecordRow(call_id, moment, _DEFINED[defined], told)
+        caller_leg = line.unique_id == call_id
+        if line.defined in _DEFINED:
+            told = {"caller": line.caller, "channel": channel, "extra": _told(line.extra)}
+            yield RecordRow(call_id, moment, _DEFINED[line.defined], told)
         elif kind == "APP_START" and caller_leg:
             yield RecordRow(call_id, moment, "queued", {})
         elif kind == "BRIDGE_ENTER":
-            other = peer.split(",")[0] if caller_leg else channel
+            other = line.peer.split(",")[0] if caller_leg else channel
             if what := _who_answers(other):
                 yield RecordRow(call_id, moment, what, {"channel": other})
         elif kind == "BRIDGE_EXIT" and caller_leg:
@@ -167,7 +152,7 @@ class RefusedRow(NamedTuple):
     trunk: str
 
 
-REFUSED = "IVR_REFUSED"
+REFUSED = Noted.REFUSED
 _TRUNK = re.compile(r"^PJSIP/(.{1,60})-[0-9a-f]+$")
 _NO_PORTS = re.compile(
     rb"^\[(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?)\] ERROR\[(\d+)\] res_pjsip_session\.c:\s+([\w.-]{1,60}): "
@@ -180,13 +165,11 @@ _NO_PORTS = re.compile(
 def read_refused(data: bytes) -> Iterator[RefusedRow]:
     """Tell the calls that our dialplan did not let in, from channel event lines."""
     lines = b"".join(line for line in data.splitlines(keepends=True) if REFUSED.encode() in line)
-    for _, at, call_id, _, channel, caller, _context, _, defined, extra in _lines(
-        lines, _CEL_BEGINS, _CEL_FIELDS
-    ):
-        trunk = _TRUNK.match(channel)
-        if defined == REFUSED and call_id and _number(at) and trunk:
-            reason, _, dialled = _told(extra).partition("/")
-            yield RefusedRow(call_id, _number(at), caller, dialled, reason, trunk[1])
+    for line in map(CelLine._make, _lines(lines, _CEL_BEGINS, len(CelLine._fields))):
+        trunk, at = _TRUNK.match(line.channel), _number(line.at)
+        if line.defined == REFUSED and line.call_id and at and trunk:
+            reason, _, dialled = _told(line.extra).partition("/")
+            yield RefusedRow(line.call_id, at, line.caller, dialled, reason, trunk[1])
 
 
 def read_unheard(data: bytes) -> Iterator[RefusedRow]:
@@ -206,16 +189,17 @@ def _who_answers(channel: str) -> str:
 
 def read_cdr(data: bytes) -> Iterator[RecordRow]:
     """Tell the facts of call detail lines."""
-    for call_id, unique_id, start, answer, end, context, disposition, app, seat, caller in _lines(
-        data, _CDR_BEGINS, _CDR_FIELDS
-    ):
-        if not call_id or call_id != unique_id or context not in _OURS:
+    for line in map(CdrLine._make, _lines(data, _CDR_BEGINS, len(CdrLine._fields))):
+        call_id, start, end = line.call_id, _number(line.start), _number(line.end)
+        if not call_id or call_id != line.unique_id or line.context not in _OURS:
             continue
-        if not _number(start) or not _number(end):
+        if not start or not end:
             continue
-        yield RecordRow(call_id, _number(start), "reception", {"caller": caller, "channel": "", "extra": ""})
-        if app == "Queue":
-            yield RecordRow(call_id, _number(answer) or _number(start), "queued", {})
-        if disposition == "ANSWERED" and seat_user(seat):
-            yield RecordRow(call_id, _number(answer) or _number(start), "answered", {"channel": seat})
-        yield RecordRow(call_id, _number(end), "ended", {"channel": ""})
+        yield RecordRow(call_id, start, "reception", {"caller": line.caller, "channel": "", "extra": ""})
+        if line.application == "Queue":
+            yield RecordRow(call_id, _number(line.answer) or start, "queued", {})
+        if line.disposition == "ANSWERED" and seat_user(line.seat_channel):
+            yield RecordRow(
+                call_id, _number(line.answer) or start, "answered", {"channel": line.seat_channel}
+            )
+        yield RecordRow(call_id, end, "ended", {"channel": ""})

@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ivr.asterisk.facts.records import RefusedRow, read_refused, read_unheard, read_whole_lines
+from ivr.admission.ports import Refusal
+from ivr.asterisk.contract import RECORDS
+from ivr.asterisk.facts.records import read_refused, read_unheard, read_whole_lines
 
 CHUNK_BYTES = 256 * 1024
 
@@ -53,7 +55,7 @@ class RefusedFiles:
     """
 
     def __init__(self, logs: Path, places: Mapping[str, Mapping[str, Any]]) -> None:
-        cel, log = logs / "cel-custom/ivr12345.csv", logs / "messages.log"
+        cel, log = logs / "cel-custom" / RECORDS, logs / "messages.log"
         self._tails = {
             "cel": Tail(cel, cel.with_suffix(".old.csv"), places.get("cel", {})),
             "log": Tail(log, log.with_name("messages.log.0"), places.get("log", {})),
@@ -64,11 +66,11 @@ class RefusedFiles:
         """How far was read, to be kept."""
         return {name: tail.place for name, tail in self._tails.items()}
 
-    def read(self) -> Iterator[list[RefusedRow]]:
+    def read(self) -> Iterator[list[Refusal]]:
         """Yield what is new, a piece of a file at a time; the piece may hold none."""
         for name, reader in (("cel", read_refused), ("log", read_unheard)):
             while data := self._tails[name].read():
-                yield list(reader(data))
+                yield [Refusal(*row) for row in reader(data)]
 
 
 def _inode(path: Path) -> int:

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping
 
 from ivr.asterisk.ami.codec import Message
+from ivr.asterisk.contract import WAY_OUT, Says
+from ivr.calls.facts import RoomEvent
 
-
-class RoomEvent(NamedTuple):
-    """What happened: (what, call id, channel id, channel name, plain values).
-
-    ``what`` is one of ``caller_gone held star keys wish help rings answers step failed gone joined left track``.
-    """
-
-    what: str
-    call_id: str
-    channel_id: str
-    channel: str
-    data: dict[str, Any]
-
-
-_USER_EVENTS = {
-    "IvrGone": ("caller_gone", ()),
-    "IvrHeld": ("held", ()),
-    "IvrStar": ("star", ()),
-    "IvrKeys": ("keys", ("Keys",)),
-    "IvrRoom": ("wish", ("Wish",)),
-    "IvrHelp": ("help", ("Step", "Number", "Route")),
-    "IvrThird": ("step", ("Step",)),
-    "IvrTrack": ("track", ("Side", "Path")),
+_USER_EVENTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    Says.GONE: ("caller_gone", ()),
+    Says.HELD: ("held", ()),
+    Says.STAR: ("star", ()),
+    Says.KEYS: ("keys", ("Keys",)),
+    Says.ROOM: ("wish", ("Wish",)),
+    Says.HELP: ("help", ("Step", "Number", "Route")),
+    Says.THIRD: ("step", ("Step",)),
+    Says.TRACK: ("track", ("Side", "Path")),
 }
 
+_OUTSIDE = f"PJSIP/{WAY_OUT}-"
+_REASONS = {"3": "no_answer", "5": "busy"}
+"""Reasons of OriginateResponse (AST_CONTROL_RINGING, AST_CONTROL_BUSY)."""
 _DIALS = {"DialState": ("RINGING", "rings"), "DialEnd": ("ANSWER", "answers")}
 
 
@@ -47,9 +38,12 @@ def translate_room(message: Message) -> RoomEvent | None:
         if message.get("DialStatus") != status:
             return None
         channel_id, channel = message.get("DestUniqueid"), message.get("DestChannel")
-        return RoomEvent(what, message.get("DestLinkedid"), channel_id, channel, {})
+        outside = {"outside": channel.startswith(_OUTSIDE)}
+        return RoomEvent(what, message.get("DestLinkedid"), channel_id, channel, outside)
     if message.name == "OriginateResponse" and message.get("Response") == "Failure":
-        return _event(message, "failed")._replace(data={"reason": message.get("Reason")})
+        return _event(message, "failed")._replace(
+            data={"reason": _REASONS.get(message.get("Reason"), "congestion")}
+        )
     if message.name == "Hangup":
         return _event(message, "gone")._replace(data={"cause": int(message.get("Cause") or 0)})
     return None

@@ -7,12 +7,12 @@ SIP status, and there is none where Asterisk itself ended the ring.
 
 from __future__ import annotations
 
-import enum
 from typing import NamedTuple
 
 from ivr.asterisk.ami.codec import Message
 from ivr.asterisk.facts.queue_events import moment
 from ivr.asterisk.facts.records import seat_user
+from ivr.seats.ports import Outcome, Rang
 
 RANG_S = 5.0
 """A phone that rang so long refuses nothing."""
@@ -20,14 +20,6 @@ _TIMED_OUT, _CANCELLED = 408, 487
 """Final answers that are no refusal: nobody answered, or the ring was taken back (RFC 3261, 21.4.9, 21.4.25)."""
 _OUR_CAUSES = ("", "0", "16", "26", "127")
 """Causes of a ring that was taken back, where an older Asterisk tells no ``TechCause``."""
-
-
-class Outcome(enum.StrEnum):
-    """How a ring ended."""
-
-    ANSWERED = "answered"
-    REFUSED = "refused"
-    RANG = "rang"
 
 
 class Offered(NamedTuple):
@@ -40,6 +32,11 @@ class Offered(NamedTuple):
     outcome: Outcome
     status: str = ""
     untold: Message | None = None
+
+    @property
+    def rang(self) -> Rang:
+        """How the ring ended, for those who know no messages."""
+        return Rang(self.seat_user, self.outcome, self.status)
 
 
 class SeatOffers:

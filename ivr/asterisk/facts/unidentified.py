@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
 
 from ivr.asterisk.install.instance import Instance
 
@@ -41,12 +40,3 @@ def counts(instance: Instance) -> dict[str, int]:
 def read(said: str) -> dict[str, int]:
     """Return the count of each address in what Asterisk printed."""
     return {address: int(count) for address, count in _ROW.findall(said)}
-
-
-def grown(before: Mapping[str, int], now: Mapping[str, int]) -> Iterator[tuple[str, int]]:
-    """Yield each address with more packets than before; Asterisk begins anew now and then."""
-    for address, count in now.items():
-        had = before.get(address, 0)
-        more = count - had if count >= had else count
-        if more:
-            yield address, more

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
+from ivr.asterisk.contract import Written
 from ivr.errors import HotlineError
 
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\"\\;]|\$[{\[]|\A#")
@@ -88,6 +89,8 @@ class RenderingError(HotlineError):
 
 def _checked(value: object) -> str:
     text = str(value)
+    if isinstance(value, Written):
+        return text
     if _UNSAFE.search(text):
         raise RenderingError(
             f"the value {text!r} cannot stand in an Asterisk file: remove control characters, quotes, "

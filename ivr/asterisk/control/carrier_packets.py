@@ -6,12 +6,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
+from ivr.admission.ports import Refusal
 from ivr.asterisk.ami.link import AmiRefused, Link, LinkState
-from ivr.asterisk.facts.records import RefusedRow
 from ivr.asterisk.facts.refused_offers import RefusedOffers
 from ivr.asterisk.facts.sip_capture import SipCapture, packets
-from ivr.home.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -19,22 +19,27 @@ log = logging.getLogger(__name__)
 class CarrierPackets:
     """The packets of one hotline's carrier; none are read where Asterisk runs on another machine.
 
+    Implements ``admission.ports.Carrier``.
+
     Args:
-        settings: where things are.
         link: the link to Asterisk.
         addresses: where the carrier's calls come from.
+        folder: where the packets are kept for a moment.
+        here: whether Asterisk runs on this machine.
     """
 
-    def __init__(self, settings: Settings, link: Link, addresses: Callable[[], Sequence[str]]) -> None:
+    def __init__(
+        self, link: Link, addresses: Callable[[], Sequence[str]], folder: Path, *, here: bool
+    ) -> None:
         self._link = link
         self._addresses = addresses
         self._offers = RefusedOffers()
-        self._capture = SipCapture(settings.run, time.monotonic)
+        self._capture = SipCapture(folder, time.monotonic)
         self._without: object = None
         """The connection to an Asterisk that copies no packets."""
-        self._here = not settings.external_asterisk or settings.ami_host in ("", "127.0.0.1")
+        self._here = here
 
-    async def look(self) -> list[RefusedRow]:
+    async def look(self) -> list[Refusal]:
         """Return the calls that were refused since the last time.
 
         Raises:
@@ -48,4 +53,4 @@ class CarrierPackets:
             log.warning("calls that Asterisk refuses by itself are not counted: %s", error.sentence)
             self._without = self._link.protocol
             return []
-        return await asyncio.to_thread(lambda: list(self._offers.read(packets(data))))
+        return await asyncio.to_thread(lambda: [Refusal(*row) for row in self._offers.read(packets(data))])
