@@ -321,7 +321,7 @@ class Answers:
                 "seat": call.seat,
                 "operator": call.operator,
             }
-            for call in self._engine.calls.calls.values()
+            for call in self._engine.calls.open()
         ]
 
     async def transfer_targets(self, _: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ivr.calls.callback import Callback
@@ -57,12 +58,43 @@ class CallBook:
     ) -> None:
         self._append = append
         self._on_event = on_event
-        self.calls: dict[str, CallRecord] = {}
-        self.seats: dict[str, SeatRecord] = {}
-        self.over: dict[str, Heard] = {}
-        self.called_back: dict[str, str] = {}
+        self._calls: dict[str, CallRecord] = {}
+        self._seats: dict[str, SeatRecord] = {}
+        self._over: dict[str, Heard] = {}
+        self._called_back: dict[str, str] = {}
+        self.seats: Mapping[str, SeatRecord] = MappingProxyType(self._seats)
+        """Seats by id."""
+        self.over: Mapping[str, Heard] = MappingProxyType(self._over)
+        """What we heard of the last calls that are over."""
+        self.called_back: Mapping[str, str] = MappingProxyType(self._called_back)
         """The calls of citizens who were called back and are there, by channel."""
 
+    # -- who asks ------------------------------------------------------------------------------
+    def get(self, call_id: str) -> CallRecord | None:
+        """Return an open call; None for one that is over, or of which nothing was heard."""
+        return self._calls.get(call_id)
+
+    def __getitem__(self, call_id: str) -> CallRecord:
+        """Return a call that is open."""
+        return self._calls[call_id]
+
+    def __contains__(self, call_id: object) -> bool:
+        """Tell whether a call is open."""
+        return call_id in self._calls
+
+    def ids(self) -> frozenset[str]:
+        """Return the ids of the open calls, as they are now."""
+        return frozenset(self._calls)
+
+    def open(self) -> tuple[CallRecord, ...]:
+        """Return the open calls, those we heard of first, first."""
+        return tuple(self._calls.values())
+
+    def in_state(self, *states: CallState) -> tuple[CallRecord, ...]:
+        """Return the open calls that are in one of some states."""
+        return tuple(call for call in self._calls.values() if call.state in states)
+
+    # -- what happens --------------------------------------------------------------------------
     def record(self, event: Event) -> bool:
         """Journal one event and fold it in; return whether its state table allowed it."""
         self._append(event)
@@ -72,13 +104,13 @@ class CallBook:
             if call is not None and event.kind is Kind.CALLBACK_ANSWERED:
                 self._know_citizen(call)
             if call is not None and call.state is CallState.ENDED:
-                self.calls.pop(event.stream, None)
+                self._calls.pop(event.stream, None)
                 self._settle(call)
         else:
             call, allowed = None, True
         if is_seat(event.stream):
             seat_id = event.stream.removeprefix("seat:")
-            allowed = self.seats.setdefault(seat_id, SeatRecord(seat_id)).apply(event)
+            allowed = self._seats.setdefault(seat_id, SeatRecord(seat_id)).apply(event)
         if not allowed and not event.data.get("reconciled"):
             log.info("unexpected %s for %s", event.kind, event.stream)
         self._on_event(event, call)
@@ -86,28 +118,28 @@ class CallBook:
 
     def _know_citizen(self, call: CallRecord) -> None:
         if call.callback is not None and call.callback.channel:
-            self.called_back[call.callback.channel] = call.call_id
+            self._called_back[call.callback.channel] = call.call_id
 
     def _open(self, event: Event) -> CallRecord | None:
         """Return the open call of an event; a word about a call that is over opens it no more."""
-        call = self.calls.get(event.stream)
+        call = self._calls.get(event.stream)
         if call is None and event.stream not in self.over and event.kind not in _AFTERWARDS:
-            call = self.calls[event.stream] = CallRecord(event.stream)
+            call = self._calls[event.stream] = CallRecord(event.stream)
         return call
 
     def _settle(self, call: CallRecord) -> None:
         """Remember what we heard of a call, so that reconciliation need not look it up."""
         if call.callback is not None:
-            self.called_back.pop(call.callback.channel, None)
+            self._called_back.pop(call.callback.channel, None)
         if len(self.over) > _REMEMBERED:
-            self.over.pop(next(iter(self.over)))
+            self._over.pop(next(iter(self.over)))
         answered = call.answered_at is not None
         whole = call.known and not (answered and call.left_at is None)
-        self.over[call.call_id] = Heard(whole, call.queued_at is not None, answered)
+        self._over[call.call_id] = Heard(whole, call.queued_at is not None, answered)
 
     def callbacks(self) -> list[Callback]:
         """Return the callbacks of open calls, also those that are over while their call goes on."""
-        return [call.callback for call in self.calls.values() if call.callback is not None]
+        return [call.callback for call in self._calls.values() if call.callback is not None]
 
     def seat(self, seat_id: str) -> SeatRecord:
         """Return a seat's record; one nobody ever logged in to is logged out."""
@@ -116,12 +148,12 @@ class CallBook:
     def restore(self, calls: Iterable[CallRecord], seats: Iterable[SeatRecord]) -> None:
         """Take over what the store remembers, unless something newer is known already."""
         for call in calls:
-            there = self.calls.get(call.call_id)
+            there = self._calls.get(call.call_id)
             if there is None or not there.known:
-                self.calls[call.call_id] = call
+                self._calls[call.call_id] = call
                 self._know_citizen(call)
         for seat in seats:
-            self.seats.setdefault(seat.seat_id, seat)
+            self._seats.setdefault(seat.seat_id, seat)
 
     def operator_on(self, seat_id: str) -> str | None:
         """Return the number of the operator on a seat."""
@@ -147,6 +179,6 @@ class CallBook:
         """Return the calls that are being talked on, by seat."""
         return {
             call.seat: call
-            for call in self.calls.values()
+            for call in self._calls.values()
             if call.seat and call.state in (CallState.TALKING, CallState.THREE_WAY)
         }

@@ -299,7 +299,7 @@ class Engine:
         with contextlib.suppress(HotlineError):
             await self.align()
         await self.third_parties.restore(self.memory.known)
-        waiting = [call for call in self.calls.calls.values() if call.state is CallState.CALLBACK]
+        waiting = self.calls.in_state(CallState.CALLBACK)
         for call in [*waiting, *await self.memory.unfinished_recordings()]:
             self.aftercall.ended(call)
 

@@ -111,5 +111,5 @@ class LeaderRoute:
 
     def _call_of(self, seat_id: str) -> CallRecord | None:
         """Return the call of a seat; also one its operator has left to a third party."""
-        found = [c for c in self._calls.calls.values() if c.seat == seat_id and c.state in _TALKED]
+        found = [call for call in self._calls.in_state(*_TALKED) if call.seat == seat_id]
         return max(found, key=lambda call: call.answered_at or 0.0, default=None)

@@ -106,8 +106,8 @@ class Unattended:
             for queue in self._book().queues
             if queue.id not in manned
         }
-        self._sent &= self._calls.calls.keys()
-        alone = left_alone(list(self._calls.calls.values()), self._empty_since, now, self._limit_s)
+        self._sent &= self._calls.ids()
+        alone = left_alone(self._calls.open(), self._empty_since, now, self._limit_s)
         for call in alone:
             if call.call_id not in self._sent:
                 self._sent.add(call.call_id)
@@ -129,7 +129,7 @@ class Unattended:
     def hear_word(self, message: Message) -> None:
         """Take the dialplan's word that a message is being left (UserEvent IvrVoicemail)."""
         call_id = message.get("Call")
-        call = self._calls.calls.get(call_id)
+        call = self._calls.get(call_id)
         if call is None:
             return
         data = {"message": unquote(message.get("Message"))}

@@ -142,11 +142,8 @@ class Refusing:
         queues = {*person.queues, *helped_queues(self._book(), person.queues)}
         late = self._clock() - WAITS_S
         waits = any(
-            call.state in _WAITING
-            and call.queue in queues
-            and call.queued_at is not None
-            and call.queued_at <= late
-            for call in self._calls.calls.values()
+            call.queue in queues and call.queued_at is not None and call.queued_at <= late
+            for call in self._calls.in_state(*_WAITING)
         )
         return waits or any(one.queue in queues and one.state in _OWED for one in self._calls.callbacks())
 

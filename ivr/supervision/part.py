@@ -198,7 +198,7 @@ class People:
                 self._calls.record(Event(caller.call_id, self._clock(), Kind.NOTED, told))
 
     def _waiting(self, caller: members.Caller) -> Waiting:
-        call = self._calls.calls.get(caller.call_id)
+        call = self._calls.get(caller.call_id)
         since = self._clock() - caller.wait_s
         if call is not None and call.queued_at is not None:
             since = min(since, call.queued_at)

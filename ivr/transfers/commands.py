@@ -126,7 +126,9 @@ class Moves:
             self.do(self._invite(transfer))
 
     async def _invite(self, transfer: Transfer) -> None:
-        call, book = self._floor.calls.calls[transfer.call_id], self._book()
+        call, book = self._floor.calls.get(transfer.call_id), self._book()
+        if call is None:
+            return  # they have hung up meanwhile
         line = next((line for line in book.lines if line.id == call.line_id), None)
         third = transfer.third
         invitation = Invitation(
@@ -202,14 +204,14 @@ class Moves:
 
     def tell_help(self, call_id: str, channel: str) -> None:
         """Tell whoever answers an emergency where it comes from."""
-        call = self._floor.calls.calls.get(call_id)
+        call = self._floor.calls.get(call_id)
         lines = self._book().lines
         name = next((line.name for line in lines if call and line.id == call.line_id), "")
         self.say(channel, "S058", line_name=name)
 
     def track(self, call_id: str, side: str, channel: str) -> None:
         """Begin a recording of one party's own; it goes on, wherever the channel goes."""
-        call = self._floor.calls.calls.get(call_id)
+        call = self._floor.calls.get(call_id)
         if call is None or not call.recording or not channel:
             return
         path = f"{call.recording}-{side}-{told.plain(channel)}"

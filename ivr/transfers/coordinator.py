@@ -251,7 +251,7 @@ class Desk:
         self._floor.taking.pop(call_id)
         self._floor.operator_in.add(call_id)
         facts = taking._asdict() | {"from_channel": former}
-        call = self._floor.calls.calls.get(call_id)
+        call = self._floor.calls.get(call_id)
         if former and call is not None:
             facts["from_operator"] = call.operator
         self._floor.tell(call_id, K.TAKEN_OVER, **facts)

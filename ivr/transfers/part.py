@@ -97,7 +97,7 @@ class ThirdParties:
 
     async def restore(self, known: Callable[[Sequence[str]], Any]) -> None:
         """Take up the three-way calls of before a restart, and compare them with Asterisk."""
-        open_calls = list(self._calls.calls)
+        open_calls = list(self._calls.ids())
         events: Mapping[str, Sequence[Event]] = await known(open_calls) if open_calls else {}
         self.desk.restore(fold_transfer(call_id, told) for call_id, told in events.items())
         self._restored.set()
@@ -169,7 +169,7 @@ class ThirdParties:
 
     def _may_be_lost(self, call_id: str) -> bool:
         """Tell whether a key of a caller may be lost now; where a third party is coming the room hears it."""
-        call = self._calls.calls.get(call_id)
+        call = self._calls.get(call_id)
         return call is not None and call.state in _LOSES_KEYS and not self.floor.goes_on(call_id)
 
     def _held(self, told: RoomEvent) -> None:
@@ -190,7 +190,7 @@ class ThirdParties:
 
     def _rings(self, told: RoomEvent) -> None:
         self.desk.third_rings(told.channel_id)
-        if self._calls.calls.get(told.call_id) and told.channel.startswith("PJSIP/ivr-out-"):
+        if self._calls.get(told.call_id) and told.channel.startswith("PJSIP/ivr-out-"):
             self._tell(told.call_id, Kind.THIRD_RINGING, target=self._star_number(told.call_id))
 
     def _step(self, told: RoomEvent) -> None:
@@ -198,7 +198,7 @@ class ThirdParties:
 
     def _answers(self, told: RoomEvent) -> None:
         """Hear that somebody answered whom the dialplan alone had called for help."""
-        if told.channel.startswith("PJSIP/ivr-out-") and told.call_id in self._calls.calls:
+        if told.channel.startswith("PJSIP/ivr-out-") and told.call_id in self._calls:
             target = self._star_number(told.call_id)
             self._tell(told.call_id, Kind.THIRD_ANSWERED, target=target, channel=told.channel)
             self._tell(told.call_id, Kind.HANDED_OFF, target=target)
@@ -226,12 +226,12 @@ class ThirdParties:
 
     def _track(self, told: RoomEvent) -> None:
         """Hear that the dialplan has begun another part of the recording."""
-        if told.call_id in self._calls.calls:
+        if told.call_id in self._calls:
             self._tell(told.call_id, Kind.TRACK_BEGUN, path=told.data["path"], sides=["caller", "operator"])
 
     def _help(self, told: RoomEvent) -> None:
         """Hear how far the dialplan is with calling help by itself."""
-        call = self._calls.calls.get(told.call_id)
+        call = self._calls.get(told.call_id)
         number, step = told.data["number"], told.data["step"]
         if call is None or number not in EMERGENCIES:
             return
@@ -262,6 +262,6 @@ class ThirdParties:
 
     def _note_alarm(self, alarm: str, about: str, sentence: str, sentence_zh: str) -> None:
         log.error("alarm: %s", sentence)
-        if about in self._calls.calls:
+        if about in self._calls:
             data = {"what": "alarm", "alarm": alarm, "sentence": sentence, "sentence_zh": sentence_zh}
             self._tell(about, Kind.NOTED, **data)

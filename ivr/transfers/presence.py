@@ -67,7 +67,7 @@ class Floor:
         return self._channel_of(call_id, "operator")
 
     def _channel_of(self, call_id: str, role: str) -> str:
-        call = self.calls.calls.get(call_id)
+        call = self.calls.get(call_id)
         return call.channel_of(role) if call else ""
 
     def operated_by(self, channel: str) -> str:

@@ -43,7 +43,7 @@ class Wishes:
         Raises:
             TransferRefused: not this target, or not now.
         """
-        call = self._floor.calls.calls.get(call_id)
+        call = self._floor.calls.get(call_id)
         helps = name in told.EMERGENCIES and self._alone(call_id)
         if call is None or not (helps or self._floor.operator(call_id)):
             raise told.no_such_call(call_id)
@@ -97,7 +97,7 @@ class Wishes:
 
     def take_over(self, call_id: str, taking: Taking) -> None:
         """Let a shift leader take a call over: they enter the room, then the caller comes and the operator goes."""
-        call = self._floor.calls.calls.get(call_id)
+        call = self._floor.calls.get(call_id)
         if call is None or self._floor.transfer(call_id).state not in _TAKEABLE:
             raise told.not_now("take over")
         self._floor.taking[call_id] = taking
@@ -178,4 +178,4 @@ class Wishes:
         return transfer
 
     def _seat(self, call_id: str) -> str:
-        return f"seat {self._floor.calls.calls[call_id].seat}"
+        return f"seat {self._floor.calls[call_id].seat}"

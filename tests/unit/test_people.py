@@ -152,7 +152,7 @@ async def test_a_restart_keeps_the_seconds_of_wrap_up_the_mode_and_the_alarms(tm
         assert again.people.modes.set_to == engine.people.modes.set_to
         assert again.people.alarms.active == engine.people.alarms.active
         assert again.people.seating.memberships()[0].paused
-        assert HOTLINE not in again.calls.calls
+        assert HOTLINE not in again.calls
         again.clock.now = T0 + 40
         assert again.people.wrap_up.end_due() == ["01"]
 
@@ -195,7 +195,7 @@ async def test_callers_of_an_expert_queue_go_back_when_its_last_expert_goes(
             call = f"a1-9.{number}"
             engine.calls.restore([CallRecord(call, started_at=T0)], [])
             engine.calls.record(Event(call, T0, Kind.QUEUED, {"queue": "q_market"}))
-            engine.calls.calls[call].queued_at = None
+            engine.calls[call].queued_at = None
         if here:
             await engine.people.seating.log_in("01", "1002", by="x")
         await engine.people.look(cast(Link, asterisk))

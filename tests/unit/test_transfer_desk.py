@@ -164,7 +164,7 @@ class Hall:
 
     @property
     def call(self) -> CallRecord:
-        return self.calls.calls[CALL]
+        return self.calls[CALL]
 
     def pass_(self, seconds: float) -> None:
         """Let time go by in small steps."""
