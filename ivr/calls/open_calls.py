@@ -14,7 +14,8 @@ from typing import NamedTuple
 from ivr.calls.callback import Callback
 from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState, SeatState
-from ivr.events.event import Event, Kind, is_call, is_seat
+from ivr.events.clock import ClockSteps
+from ivr.events.event import Event, Kind, is_call, is_seat, seat_stream
 from ivr.seats.record import SeatRecord
 
 _REMEMBERED = 5_000
@@ -49,15 +50,18 @@ class CallBook:
     Args:
         append: writes one event to the journal; must not lose it and must not wait.
         on_event: told of every event after it was folded in, with the call's record if it is one.
+        steps: notices that the clock was set; None: it never is.
     """
 
     def __init__(
         self,
         append: Callable[[Event], None],
         on_event: Callable[[Event, CallRecord | None], None] = lambda *_: None,
+        steps: ClockSteps | None = None,
     ) -> None:
         self._append = append
         self._on_event = on_event
+        self._steps = steps
         self._calls: dict[str, CallRecord] = {}
         self._seats: dict[str, SeatRecord] = {}
         self._over: dict[str, Heard] = {}
@@ -97,6 +101,29 @@ class CallBook:
     # -- what happens --------------------------------------------------------------------------
     def record(self, event: Event) -> bool:
         """Journal one event and fold it in; return whether its state table allowed it."""
+        self.keep_clock()  # what the new clock tells must not be counted from what the old one told
+        return self._record(event)
+
+    def keep_clock(self) -> None:
+        """Tell every seat and every call on the line that the clock was set, if it was."""
+        if self._steps is None or not (step := self._steps.moved()):
+            return
+        log.warning("the clock was set by %+.1f s", step)
+        seated = [seat.seat_id for seat in self._seats.values() if seat.state is not SeatState.LOGGED_OUT]
+        on_the_line = [call.call_id for call in self._calls.values() if call.state is not CallState.CALLBACK]
+        for stream in [*map(seat_stream, seated), *on_the_line]:
+            self._tell_clock(stream, step)
+
+    def clock_back(self, stream: str, since: float) -> None:
+        """Tell a stream taken up after a restart that the clock was set back since a moment of it, if it was."""
+        if self._steps is not None and (step := self._steps.back_since(since)):
+            self._tell_clock(stream, step)
+
+    def _tell_clock(self, stream: str, step: float) -> None:
+        if self._steps is not None:
+            self._record(Event(stream, self._steps.clock(), Kind.CLOCK_SET, {"step_s": step}))
+
+    def _record(self, event: Event) -> bool:
         self._append(event)
         if is_call(event.stream):
             call = self._open(event)
@@ -153,7 +180,8 @@ class CallBook:
                 self._calls[call.call_id] = call
                 self._know_citizen(call)
         for seat in seats:
-            self._seats.setdefault(seat.seat_id, seat)
+            if self._seats.setdefault(seat.seat_id, seat) is seat and seat.state is not SeatState.LOGGED_OUT:
+                self.clock_back(seat_stream(seat.seat_id), seat.since)
 
     def operator_on(self, seat_id: str) -> str | None:
         """Return the number of the operator on a seat."""

@@ -34,6 +34,7 @@ from ivr.engine.liveness import Hang, Liveness
 from ivr.engine.media import MediaWatch
 from ivr.engine.persistence import Memory
 from ivr.errors import HotlineError
+from ivr.events.clock import ClockSteps
 from ivr.events.event import Event, Kind
 from ivr.home.disk import DISK_FULL, disk_faults
 from ivr.home.logs import lines_to
@@ -99,7 +100,7 @@ class Engine:
         self.prompts = PromptBook(settings.config / "prompts")
         self.memory = Memory(settings, book, keys.instance)
         self.store, self.recorder = self.memory.store, self.memory.recorder
-        self.calls = CallBook(self.memory.append, self._on_event)
+        self.calls = CallBook(self.memory.append, self._on_event, ClockSteps(time.time, time.monotonic))
         self.listener = Listener(lambda: self.book, self.calls, lambda *what: self.strangers.heard(*what))
         self.people = People(
             lambda: self.book, self.calls, self.align, self._audit, time.time, time.monotonic
@@ -161,7 +162,6 @@ class Engine:
             manned=self._manned,
             number=lambda call: keys.decrypt(call.number_enc) if call.number_enc else "",
             clock=time.time,
-            steady=time.monotonic,
             own=deployment.own_address(settings),
             alarm=self.people.alarms.raise_,
             leader_seat=self._leader_seat,

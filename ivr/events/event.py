@@ -64,6 +64,7 @@ class Kind(enum.StrEnum):
     ALARM_RAISED = "alarm_raised"
     ALARM_CLEARED = "alarm_cleared"
     APPLIED = "applied"
+    CLOCK_SET = "clock_set"
     CALLBACK_CLAIMED = "callback_claimed"
     CALLBACK_TRIED = "callback_tried"
     CALLBACK_ANSWERED = "callback_answered"

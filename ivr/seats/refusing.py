@@ -104,7 +104,7 @@ class Refusing:
 
     def on_event(self, event: Event) -> None:
         """Begin anew with a seat whose operator has done something."""
-        if not is_seat(event.stream) or event.kind is Kind.NOTED:
+        if not is_seat(event.stream) or event.kind in (Kind.NOTED, Kind.CLOCK_SET):
             return
         seat_id = event.stream.removeprefix("seat:")
         if not _refuses(self._calls.seat(seat_id)):

@@ -74,7 +74,7 @@ class People:
         self.refusing = Refusing(book, calls, self.alarms, clock, steady or clock)
         mode = lambda: self.modes.current  # noqa: E731
         self.seating = Seating(book, calls, align, clock, mode, refusing=self.refusing)
-        self.wrap_up = WrapUp(book, calls, clock, steady)
+        self.wrap_up = WrapUp(book, calls, clock)
         self.watched: Watched | None = None
         self._reminded: dict[str, Duty] = {}
         self._must_align = asyncio.Event()

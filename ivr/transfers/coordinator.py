@@ -134,12 +134,13 @@ class Desk:
 
     def hear(self, event: Event, call: CallRecord | None) -> None:
         """Fold in what was journalled, whoever did, and do what the new state wants."""
-        self._floor.keep_deadlines()
         transfer = self._floor.transfers.get(event.stream)
         if transfer is None:
             if event.kind not in (K.TRANSFER_WANTED, K.EMERGENCY_WANTED, K.TAKEN_OVER):
                 return
             transfer = self._floor.transfers[event.stream] = Transfer(event.stream)
+        if event.kind is K.CLOCK_SET and (gathering := self._floor.gathering.get(event.stream)) is not None:
+            self._floor.gathering[event.stream] = (gathering[0] + event.data["step_s"], gathering[1])
         before, third = transfer.state, transfer.third
         if not transfer.apply(event):
             return
@@ -157,7 +158,7 @@ class Desk:
     # -- time ----------------------------------------------------------------------------------
     def tick(self) -> None:
         """Look at every deadline."""
-        self._floor.keep_deadlines()
+        self._floor.calls.keep_clock()
         now = self._floor.clock()
         for call_id, (since, tries) in list(self._floor.gathering.items()):
             if now >= since + GATHER_S:
@@ -204,9 +205,10 @@ class Desk:
     def restore(self, transfers: Iterable[Transfer]) -> None:
         """Take up what the journal tells, unless something newer is known."""
         for transfer in transfers:
-            if transfer.state not in (S.IDLE, S.ENDED):
-                transfer.move(min(0.0, self._floor.clock() - transfer.since))  # the clock was set back since
-                self._floor.transfers.setdefault(transfer.call_id, transfer)
+            if transfer.state in (S.IDLE, S.ENDED) or transfer.call_id in self._floor.transfers:
+                continue
+            self._floor.transfers[transfer.call_id] = transfer
+            self._floor.calls.clock_back(transfer.call_id, transfer.since)
 
     async def recover(self) -> None:
         """Compare with what is really there: after a start, and after the wire was cut."""

@@ -55,7 +55,6 @@ class ThirdParties:
         clock: seconds since the epoch.
         leader_seat: gives the seat of the shift leader, None when nobody leads.
         own: where our Asterisk takes calls.
-        steady: seconds since any moment, which nobody can set; None: the clock is never set.
     """
 
     def __init__(  # noqa: PLR0913 - the composition root builds it, by keyword
@@ -71,7 +70,6 @@ class ThirdParties:
         alarm: Alarm | None = None,
         leader_seat: Callable[[], str | None] = lambda: None,
         own: Own | None = None,
-        steady: Callable[[], float] | None = None,
     ) -> None:
         self._calls = calls
         self._clock = clock
@@ -79,7 +77,7 @@ class ThirdParties:
         self.alarm: Alarm = alarm or self._note_alarm
         self.rooms = Rooms(link, sound, Presence)
         self.targets: Callable[[], Targets] = lambda: Targets(book(), manned, leader_seat, own)
-        self.floor = Floor(calls, clock, steady)
+        self.floor = Floor(calls, clock)
         self._moves = moves = Moves(self.floor, book, self.rooms, self._spawn, number)
         self.desk = Desk(self.floor, moves, self.rooms, lambda *said: self.alarm(*said))
         self.wishes = Wishes(self.floor, moves, self.targets)

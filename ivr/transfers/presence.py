@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ivr.calls.open_calls import CallBook
-from ivr.events.clock import ClockSteps
 from ivr.events.event import Event, Kind
 from ivr.transfers import prompts as told
 from ivr.transfers.states import TransferState
@@ -28,15 +27,11 @@ class Floor:
     Args:
         calls: where events are recorded.
         clock: seconds since the epoch.
-        steady: seconds since any moment, which nobody can set; None: the clock is never set.
     """
 
-    def __init__(
-        self, calls: CallBook, clock: Callable[[], float], steady: Callable[[], float] | None = None
-    ) -> None:
+    def __init__(self, calls: CallBook, clock: Callable[[], float]) -> None:
         self.calls = calls
         self.clock = clock
-        self._steps = ClockSteps(clock, steady)
         self.transfers: dict[str, Transfer] = {}
         self.caller_in: set[str] = set()
         """Calls whose caller is in the room."""
@@ -85,14 +80,6 @@ class Floor:
     def parted(self, transfer: Transfer) -> bool:
         """Tell whether the caller was seen anywhere but with the operator in the queue's bridge."""
         return transfer.moved or transfer.call_id in self.caller_in
-
-    def keep_deadlines(self) -> None:
-        """Move every deadline with the clock, where that was set."""
-        if step := self._steps.moved():
-            for transfer in self.transfers.values():
-                transfer.move(step)
-            moved = {call_id: (since + step, tries) for call_id, (since, tries) in self.gathering.items()}
-            self.gathering.update(moved)
 
     def tell(self, call_id: str, kind: Kind, **data: Any) -> None:
         """Journal something."""

@@ -65,12 +65,6 @@ class Transfer:
         """Whether there is another way to the target."""
         return self.route + 1 < len(self.routes)
 
-    def move(self, seconds: float) -> None:
-        """Count what has passed by a clock that was set."""
-        self.since += seconds
-        self.rings_since += seconds
-        self.answered_since += seconds
-
     def apply(self, event: Event) -> bool:
         """Fold one event in; return whether it changed the state."""
         if event.kind is Kind.OPERATOR_LEFT and (
@@ -81,6 +75,8 @@ class Transfer:
             self.muted = bool(event.data.get("on"))
         if event.kind is Kind.CALLER_HELD:
             self.moved = True
+        if event.kind is Kind.CLOCK_SET and self.state is not TransferState.IDLE:
+            self._count_on(float(event.data.get("step_s", 0.0)))
         then = following(self.state, event.kind)
         if then is None:
             return False
@@ -89,6 +85,12 @@ class Transfer:
             self.since, self.tries = event.at, 0
         self.state = then
         return True
+
+    def _count_on(self, step_s: float) -> None:
+        """Count what has passed by a clock that was set."""
+        self.since += step_s
+        self.rings_since += step_s
+        self.answered_since += step_s
 
 
 def _nothing(_: Transfer, __: Event) -> None:

@@ -16,7 +16,7 @@ from ivr.calls.open_calls import CallBook
 from ivr.calls.record import CallRecord
 from ivr.calls.states import SeatState
 from ivr.engine.persistence import Memory
-from ivr.events.event import HOTLINE, Event, Kind
+from ivr.events.event import HOTLINE, Event, Kind, seat_stream
 from ivr.home.settings import Settings
 from ivr.hotline.book import HotlineBook, Operator, QueueKind, QueueSpec
 from ivr.hotline.modes import ModeName
@@ -155,6 +155,17 @@ async def test_a_restart_keeps_the_seconds_of_wrap_up_the_mode_and_the_alarms(tm
         assert HOTLINE not in again.calls
         again.clock.now = T0 + 40
         assert again.people.wrap_up.end_due() == ["01"]
+
+
+async def test_a_restart_after_the_clock_was_set_keeps_the_seconds_of_wrap_up(tmp_path: Path) -> None:
+    async with running(tmp_path / "home") as engine:
+        await talked(engine)
+        told = Event(seat_stream("01"), T0 + 3610, Kind.CLOCK_SET, {"step_s": 3600.0})
+        engine.calls.record(told)
+        before = engine.calls.seat("01")
+        assert before.until == T0 + 3640
+    async with running(tmp_path / "home") as again:
+        assert again.calls.seat("01") == before
 
 
 async def until(what: Callable[[], bool]) -> None:

@@ -16,6 +16,7 @@ from ivr.calls.open_calls import CallBook
 from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState
 from ivr.errors import HotlineError
+from ivr.events.clock import ClockSteps
 from ivr.events.event import Event, Kind
 from ivr.hotline.book import Line, MergeMode, Trunks
 from ivr.hotline.modes import ReceptionSpec
@@ -137,8 +138,10 @@ class Hall:
             reception=ReceptionSpec(star_number=star_number),
         )
         self.alarms: list[tuple[str, str, str, str]] = []
-        self.calls = CallBook(self.journal.append, lambda told, call: self.desk.hear(told, call))
-        self.floor = Floor(self.calls, self.clock, steady)
+        self.calls = CallBook(
+            self.journal.append, lambda told, call: self.desk.hear(told, call), ClockSteps(self.clock, steady)
+        )
+        self.floor = Floor(self.calls, self.clock)
         self.commands = Commands()
         moves = Moves(self.floor, lambda: book, self.room, self.commands.begin, lambda _: "13800138000")
         self.desk = Desk(self.floor, moves, self.room, lambda *said: self.alarms.append(said))
