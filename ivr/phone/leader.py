@@ -18,8 +18,8 @@ from ivr.events.event import Event, Kind, seat_stream
 from ivr.hotline.book import HotlineBook
 from ivr.phone.guard import PromptPath
 from ivr.supervision.leadership import Leader, NotTheLeader, require_leader
-from ivr.transfers.presence import Taking
 from ivr.transfers.requests import Wishes
+from ivr.transfers.transfer import Taking
 
 log = logging.getLogger(__name__)
 

@@ -39,7 +39,7 @@ class WrapUp:
 
     def hear(self, event: Event, call: CallRecord | None) -> bool:
         """Begin the wrap-up of a talk that an event ends; return whether one began."""
-        if call is None or event.kind not in _MAY_END_A_TALK or event.data.get("channel") in call.relieved:
+        if call is None or event.kind not in _MAY_END_A_TALK or call.was_relieved(event):
             return False
         operator = call.operator
         if event.kind is Kind.TAKEN_OVER:  # the call has its new operator already

@@ -7,7 +7,6 @@ what happens next, and by the deadline of the state.
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -62,22 +61,23 @@ class Moves:
         A channel that is sent away in the middle of a code is hung up by Asterisk (bridge_channel.c,
         bridge_channel_feature_digit).
         """
-        self._floor.gathering[transfer.call_id] = (math.inf, tries)
+        self._floor.tell(transfer.call_id, Kind.GATHER_WANTED, tries=tries)
         self.do(self._gather(transfer, tries, transfer.state))
 
     async def _gather(self, transfer: Transfer, tries: int, wanted: TransferState) -> None:
         call_id, floor = transfer.call_id, self._floor
         await self._keys_done(floor.caller(call_id), floor.operator(call_id))
         caller, operator = floor.caller(call_id), floor.operator(call_id)
-        if floor.transfers.get(call_id) is not transfer or not caller:
+        if floor.get(call_id) is not transfer or not caller:
             return
-        if call_id in floor.gathering:
-            floor.gathering[call_id] = (floor.clock(), tries)
         if wanted in _PARTING and transfer.state in _REUNITED and not transfer.moved:  # they never parted
-            floor.gathering.pop(call_id, None)
+            if transfer.gathering is not None:
+                floor.tell(call_id, Kind.GATHER_OVER, reason="never parted")
             if transfer.state is TransferState.RETURNING:
                 floor.tell(call_id, Kind.CALLER_BACK, unmoved=True)
             return
+        if transfer.gathering is not None:
+            floor.tell(call_id, Kind.GATHER_SENT, tries=tries)
         number = told.help_number(transfer) if transfer.state in HELPING else ""
         hold = transfer.state in HOLDING and transfer.state is not TransferState.RETURNING
         if operator:
@@ -154,12 +154,12 @@ class Moves:
         """Bring the caller into the room, and the operator too where both are still in the queue's bridge."""
         call_id = transfer.call_id
         floor = self._floor
-        if floor.parting(call_id):
+        if transfer.parting:
             return  # they will be led to where they belong by then
-        alone = call_id in floor.operator_in or not floor.operator(call_id)
-        if transfer.state is not TransferState.RETURNING or alone or floor.parted(transfer):
+        alone = transfer.operator_in or not floor.operator(call_id)
+        if transfer.state is not TransferState.RETURNING or alone or transfer.parted:
             self.do(self._room.bring(floor.caller(call_id)))
-        elif call_id not in floor.gathering or transfer.tries:
+        elif transfer.gathering is None or transfer.tries:
             # the caller alone would be the end of the queue's bridge, and of the operator in it
             self.gather(transfer, 0)
         # else an operator is on the way and not sent again: leaving the room once more would empty it of its

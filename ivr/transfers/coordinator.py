@@ -15,9 +15,9 @@ from ivr.calls.record import CallRecord
 from ivr.events.event import Event, Kind
 from ivr.transfers.commands import Moves
 from ivr.transfers.ports import Presence, Room
-from ivr.transfers.presence import Floor, Taking
-from ivr.transfers.states import HELPING, TransferState
-from ivr.transfers.transfer import Transfer
+from ivr.transfers.presence import Floor
+from ivr.transfers.states import HELPING, KEPT, TransferState
+from ivr.transfers.transfer import Change, Taking, Transfer
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +27,6 @@ GATHER_S = 0.7
 TRIES = 3
 """How often a party is sent before it counts as where it was."""
 
-_KEPT = frozenset({S.AWAITED, S.AWAITED_ASKING, S.AWAITED_HELP, S.DELIVERING, S.REQUEUEING})
-"""States of a caller whose operator has gone."""
 _UNANSWERED = frozenset({S.INVITING, S.AWAITED, S.CALLING_HELP, S.AWAITED_HELP})
 _SETTLED = frozenset({S.THREE_WAY, S.HANDED_OFF, S.TOGETHER})
 _WITH_THIRD = frozenset({S.CONSULTING, S.JOINING, S.THREE_WAY, S.HANDED_OFF, S.DELIVERING})
@@ -57,8 +55,7 @@ class Desk:
     # -- what happened -------------------------------------------------------------------------
     def held(self, call_id: str) -> None:
         """Hear that the caller is on hold."""
-        self._floor.caller_in.discard(call_id)
-        transfer = self._floor.transfers.get(call_id)
+        transfer = self._floor.get(call_id)
         if transfer is None or transfer.state is S.IDLE:
             return
         self._floor.tell(call_id, K.CALLER_HELD)
@@ -67,28 +64,37 @@ class Desk:
 
     def joined(self, call_id: str, channel_id: str, channel: str) -> None:
         """Hear that somebody has entered the room."""
-        taking = self._floor.taking.get(call_id)
-        if taking is not None and taking.channel == channel:
-            self._take_over(call_id, taking)
-        transfer = self._floor.transfers.get(call_id)
+        transfer = self._floor.get(call_id)
         if transfer is None:
             return
+        if transfer.taking is not None and transfer.taking.channel == channel:
+            self._take_over(call_id, transfer.taking)
         if channel_id == call_id:
-            self._floor.caller_in.add(call_id)
+            self._seen(transfer, "caller", inside=True)
         elif channel_id == transfer.third:
             self._third_in(transfer, channel)
         elif channel == self._floor.operator(call_id):
-            self._floor.operator_in.add(call_id)
-            self._floor.gathering.pop(call_id, None)
+            self._seen(transfer, "operator", inside=True)
             self._moves.track(call_id, "operator", channel)
         self._settle_room(call_id)
 
     def left(self, call_id: str, channel_id: str, channel: str) -> None:
         """Hear that somebody has left the room."""
+        transfer = self._floor.get(call_id)
+        if transfer is None:
+            return
         if channel_id == call_id:
-            self._floor.caller_in.discard(call_id)
+            self._seen(transfer, "caller", inside=False)
         elif channel == self._floor.operator(call_id):
-            self._floor.operator_in.discard(call_id)
+            self._seen(transfer, "operator", inside=False)
+
+    def _seen(self, transfer: Transfer, party: str, *, inside: bool, **how: bool) -> None:
+        """Take note of who is in the room, where that is news."""
+        known = transfer.caller_in if party == "caller" else transfer.operator_in
+        arrived = inside and party == "operator" and transfer.gathering is not None
+        if known is not inside or arrived:
+            kind = K.ROOM_ENTERED if inside else K.ROOM_LEFT
+            self._floor.tell(transfer.call_id, kind, party=party, **how)
 
     def third_rings(self, channel_id: str) -> None:
         """Hear that a third party rings."""
@@ -111,48 +117,45 @@ class Desk:
         transfer = self._floor.by_third(channel_id)
         if transfer is None:
             return
-        transfer.third = ""  # nothing is left to hang up
         if transfer.state in _WITH_THIRD:
-            self._floor.tell(transfer.call_id, K.THIRD_LEFT, target=transfer.target)
+            self._floor.tell(transfer.call_id, K.THIRD_LEFT, target=transfer.target, ended=True)
         elif transfer.state in (S.ASKING, S.AWAITED_ASKING):  # to hang up is to say no
             reason = reason if reason == "no_room" else "refused"
-            self._third_failed(transfer, reason, final=True)
+            self._third_failed(transfer, reason, final=True, ended=True)
         else:
-            self._third_failed(transfer, reason)
+            self._third_failed(transfer, reason, ended=True)
 
     def caller_goes(self, call_id: str) -> None:
         """Hear that the caller has hung up; the others of the room go before the caller's channel ends."""
-        if call_id in self._floor.transfers:
-            self._floor.caller_gone.add(call_id)
+        transfer = self._floor.transfer(call_id)
+        if transfer.state is not S.IDLE and not transfer.caller_gone:
+            self._floor.tell(call_id, K.CALLER_GONE)
 
     def operator_gone(self, channel: str) -> None:
         """Hear that an operator's channel has ended; app_queue mostly has said so already."""
         call_id = self._floor.operated_by(channel) if channel else ""
-        if call_id and self._floor.transfer(call_id).state is not S.IDLE:
-            reason = "caller" if call_id in self._floor.caller_gone else "agent"
+        transfer = self._floor.transfer(call_id)
+        if transfer.state is not S.IDLE:
+            reason = "caller" if transfer.caller_gone else "agent"
             self._floor.tell(call_id, K.OPERATOR_LEFT, reason=reason, channel=channel)
 
     def hear(self, event: Event, call: CallRecord | None) -> None:
         """Fold in what was journalled, whoever did, and do what the new state wants."""
-        transfer = self._floor.transfers.get(event.stream)
-        if transfer is None:
-            if event.kind not in (K.TRANSFER_WANTED, K.EMERGENCY_WANTED, K.TAKEN_OVER):
-                return
-            transfer = self._floor.transfers[event.stream] = Transfer(event.stream)
-        if event.kind is K.CLOCK_SET and (gathering := self._floor.gathering.get(event.stream)) is not None:
-            self._floor.gathering[event.stream] = (gathering[0] + event.data["step_s"], gathering[1])
-        before, third = transfer.state, transfer.third
-        if not transfer.apply(event):
-            return
-        if transfer.third != third and transfer.state not in (S.THREE_WAY, S.HANDED_OFF):
+        change = self._floor.fold(event, call)
+        if change is not None:
+            self._react(change, event, call)
+
+    def _react(self, change: Change, event: Event, call: CallRecord | None) -> None:
+        """Do what a change wants."""
+        transfer, before, third = change
+        gone = bool(event.data.get("ended"))  # nothing is left to hang up
+        if transfer.third != third and not gone and transfer.state not in (S.THREE_WAY, S.HANDED_OFF):
             self._moves.drop(third)
         if transfer.state is S.ENDED:
             self._moves.drop(transfer.third)
-            self._send_home(event, call)
-            self._floor.transfers.pop(event.stream, None)
-        if transfer.state in (S.ENDED, S.IDLE):
-            self._floor.empty(event.stream)
-        elif transfer.state is not before or event.kind is K.NEXT_ROUTE:
+            if before is not S.IDLE:
+                self._send_home(event, call)
+        elif transfer.state is not S.IDLE and (transfer.state is not before or event.kind is K.NEXT_ROUTE):
             self._entered(transfer, before, event)
 
     # -- time ----------------------------------------------------------------------------------
@@ -160,10 +163,9 @@ class Desk:
         """Look at every deadline."""
         self._floor.calls.keep_clock()
         now = self._floor.clock()
-        for call_id, (since, tries) in list(self._floor.gathering.items()):
-            if now >= since + GATHER_S:
-                self._gather_again(call_id, tries)
-        for transfer in list(self._floor.transfers.values()):
+        for transfer in self._floor.open():
+            if transfer.gathering is not None and now >= transfer.gathering.since + GATHER_S:
+                self._gather_again(transfer, transfer.gathering.tries)
             if transfer.deadline is not None and now >= transfer.deadline:
                 self._overdue(transfer)
 
@@ -179,8 +181,8 @@ class Desk:
 
     def _send_again(self, transfer: Transfer) -> None:
         """A party did not arrive: send it again; after some tries say where it must be."""
-        transfer.tries += 1
         call_id = transfer.call_id
+        self._floor.tell(call_id, K.SENT_AGAIN, tries=transfer.tries + 1)
         log.warning("call %s: %s and nothing happened, try %d", call_id, transfer.state, transfer.tries)
         if transfer.state is S.REQUEUEING:
             self._moves.requeue(transfer)
@@ -191,28 +193,28 @@ class Desk:
         else:
             self._floor.tell(call_id, K.THIRD_LEFT, target=transfer.target, reason="no_room")
 
-    def _gather_again(self, call_id: str, tries: int) -> None:
-        transfer = self._floor.transfers.get(call_id)
-        if transfer is None or tries + 1 >= TRIES:
-            self._floor.gathering.pop(call_id, None)
-            if transfer is not None and transfer.state in (S.INVITING, S.ASKING):
+    def _gather_again(self, transfer: Transfer, tries: int) -> None:
+        if tries + 1 >= TRIES:
+            self._floor.tell(transfer.call_id, K.GATHER_OVER, reason="did not arrive")
+            if transfer.state in (S.INVITING, S.ASKING):
                 self._third_failed(transfer, "no_room", final=True)
             return
-        log.warning("call %s: the operator did not arrive in the room, try %d", call_id, tries + 1)
+        log.warning("call %s: the operator did not arrive in the room, try %d", transfer.call_id, tries + 1)
         self._moves.gather(transfer, tries + 1)
 
     # -- after a restart -----------------------------------------------------------------------
     def restore(self, transfers: Iterable[Transfer]) -> None:
         """Take up what the journal tells, unless something newer is known."""
         for transfer in transfers:
-            if transfer.state in (S.IDLE, S.ENDED) or transfer.call_id in self._floor.transfers:
+            if transfer == Transfer(transfer.call_id) or not self._floor.take_up(transfer):
                 continue
-            self._floor.transfers[transfer.call_id] = transfer
             self._floor.calls.clock_back(transfer.call_id, transfer.since)
+            if transfer.gathering is not None:  # whoever was to lead them away has gone with the engine
+                self._floor.tell(transfer.call_id, K.GATHER_OVER, reason="restart")
 
     async def recover(self) -> None:
         """Compare with what is really there: after a start, and after the wire was cut."""
-        for transfer in list(self._floor.transfers.values()):
+        for transfer in self._floor.open():
             call_id = transfer.call_id
             caller, operator = self._floor.caller(call_id), self._floor.operator(call_id)
             there = await self._room.present(call_id, caller, operator, transfer.third)
@@ -222,8 +224,8 @@ class Desk:
     def _compare(self, transfer: Transfer, there: Presence) -> None:
         call_id, third = transfer.call_id, transfer.third
         floor = self._floor
-        (floor.caller_in.add if there.caller_in_room else floor.caller_in.discard)(call_id)
-        (floor.operator_in.add if there.operator_in_room else floor.operator_in.discard)(call_id)
+        self._seen(transfer, "caller", inside=there.caller_in_room, reconciled=True)
+        self._seen(transfer, "operator", inside=there.operator_in_room, reconciled=True)
         if not there.operator and floor.operator(call_id):
             operator = floor.operator(call_id)
             floor.tell(call_id, K.OPERATOR_LEFT, reason="agent", channel=operator, reconciled=True)
@@ -250,8 +252,6 @@ class Desk:
     def _take_over(self, call_id: str, taking: Taking) -> None:
         """The shift leader is in the room: the caller comes, the operator goes."""
         former = self._floor.operator(call_id)
-        self._floor.taking.pop(call_id)
-        self._floor.operator_in.add(call_id)
         facts = taking._asdict() | {"from_channel": former}
         call = self._floor.calls.get(call_id)
         if former and call is not None:
@@ -269,8 +269,7 @@ class Desk:
     def _entered(self, transfer: Transfer, before: TransferState, event: Event) -> None:
         """Do what a new state wants."""
         call_id, state = transfer.call_id, transfer.state
-        if event.kind is K.OPERATOR_LEFT and state in _KEPT:
-            self._floor.gathering.pop(call_id, None)
+        if event.kind is K.OPERATOR_LEFT and state in KEPT:
             self._floor.tell(call_id, K.CALLER_KEPT)
         if event.kind in (K.TRANSFER_WANTED, K.EMERGENCY_WANTED):
             self._begun(transfer, before)
@@ -300,14 +299,23 @@ class Desk:
         if transfer.state is state:
             self._moves.bring(transfer)
 
-    def _third_failed(self, transfer: Transfer, reason: str, *, final: bool = False) -> None:
-        """A third party is not coming: the next route, else back; ``final``: a person said no."""
-        call_id = transfer.call_id
+    def _third_failed(
+        self, transfer: Transfer, reason: str, *, final: bool = False, ended: bool = False
+    ) -> None:
+        """A third party is not coming: the next route, else back.
+
+        Args:
+            transfer: the call's three-way side.
+            reason: why, in the words of ``prompts.REASONS``.
+            final: a person said no.
+            ended: its channel has ended already.
+        """
+        call_id, how = transfer.call_id, {"ended": True} if ended else {}
         if transfer.more_routes and (transfer.emergency or not final):
-            self._floor.tell(call_id, K.NEXT_ROUTE, route=transfer.route + 1, reason=reason)
+            self._floor.tell(call_id, K.NEXT_ROUTE, route=transfer.route + 1, reason=reason, **how)
             return
         kind = K.EMERGENCY_FAILED if transfer.emergency else K.THIRD_REFUSED
-        self._floor.tell(call_id, kind, target=transfer.target, reason=reason)
+        self._floor.tell(call_id, kind, target=transfer.target, reason=reason, **how)
 
     def _third_in(self, transfer: Transfer, channel: str) -> None:
         call_id, facts = transfer.call_id, {"target": transfer.target, "channel": channel}
@@ -324,7 +332,7 @@ class Desk:
     def _settle_room(self, call_id: str) -> None:
         """The caller is in the room: say what that means in the present state."""
         transfer = self._floor.transfer(call_id)
-        if call_id not in self._floor.caller_in:
+        if not transfer.caller_in:
             return
         if transfer.state is S.JOINING:
             self._floor.tell(call_id, K.THREE_WAY, target=transfer.target)

@@ -1,28 +1,19 @@
-"""Who is where on all three-way calls: shared by what decides, what is wished for and what moves people."""
+"""The three-way calls of this moment: shared by what decides, what is wished for and what moves people."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from ivr.calls.open_calls import CallBook
+from ivr.calls.record import CallRecord
 from ivr.events.event import Event, Kind
 from ivr.transfers import prompts as told
-from ivr.transfers.states import TransferState
-from ivr.transfers.transfer import Transfer
-
-
-class Taking(NamedTuple):
-    """A shift leader who enters the room: seat, operator number, channel."""
-
-    seat: str
-    operator: str
-    channel: str
+from ivr.transfers.transfer import Change, Transfer, fold
 
 
 class Floor:
-    """The three-way calls of this moment.
+    """The three-way calls of this moment; nothing but events changes them.
 
     Args:
         calls: where events are recorded.
@@ -32,25 +23,31 @@ class Floor:
     def __init__(self, calls: CallBook, clock: Callable[[], float]) -> None:
         self.calls = calls
         self.clock = clock
-        self.transfers: dict[str, Transfer] = {}
-        self.caller_in: set[str] = set()
-        """Calls whose caller is in the room."""
-        self.caller_gone: set[str] = set()
-        """Calls whose caller has hung up, and whose others are being sent home."""
-        self.operator_in: set[str] = set()
-        """Calls whose operator is in the room."""
-        self.gathering: dict[str, tuple[float, int]] = {}
-        """Calls whose operator was sent into the room: when (infinite: not yet sent), and how often before."""
-        self.taking: dict[str, Taking] = {}
-        """Calls that a shift leader is about to take over."""
+        self._open: dict[str, Transfer] = {}
+
+    def fold(self, event: Event, call: CallRecord | None) -> Change | None:
+        """Fold in what was journalled, whoever did; return what it changed."""
+        return fold(self._open, event, call)
+
+    def take_up(self, transfer: Transfer) -> bool:
+        """Take over what the journal tells; return whether nothing newer was known."""
+        return self._open.setdefault(transfer.call_id, transfer) is transfer
+
+    def get(self, call_id: str) -> Transfer | None:
+        """Return the three-way side of a call, None where there never was one."""
+        return self._open.get(call_id)
 
     def transfer(self, call_id: str) -> Transfer:
         """Return the three-way side of a call; idle where there never was one."""
-        return self.transfers.get(call_id) or Transfer(call_id)
+        return self._open.get(call_id) or Transfer(call_id)
+
+    def open(self) -> tuple[Transfer, ...]:
+        """Return the three-way sides of all open calls."""
+        return tuple(self._open.values())
 
     def by_third(self, channel_id: str) -> Transfer | None:
         """Return the call whose present third party has that channel."""
-        transfer = self.transfers.get(told.call_of(channel_id))
+        transfer = self._open.get(told.call_of(channel_id))
         return transfer if transfer is not None and transfer.third == channel_id else None
 
     def caller(self, call_id: str) -> str:
@@ -67,28 +64,12 @@ class Floor:
 
     def operated_by(self, channel: str) -> str:
         """Return the three-way call whose operator has that channel, empty where none has."""
-        return next((call_id for call_id in self.transfers if self.operator(call_id) == channel), "")
+        return next((call_id for call_id in self._open if self.operator(call_id) == channel), "")
 
     def goes_on(self, call_id: str) -> bool:
         """Tell whether a third party is with a caller or on the way to them: their recording goes on."""
-        return self.transfer(call_id).state not in (TransferState.IDLE, TransferState.LEAVING)
-
-    def parting(self, call_id: str) -> bool:
-        """Tell whether caller and operator are still together, and about to be led away."""
-        return math.isinf(self.gathering.get(call_id, (0.0, 0))[0])
-
-    def parted(self, transfer: Transfer) -> bool:
-        """Tell whether the caller was seen anywhere but with the operator in the queue's bridge."""
-        return transfer.moved or transfer.call_id in self.caller_in
+        return self.transfer(call_id).goes_on
 
     def tell(self, call_id: str, kind: Kind, **data: Any) -> None:
         """Journal something."""
         self.calls.record(Event(call_id, self.clock(), kind, data))
-
-    def empty(self, call_id: str) -> None:
-        """Forget who was in a room."""
-        self.caller_in.discard(call_id)
-        self.caller_gone.discard(call_id)
-        self.operator_in.discard(call_id)
-        self.gathering.pop(call_id, None)
-        self.taking.pop(call_id, None)

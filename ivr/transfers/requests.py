@@ -9,10 +9,10 @@ from ivr.calls.record import CallRecord
 from ivr.events.event import Kind
 from ivr.transfers import prompts as told
 from ivr.transfers.commands import Moves
-from ivr.transfers.presence import Floor, Taking
+from ivr.transfers.presence import Floor
 from ivr.transfers.states import ALONE, TransferState
 from ivr.transfers.targets import Target, Targets, TransferRefused
-from ivr.transfers.transfer import Transfer
+from ivr.transfers.transfer import Taking, Transfer
 
 log = logging.getLogger(__name__)
 
@@ -100,12 +100,12 @@ class Wishes:
         call = self._floor.calls.get(call_id)
         if call is None or self._floor.transfer(call_id).state not in _TAKEABLE:
             raise told.not_now("take over")
-        self._floor.taking[call_id] = taking
+        self._floor.tell(call_id, K.TAKE_OVER_WANTED, **taking._asdict())
 
     def in_room(self, call_id: str) -> bool:
         """Tell whether whoever wants to speak with all of a call must enter its room."""
-        alone = self._floor.transfer(call_id).state is S.HANDED_OFF
-        return alone or call_id in self._floor.operator_in
+        transfer = self._floor.transfer(call_id)
+        return transfer.state is S.HANDED_OFF or transfer.operator_in
 
     def keys(self, call_id: str, channel: str, digits: str) -> None:
         """Do what an operator keyed after ``*1``; a refusal is whispered to them."""
@@ -171,7 +171,7 @@ class Wishes:
         return transfer.state in ALONE and not transfer.emergency
 
     def _active(self, call_id: str, what: str) -> Transfer:
-        transfer = self._floor.transfers.get(call_id)
+        transfer = self._floor.get(call_id)
         if transfer is None:
             talks = bool(self._floor.operator(call_id))
             raise told.not_now(what) if talks else told.no_such_call(call_id)

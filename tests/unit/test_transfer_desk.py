@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivr.calls.open_calls import CallBook
-from ivr.calls.record import CallRecord
+from ivr.calls.record import CallRecord, fold_call
 from ivr.calls.states import CallState
 from ivr.errors import HotlineError
 from ivr.events.clock import ClockSteps
@@ -23,11 +23,11 @@ from ivr.hotline.modes import ReceptionSpec
 from ivr.transfers.commands import Moves
 from ivr.transfers.coordinator import Desk
 from ivr.transfers.ports import Invitation, Presence
-from ivr.transfers.presence import Floor, Taking
+from ivr.transfers.presence import Floor
 from ivr.transfers.requests import Wishes
 from ivr.transfers.states import COMPANY, DEADLINES, TransferState
 from ivr.transfers.targets import Targets, TransferRefused
-from ivr.transfers.transfer import Transfer, fold_transfer
+from ivr.transfers.transfer import Taking, Transfer, fold_transfer
 from tests.unit.kit import T0, Clock, Journal, event, small_book
 
 CALL = "a1-1.1"
@@ -137,15 +137,9 @@ class Hall:
             trunks=Trunks(destinations={CENTRE: centre, "119": routes, "110": routes}),
             reception=ReceptionSpec(star_number=star_number),
         )
+        self.book, self.steady = book, steady
         self.alarms: list[tuple[str, str, str, str]] = []
-        self.calls = CallBook(
-            self.journal.append, lambda told, call: self.desk.hear(told, call), ClockSteps(self.clock, steady)
-        )
-        self.floor = Floor(self.calls, self.clock)
-        self.commands = Commands()
-        moves = Moves(self.floor, lambda: book, self.room, self.commands.begin, lambda _: "13800138000")
-        self.desk = Desk(self.floor, moves, self.room, lambda *said: self.alarms.append(said))
-        self.wishes = Wishes(self.floor, moves, lambda: Targets(book, lambda _: True))
+        self.begin()
         for after, kind, data in (
             (0, Kind.CALL_STARTED, {"channel": CALLER, "source": source, "recording": "/r/c1"}),
             (1, Kind.QUEUED, {"queue": "q_general"}),
@@ -153,6 +147,39 @@ class Hall:
         ):
             self.calls.record(event(CALL, after, kind, **data))
         self.clock.now += 10
+
+    def begin(self) -> None:
+        """Start an engine, which knows nothing yet."""
+        book = self.book
+        self.calls = CallBook(
+            self.journal.append,
+            lambda told, call: self.desk.hear(told, call),
+            ClockSteps(self.clock, self.steady),
+        )
+        self.floor = Floor(self.calls, self.clock)
+        self.commands = Commands()
+        moves = Moves(self.floor, lambda: book, self.room, self.commands.begin, lambda _: "13800138000")
+        self.desk = Desk(self.floor, moves, self.room, lambda *said: self.alarms.append(said))
+        self.wishes = Wishes(self.floor, moves, lambda: Targets(book, lambda _: True))
+
+    def restart(self) -> None:
+        """Kill the engine, and start one that knows what the journal tells."""
+        told = self.journal.of(CALL)
+        for command in self.commands.waiting:
+            command.close()
+        self.begin()
+        self.calls.restore([fold_call(CALL, told)], [])
+        self.desk.restore([fold_transfer(CALL, told)])
+
+    async def restart_and_recover(self) -> None:
+        """Kill the engine, and compare with what is there when it is back."""
+        self.restart()
+        await self.desk.recover()
+
+    def keys_done(self) -> None:
+        """No code is being keyed any more."""
+        self.room.keying.clear()
+        self.commands.go_on()
 
     @property
     def transfer(self) -> Transfer:
@@ -388,7 +415,8 @@ def test_a_redirect_that_asterisk_only_queued_is_given_again_and_then_given_up()
     hall.pass_(4.0)
     assert hall.where() is TransferState.TOGETHER
     assert not hall.transfer.moved
-    assert hall.journal.of(CALL)[-1].data == {"unmoved": True}
+    (back,) = [told for told in hall.journal.of(CALL) if told.kind is Kind.CALLER_BACK]
+    assert back.data == {"unmoved": True}
 
 
 def test_a_caller_who_does_not_arrive_is_sent_again_and_never_forgotten() -> None:
@@ -461,6 +489,12 @@ HAPPENINGS = st.sampled_from(
 )  # fmt: skip
 
 
+FAULTS = st.sampled_from(
+    ["killed", "killed_and_recovered", "clock", "keying", "keyed", "taking", "leader_in"]
+)
+LEADER = "PJSIP/seat02-00000009"
+
+
 def happen(hall: Hall, what: str) -> None:
     """One thing happens, fitting or not."""
     third, clock = hall.transfer.third or f"{CALL}-t9-9", hall.clock()
@@ -491,6 +525,13 @@ def happen(hall: Hall, what: str) -> None:
         "time": lambda: hall.pass_(1.0),
         "long": lambda: hall.pass_(40.0),
         "recover": lambda: asyncio.run(hall.desk.recover()),
+        "killed": hall.restart,
+        "killed_and_recovered": lambda: asyncio.run(hall.restart_and_recover()),
+        "clock": lambda: setattr(hall.clock, "now", hall.clock.now - 3600.0),
+        "keying": lambda: hall.room.keying.add(OPERATOR),
+        "keyed": hall.keys_done,
+        "taking": lambda: hall.wishes.take_over(CALL, Taking("02", "1002", LEADER)),
+        "leader_in": lambda: hall.desk.joined(CALL, "l", LEADER),
     }
     with contextlib.suppress(TransferRefused):
         table[what]()
@@ -508,7 +549,20 @@ def test_whatever_happens_in_whatever_order_no_caller_waits_without_a_deadline(h
         told = fold_transfer(CALL, hall.journal.of(CALL))
         assert told.state is state, "a restart would see something else"
     hall.caller_leaves()
-    assert CALL not in hall.floor.transfers
+    assert hall.floor.get(CALL) is None
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(HAPPENINGS | FAULTS, max_size=25))
+def test_what_is_known_of_a_three_way_call_is_what_its_journal_tells_also_after_a_kill(
+    happenings: list[str],
+) -> None:
+    hall = Hall(steady=Clock())
+    for what in happenings:
+        happen(hall, what)
+        assert fold_transfer(CALL, hall.journal.of(CALL)) == hall.transfer
+    hall.caller_leaves()
+    assert fold_transfer(CALL, hall.journal.of(CALL)) == hall.transfer == Transfer(CALL)
 
 
 @settings(max_examples=100, deadline=None)
@@ -542,6 +596,41 @@ def test_a_shift_leader_who_takes_over_is_there_before_the_operator_goes() -> No
     assert hall.call.state is CallState.TALKING
     hall.desk.operator_gone(leader)
     assert hall.where() is TransferState.LEAVING
+
+
+def test_a_shift_leader_who_comes_when_somebody_is_being_called_stays_with_the_caller() -> None:
+    hall = Hall()
+    hall.wishes.take_over(CALL, Taking("02", "1002", LEADER))
+    hall.to(TransferState.INVITING)
+    hall.desk.joined(CALL, "l", LEADER)
+    assert ("drop", OPERATOR) in hall.room.told
+    hall.operator_leaves()  # whom the leader has relieved
+    assert hall.where() is TransferState.INVITING, "the caller has an operator"
+    assert hall.floor.operator(CALL) == LEADER
+
+
+def test_a_shift_leader_on_the_way_to_the_room_is_expected_there_also_after_a_kill() -> None:
+    hall = Hall()
+    hall.wishes.take_over(CALL, Taking("02", "1002", LEADER))
+    hall.restart()
+    hall.desk.joined(CALL, "l", LEADER)
+    assert hall.call.operator == "1002"
+    assert ("drop", OPERATOR) in hall.room.told
+
+
+def test_a_third_party_called_after_a_kill_is_not_taken_for_one_of_before() -> None:
+    hall = Hall()
+    hall.to(TransferState.INVITING)
+    first = hall.transfer.third
+    hall.operator_leaves()
+    hall.desk.third_gone(first, "busy")
+    hall.calls.record(Event(CALL, hall.clock(), Kind.QUEUED, {"queue": "q_general"}))
+    hall.restart()
+    hall.clock.now += 5
+    answered = {"seat": "01", "operator": "1001", "channel": OPERATOR}
+    hall.calls.record(Event(CALL, hall.clock(), Kind.ANSWERED, answered))
+    hall.wishes.start(CALL, CENTRE, "seat 01")
+    assert hall.transfer.third != first
 
 
 def test_a_call_that_waits_for_somebody_cannot_be_taken_over() -> None:
