@@ -33,6 +33,9 @@ _AFTERWARDS = frozenset(
 )
 """What is told of a call that is over, and never opens one."""
 
+FoldAlong = Callable[[Event, CallRecord | None], None]
+"""Folds an event of a call into something that is kept of the call beside its record."""
+
 log = logging.getLogger(__name__)
 
 
@@ -62,6 +65,7 @@ class CallBook:
         self._append = append
         self._on_event = on_event
         self._steps = steps
+        self._along: tuple[FoldAlong, ...] = ()
         self._calls: dict[str, CallRecord] = {}
         self._seats: dict[str, SeatRecord] = {}
         self._over: dict[str, Heard] = {}
@@ -99,6 +103,10 @@ class CallBook:
         return tuple(call for call in self._calls.values() if call.state in states)
 
     # -- what happens --------------------------------------------------------------------------
+    def fold_along(self, fold: FoldAlong) -> None:
+        """Have every event of a call folded in somewhere else too, before anybody is told of it."""
+        self._along += (fold,)
+
     def record(self, event: Event) -> bool:
         """Journal one event and fold it in; return whether its state table allowed it."""
         self.keep_clock()  # what the new clock tells must not be counted from what the old one told
@@ -133,6 +141,8 @@ class CallBook:
             if call is not None and call.state is CallState.ENDED:
                 self._calls.pop(event.stream, None)
                 self._settle(call)
+            for fold in self._along:
+                fold(event, call)
         else:
             call, allowed = None, True
         if is_seat(event.stream):

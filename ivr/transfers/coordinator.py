@@ -29,6 +29,7 @@ TRIES = 3
 
 _UNANSWERED = frozenset({S.INVITING, S.AWAITED, S.CALLING_HELP, S.AWAITED_HELP})
 _SETTLED = frozenset({S.THREE_WAY, S.HANDED_OFF, S.TOGETHER})
+_WITH_BOTH = frozenset({S.THREE_WAY, S.HANDED_OFF})
 _WITH_THIRD = frozenset({S.CONSULTING, S.JOINING, S.THREE_WAY, S.HANDED_OFF, S.DELIVERING})
 
 Alarm = Callable[[str, str, str, str], object]
@@ -140,23 +141,19 @@ class Desk:
             self._floor.tell(call_id, K.OPERATOR_LEFT, reason=reason, channel=channel)
 
     def hear(self, event: Event, call: CallRecord | None) -> None:
-        """Fold in what was journalled, whoever did, and do what the new state wants."""
-        change = self._floor.fold(event, call)
-        if change is not None:
-            self._react(change, event, call)
-
-    def _react(self, change: Change, event: Event, call: CallRecord | None) -> None:
-        """Do what a change wants."""
-        transfer, before, third = change
+        """Do what the new state wants that somebody's event has led to."""
+        change = self._floor.changed_by(event)
+        if change is None:
+            return
         gone = bool(event.data.get("ended"))  # nothing is left to hang up
-        if transfer.third != third and not gone and transfer.state not in (S.THREE_WAY, S.HANDED_OFF):
-            self._moves.drop(third)
-        if transfer.state is S.ENDED:
-            self._moves.drop(transfer.third)
-            if before is not S.IDLE:
+        if change.third_after != change.third_before and not gone and change.after not in _WITH_BOTH:
+            self._moves.drop(change.third_before)
+        if change.after is S.ENDED:
+            self._moves.drop(change.third_after)
+            if change.before is not S.IDLE:
                 self._send_home(event, call)
-        elif transfer.state is not S.IDLE and (transfer.state is not before or event.kind is K.NEXT_ROUTE):
-            self._entered(transfer, before, event)
+        elif change.after is not S.IDLE and (change.after is not change.before or event.kind is K.NEXT_ROUTE):
+            self._entered(change, event)
 
     # -- time ----------------------------------------------------------------------------------
     def tick(self) -> None:
@@ -266,13 +263,13 @@ class Desk:
             if leg.role == "operator" and leg.left_at == event.at:
                 self._moves.drop(leg.channel)
 
-    def _entered(self, transfer: Transfer, before: TransferState, event: Event) -> None:
+    def _entered(self, change: Change, event: Event) -> None:
         """Do what a new state wants."""
-        call_id, state = transfer.call_id, transfer.state
+        transfer, state = change.transfer, change.after
         if event.kind is K.OPERATOR_LEFT and state in KEPT:
-            self._floor.tell(call_id, K.CALLER_KEPT)
+            self._floor.tell(transfer.call_id, K.CALLER_KEPT)
         if event.kind in (K.TRANSFER_WANTED, K.EMERGENCY_WANTED):
-            self._begun(transfer, before)
+            self._begun(transfer, change.before)
         elif event.kind is K.NEXT_ROUTE:
             self._moves.invite(transfer)
         elif event.kind is K.EMERGENCY_FAILED:
@@ -280,7 +277,7 @@ class Desk:
         elif state is S.REQUEUEING:
             self._moves.requeue(transfer)
         elif state in (S.JOINING, S.DELIVERING, S.RETURNING):
-            self._bring(transfer, event)
+            self._bring(transfer, state, event)
         elif event.kind in (K.THREE_WAY, K.HANDED_OFF):
             self._moves.welcome(transfer)
         elif state is S.TOGETHER:
@@ -291,8 +288,7 @@ class Desk:
         if not transfer.routes:  # nothing is configured: say so at once
             self._third_failed(transfer, "wrong")
 
-    def _bring(self, transfer: Transfer, event: Event) -> None:
-        state = transfer.state
+    def _bring(self, transfer: Transfer, state: TransferState, event: Event) -> None:
         if state is S.RETURNING:
             self._moves.explain(transfer, event)
         self._settle_room(transfer.call_id)

@@ -24,10 +24,19 @@ class Floor:
         self.calls = calls
         self.clock = clock
         self._open: dict[str, Transfer] = {}
+        self._changes: dict[int, tuple[Event, Change]] = {}
+        """What events have changed that nobody has reacted to yet."""
+        calls.fold_along(self._fold)
 
-    def fold(self, event: Event, call: CallRecord | None) -> Change | None:
-        """Fold in what was journalled, whoever did; return what it changed."""
-        return fold(self._open, event, call)
+    def _fold(self, event: Event, call: CallRecord | None) -> None:
+        """Fold in what was journalled, whoever did."""
+        if (change := fold(self._open, event, call)) is not None:
+            self._changes[id(event)] = (event, change)
+
+    def changed_by(self, event: Event) -> Change | None:
+        """Return what an event has changed; once, to whoever reacts to it."""
+        _, change = self._changes.pop(id(event), (event, None))
+        return change
 
     def take_up(self, transfer: Transfer) -> bool:
         """Take over what the journal tells; return whether nothing newer was known."""

@@ -284,11 +284,13 @@ _FACTS = {
 
 
 class Change(NamedTuple):
-    """A three-way side whose state an event changed; how it was before."""
+    """A three-way side whose state an event changed; how it was before and after."""
 
     transfer: Transfer
     before: TransferState
+    after: TransferState
     third_before: str
+    third_after: str
 
 
 def fold(open_: MutableMapping[str, Transfer], event: Event, call: CallRecord | None) -> Change | None:
@@ -304,12 +306,12 @@ def fold(open_: MutableMapping[str, Transfer], event: Event, call: CallRecord | 
         if event.kind not in _BEGINS:
             return None
         transfer = open_[event.stream] = Transfer(event.stream)
-    change = Change(transfer, transfer.state, transfer.third)
+    before, third = transfer.state, transfer.third
     if not transfer.apply(event, call):
         return None
     if transfer.state is TransferState.ENDED:
         del open_[event.stream]
-    return change
+    return Change(transfer, before, transfer.state, third, transfer.third)
 
 
 def fold_transfer(call_id: str, events: Iterable[Event]) -> Transfer:

@@ -566,11 +566,11 @@ def test_what_is_known_of_a_three_way_call_is_what_its_journal_tells_also_after_
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(HAPPENINGS, max_size=15))
+@given(st.lists(HAPPENINGS | FAULTS, max_size=15))
 def test_when_nothing_more_happens_the_caller_ends_with_company_or_at_the_head_of_the_queue(
     happenings: list[str],
 ) -> None:
-    hall = Hall()
+    hall = Hall(steady=Clock())
     for what in happenings:
         happen(hall, what)
     hall.pass_(300.0)
