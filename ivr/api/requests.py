@@ -303,12 +303,12 @@ class Answers:
                 "mute": wishes.mute,
             }
             steps[step](call_id, "administrator")
-        return {"state": self._engine.third_parties.floor.transfer(call_id).state.value, **self._note()}
+        return {"state": self._engine.third_parties.transfers.of(call_id).state.value, **self._note()}
 
     async def transfer_state(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return how far the three-way side of a call is."""
         await self._engine.third_parties.known()
-        transfer = self._engine.third_parties.floor.transfer(str(request["call"]))
+        transfer = self._engine.third_parties.transfers.of(str(request["call"]))
         return {"state": transfer.state.value, "target": transfer.target}
 
     async def open_calls(self, _: Mapping[str, Any]) -> list[dict[str, Any]]:

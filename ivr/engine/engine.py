@@ -113,7 +113,7 @@ class Engine:
             settings.recordings,
             self.calls,
             self.transcriber,
-            lambda call_id: self.third_parties.floor.goes_on(call_id),
+            lambda call_id: self.third_parties.transfers.goes_on(call_id),
         )
         self.aftercall = self.recordings.aftercall
         seat_route = SeatRoute(
@@ -166,7 +166,7 @@ class Engine:
             alarm=self.people.alarms.raise_,
             leader_seat=self._leader_seat,
         )
-        self.attendants.sides.room = lambda call_id: self.third_parties.floor.transfer(call_id).state
+        self.attendants.sides.room = lambda call_id: self.third_parties.transfers.of(call_id).state
         routes |= self._waiting_routes()
         routes["leader"] = LeaderRoute(
             book=lambda: self.book,

@@ -15,8 +15,8 @@ from ivr.errors import HotlineError
 from ivr.events.event import Event, Kind
 from ivr.hotline.book import HotlineBook
 from ivr.transfers import prompts as told
+from ivr.transfers.open_transfers import OpenTransfers
 from ivr.transfers.ports import Invitation, Room
-from ivr.transfers.presence import Floor
 from ivr.transfers.states import ALONE, HELPING, HOLDING, TransferState
 from ivr.transfers.transfer import Transfer
 
@@ -32,7 +32,7 @@ class Moves:
     """Gives the commands.
 
     Args:
-        floor: who is where.
+        transfers: the three-way calls of this moment.
         book: gives the present configuration.
         room: carries them out.
         spawn: runs a command beside everything else.
@@ -41,13 +41,13 @@ class Moves:
 
     def __init__(
         self,
-        floor: Floor,
+        transfers: OpenTransfers,
         book: Callable[[], HotlineBook],
         room: Room,
         spawn: Spawn,
         number: Callable[[CallRecord], str],
     ) -> None:
-        self._floor = floor
+        self._transfers = transfers
         self._book = book
         self._room = room
         self._spawn = spawn
@@ -61,23 +61,23 @@ class Moves:
         A channel that is sent away in the middle of a code is hung up by Asterisk (bridge_channel.c,
         bridge_channel_feature_digit).
         """
-        self._floor.tell(transfer.call_id, Kind.GATHER_WANTED, tries=tries)
+        self._transfers.tell(transfer.call_id, Kind.GATHER_WANTED, tries=tries)
         self.do(self._gather(transfer, tries, transfer.state))
 
     async def _gather(self, transfer: Transfer, tries: int, wanted: TransferState) -> None:
-        call_id, floor = transfer.call_id, self._floor
-        await self._keys_done(floor.caller(call_id), floor.operator(call_id))
-        caller, operator = floor.caller(call_id), floor.operator(call_id)
-        if floor.get(call_id) is not transfer or not caller:
+        call_id, transfers = transfer.call_id, self._transfers
+        await self._keys_done(transfers.caller(call_id), transfers.operator(call_id))
+        caller, operator = transfers.caller(call_id), transfers.operator(call_id)
+        if transfers.get(call_id) is not transfer or not caller:
             return
         if wanted in _PARTING and transfer.state in _REUNITED and not transfer.moved:  # they never parted
             if transfer.gathering is not None:
-                floor.tell(call_id, Kind.GATHER_OVER, reason="never parted")
+                transfers.tell(call_id, Kind.GATHER_OVER, reason="never parted")
             if transfer.state is TransferState.RETURNING:
-                floor.tell(call_id, Kind.CALLER_BACK, unmoved=True)
+                transfers.tell(call_id, Kind.CALLER_BACK, unmoved=True)
             return
         if transfer.gathering is not None:
-            floor.tell(call_id, Kind.GATHER_SENT, tries=tries)
+            transfers.tell(call_id, Kind.GATHER_SENT, tries=tries)
         number = told.help_number(transfer) if transfer.state in HELPING else ""
         hold = transfer.state in HOLDING and transfer.state is not TransferState.RETURNING
         if operator:
@@ -89,7 +89,7 @@ class Moves:
 
     def begin(self, transfer: Transfer, before: TransferState) -> None:
         """Make room for a third party, call it, and tell the caller."""
-        caller = self._floor.caller(transfer.call_id)
+        caller = self._transfers.caller(transfer.call_id)
         number = told.help_number(transfer)
         self.do(self._room.expect(caller))
         if before is TransferState.TOGETHER and transfer.moved:
@@ -126,7 +126,7 @@ class Moves:
             self.do(self._invite(transfer))
 
     async def _invite(self, transfer: Transfer) -> None:
-        call, book = self._floor.calls.get(transfer.call_id), self._book()
+        call, book = self._transfers.calls.get(transfer.call_id), self._book()
         if call is None:
             return  # they have hung up meanwhile
         line = next((line for line in book.lines if line.id == call.line_id), None)
@@ -153,12 +153,12 @@ class Moves:
     def bring(self, transfer: Transfer) -> None:
         """Bring the caller into the room, and the operator too where both are still in the queue's bridge."""
         call_id = transfer.call_id
-        floor = self._floor
+        transfers = self._transfers
         if transfer.parting:
             return  # they will be led to where they belong by then
-        alone = transfer.operator_in or not floor.operator(call_id)
+        alone = transfer.operator_in or not transfers.operator(call_id)
         if transfer.state is not TransferState.RETURNING or alone or transfer.parted:
-            self.do(self._room.bring(floor.caller(call_id)))
+            self.do(self._room.bring(transfers.caller(call_id)))
         elif transfer.gathering is None or transfer.tries:
             # the caller alone would be the end of the queue's bridge, and of the operator in it
             self.gather(transfer, 0)
@@ -167,11 +167,11 @@ class Moves:
 
     def requeue(self, transfer: Transfer) -> None:
         """Send the caller to the head of the general queue."""
-        self.do(self._room.requeue(self._floor.caller(transfer.call_id)))
+        self.do(self._room.requeue(self._transfers.caller(transfer.call_id)))
 
     def settle(self, transfer: Transfer) -> None:
         """Tell the caller's channel that nobody is waited for any more."""
-        self.do(self._room.settle(self._floor.caller(transfer.call_id)))
+        self.do(self._room.settle(self._transfers.caller(transfer.call_id)))
 
     def drop(self, channel: str) -> None:
         """Hang somebody up."""
@@ -192,31 +192,31 @@ class Moves:
         if event.kind in (Kind.TRANSFER_CANCELLED, Kind.TAKEN_OVER):
             return
         reason = str(event.data.get("reason", ""))
-        self.say(self._floor.operator(transfer.call_id), told.REASONS.get(reason, "S057"))
-        self.say(self._floor.caller(transfer.call_id), "P034", dept=transfer.name)
+        self.say(self._transfers.operator(transfer.call_id), told.REASONS.get(reason, "S057"))
+        self.say(self._transfers.caller(transfer.call_id), "P034", dept=transfer.name)
 
     def welcome(self, transfer: Transfer) -> None:
         """Tell caller and third party that they are together, and recorded."""
         self.settle(transfer)
         if not transfer.emergency:
-            for channel in (self._floor.caller(transfer.call_id), transfer.third_channel):
+            for channel in (self._transfers.caller(transfer.call_id), transfer.third_channel):
                 self.say(channel, "P032", dept=transfer.name)
 
     def tell_help(self, call_id: str, channel: str) -> None:
         """Tell whoever answers an emergency where it comes from."""
-        call = self._floor.calls.get(call_id)
+        call = self._transfers.calls.get(call_id)
         lines = self._book().lines
         name = next((line.name for line in lines if call and line.id == call.line_id), "")
         self.say(channel, "S058", line_name=name)
 
     def track(self, call_id: str, side: str, channel: str) -> None:
         """Begin a recording of one party's own; it goes on, wherever the channel goes."""
-        call = self._floor.calls.get(call_id)
+        call = self._transfers.calls.get(call_id)
         if call is None or not call.recording or not channel:
             return
         path = f"{call.recording}-{side}-{told.plain(channel)}"
         if all(track.path != path for track in call.tracks):
-            self._floor.tell(call_id, Kind.TRACK_BEGUN, path=path, sides=[side])
+            self._transfers.tell(call_id, Kind.TRACK_BEGUN, path=path, sides=[side])
             self.do(self._room.record(channel, path))
 
     def do(self, command: Coroutine[Any, Any, None]) -> None:

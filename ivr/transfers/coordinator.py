@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable
 from ivr.calls.record import CallRecord
 from ivr.events.event import Event, Kind
 from ivr.transfers.commands import Moves
+from ivr.transfers.open_transfers import OpenTransfers
 from ivr.transfers.ports import Presence, Room
-from ivr.transfers.presence import Floor
 from ivr.transfers.states import HELPING, KEPT, TransferState
 from ivr.transfers.transfer import Change, Taking, Transfer
 
@@ -40,14 +40,14 @@ class Desk:
     """The three-way calls of one hotline.
 
     Args:
-        floor: who is where.
+        transfers: the three-way calls of this moment.
         moves: gives the commands.
         room: asked who is there, after a restart.
         alarm: tells the shift leader.
     """
 
-    def __init__(self, floor: Floor, moves: Moves, room: Room, alarm: Alarm) -> None:
-        self._floor = floor
+    def __init__(self, transfers: OpenTransfers, moves: Moves, room: Room, alarm: Alarm) -> None:
+        self._transfers = transfers
         self._moves = moves
         self._room = room
         self._alarm = alarm
@@ -56,16 +56,16 @@ class Desk:
     # -- what happened -------------------------------------------------------------------------
     def held(self, call_id: str) -> None:
         """Hear that the caller is on hold."""
-        transfer = self._floor.get(call_id)
+        transfer = self._transfers.get(call_id)
         if transfer is None or transfer.state is S.IDLE:
             return
-        self._floor.tell(call_id, K.CALLER_HELD)
+        self._transfers.tell(call_id, K.CALLER_HELD)
         if transfer.state in (S.RETURNING, S.DELIVERING, S.JOINING):
             self._moves.bring(transfer)  # what was wanted before has come last
 
     def joined(self, call_id: str, channel_id: str, channel: str) -> None:
         """Hear that somebody has entered the room."""
-        transfer = self._floor.get(call_id)
+        transfer = self._transfers.get(call_id)
         if transfer is None:
             return
         if transfer.taking is not None and transfer.taking.channel == channel:
@@ -74,19 +74,19 @@ class Desk:
             self._seen(transfer, "caller", inside=True)
         elif channel_id == transfer.third:
             self._third_in(transfer, channel)
-        elif channel == self._floor.operator(call_id):
+        elif channel == self._transfers.operator(call_id):
             self._seen(transfer, "operator", inside=True)
             self._moves.track(call_id, "operator", channel)
         self._settle_room(call_id)
 
     def left(self, call_id: str, channel_id: str, channel: str) -> None:
         """Hear that somebody has left the room."""
-        transfer = self._floor.get(call_id)
+        transfer = self._transfers.get(call_id)
         if transfer is None:
             return
         if channel_id == call_id:
             self._seen(transfer, "caller", inside=False)
-        elif channel == self._floor.operator(call_id):
+        elif channel == self._transfers.operator(call_id):
             self._seen(transfer, "operator", inside=False)
 
     def _seen(self, transfer: Transfer, party: str, *, inside: bool, **how: bool) -> None:
@@ -95,31 +95,31 @@ class Desk:
         arrived = inside and party == "operator" and transfer.gathering is not None
         if known is not inside or arrived:
             kind = K.ROOM_ENTERED if inside else K.ROOM_LEFT
-            self._floor.tell(transfer.call_id, kind, party=party, **how)
+            self._transfers.tell(transfer.call_id, kind, party=party, **how)
 
     def third_rings(self, channel_id: str) -> None:
         """Hear that a third party rings."""
-        if (transfer := self._floor.by_third(channel_id)) is not None:
-            self._floor.tell(transfer.call_id, K.THIRD_RINGING, target=transfer.target)
+        if (transfer := self._transfers.by_third(channel_id)) is not None:
+            self._transfers.tell(transfer.call_id, K.THIRD_RINGING, target=transfer.target)
 
     def third_step(self, channel_id: str, step: str, channel: str) -> None:
         """Hear how far a third party is: answered, refused, unheeded."""
-        transfer = self._floor.by_third(channel_id)
+        transfer = self._transfers.by_third(channel_id)
         if transfer is None:
             self._moves.drop(channel_id)  # nobody waits for it any more
         elif step == "answered" and transfer.state in _UNANSWERED:  # else we have seen them in the room
             facts = {"target": transfer.target, "channel": channel}
-            self._floor.tell(transfer.call_id, K.THIRD_ANSWERED, **facts)
+            self._transfers.tell(transfer.call_id, K.THIRD_ANSWERED, **facts)
         elif step in ("refused", "unheeded"):
             self._third_failed(transfer, step, final=step == "refused")
 
     def third_gone(self, channel_id: str, reason: str) -> None:
         """Hear that a third party's channel has ended, or never came to be."""
-        transfer = self._floor.by_third(channel_id)
+        transfer = self._transfers.by_third(channel_id)
         if transfer is None:
             return
         if transfer.state in _WITH_THIRD:
-            self._floor.tell(transfer.call_id, K.THIRD_LEFT, target=transfer.target, ended=True)
+            self._transfers.tell(transfer.call_id, K.THIRD_LEFT, target=transfer.target, ended=True)
         elif transfer.state in (S.ASKING, S.AWAITED_ASKING):  # to hang up is to say no
             reason = reason if reason == "no_room" else "refused"
             self._third_failed(transfer, reason, final=True, ended=True)
@@ -128,21 +128,21 @@ class Desk:
 
     def caller_goes(self, call_id: str) -> None:
         """Hear that the caller has hung up; the others of the room go before the caller's channel ends."""
-        transfer = self._floor.transfer(call_id)
+        transfer = self._transfers.of(call_id)
         if transfer.state is not S.IDLE and not transfer.caller_gone:
-            self._floor.tell(call_id, K.CALLER_GONE)
+            self._transfers.tell(call_id, K.CALLER_GONE)
 
     def operator_gone(self, channel: str) -> None:
         """Hear that an operator's channel has ended; app_queue mostly has said so already."""
-        call_id = self._floor.operated_by(channel) if channel else ""
-        transfer = self._floor.transfer(call_id)
+        call_id = self._transfers.operated_by(channel) if channel else ""
+        transfer = self._transfers.of(call_id)
         if transfer.state is not S.IDLE:
             reason = "caller" if transfer.caller_gone else "agent"
-            self._floor.tell(call_id, K.OPERATOR_LEFT, reason=reason, channel=channel)
+            self._transfers.tell(call_id, K.OPERATOR_LEFT, reason=reason, channel=channel)
 
     def hear(self, event: Event, call: CallRecord | None) -> None:
         """Do what the new state wants that somebody's event has led to."""
-        change = self._floor.changed_by(event)
+        change = self._transfers.changed_by(event)
         if change is None:
             return
         gone = bool(event.data.get("ended"))  # nothing is left to hang up
@@ -158,9 +158,9 @@ class Desk:
     # -- time ----------------------------------------------------------------------------------
     def tick(self) -> None:
         """Look at every deadline."""
-        self._floor.calls.keep_clock()
-        now = self._floor.clock()
-        for transfer in self._floor.open():
+        self._transfers.calls.keep_clock()
+        now = self._transfers.clock()
+        for transfer in self._transfers.open():
             if transfer.gathering is not None and now >= transfer.gathering.since + GATHER_S:
                 self._gather_again(transfer, transfer.gathering.tries)
             if transfer.deadline is not None and now >= transfer.deadline:
@@ -172,27 +172,27 @@ class Desk:
         elif transfer.state in (S.ASKING, S.AWAITED_ASKING):
             self._third_failed(transfer, "unheeded")  # a machine may have answered: the next route
         elif transfer.state is S.CONSULTING:
-            self._floor.tell(transfer.call_id, K.TRANSFER_COMPLETED, by="deadline")
+            self._transfers.tell(transfer.call_id, K.TRANSFER_COMPLETED, by="deadline")
         else:
             self._send_again(transfer)
 
     def _send_again(self, transfer: Transfer) -> None:
         """A party did not arrive: send it again; after some tries say where it must be."""
         call_id = transfer.call_id
-        self._floor.tell(call_id, K.SENT_AGAIN, tries=transfer.tries + 1)
+        self._transfers.tell(call_id, K.SENT_AGAIN, tries=transfer.tries + 1)
         log.warning("call %s: %s and nothing happened, try %d", call_id, transfer.state, transfer.tries)
         if transfer.state is S.REQUEUEING:
             self._moves.requeue(transfer)
         elif transfer.tries < TRIES:
             self._moves.bring(transfer)
         elif transfer.state is S.RETURNING:
-            self._floor.tell(call_id, K.CALLER_BACK, unmoved=not transfer.moved)
+            self._transfers.tell(call_id, K.CALLER_BACK, unmoved=not transfer.moved)
         else:
-            self._floor.tell(call_id, K.THIRD_LEFT, target=transfer.target, reason="no_room")
+            self._transfers.tell(call_id, K.THIRD_LEFT, target=transfer.target, reason="no_room")
 
     def _gather_again(self, transfer: Transfer, tries: int) -> None:
         if tries + 1 >= TRIES:
-            self._floor.tell(transfer.call_id, K.GATHER_OVER, reason="did not arrive")
+            self._transfers.tell(transfer.call_id, K.GATHER_OVER, reason="did not arrive")
             if transfer.state in (S.INVITING, S.ASKING):
                 self._third_failed(transfer, "no_room", final=True)
             return
@@ -203,29 +203,29 @@ class Desk:
     def restore(self, transfers: Iterable[Transfer]) -> None:
         """Take up what the journal tells, unless something newer is known."""
         for transfer in transfers:
-            if transfer == Transfer(transfer.call_id) or not self._floor.take_up(transfer):
+            if transfer == Transfer(transfer.call_id) or not self._transfers.take_up(transfer):
                 continue
-            self._floor.calls.clock_back(transfer.call_id, transfer.since)
+            self._transfers.calls.clock_back(transfer.call_id, transfer.since)
             if transfer.gathering is not None:  # whoever was to lead them away has gone with the engine
-                self._floor.tell(transfer.call_id, K.GATHER_OVER, reason="restart")
+                self._transfers.tell(transfer.call_id, K.GATHER_OVER, reason="restart")
 
     async def recover(self) -> None:
         """Compare with what is really there: after a start, and after the wire was cut."""
-        for transfer in self._floor.open():
+        for transfer in self._transfers.open():
             call_id = transfer.call_id
-            caller, operator = self._floor.caller(call_id), self._floor.operator(call_id)
+            caller, operator = self._transfers.caller(call_id), self._transfers.operator(call_id)
             there = await self._room.present(call_id, caller, operator, transfer.third)
             if there.caller:  # the end of a caller's channel is told by reconciliation
                 self._compare(transfer, there)
 
     def _compare(self, transfer: Transfer, there: Presence) -> None:
         call_id, third = transfer.call_id, transfer.third
-        floor = self._floor
+        transfers = self._transfers
         self._seen(transfer, "caller", inside=there.caller_in_room, reconciled=True)
         self._seen(transfer, "operator", inside=there.operator_in_room, reconciled=True)
-        if not there.operator and floor.operator(call_id):
-            operator = floor.operator(call_id)
-            floor.tell(call_id, K.OPERATOR_LEFT, reason="agent", channel=operator, reconciled=True)
+        if not there.operator and transfers.operator(call_id):
+            operator = transfers.operator(call_id)
+            transfers.tell(call_id, K.OPERATOR_LEFT, reason="agent", channel=operator, reconciled=True)
         if third and transfer.third == third:
             self._compare_third(transfer, there)
         self._settle_room(call_id)
@@ -234,7 +234,7 @@ class Desk:
         if transfer.state is S.INVITING and there.operator and not there.operator_in_room:
             self._moves.gather(transfer, 0)
         elif transfer.state is S.REQUEUEING and there.caller_in_queue:  # somebody may talk to them already
-            floor.tell(call_id, K.QUEUED, reconciled=True)
+            transfers.tell(call_id, K.QUEUED, reconciled=True)
         elif transfer.state is S.REQUEUEING:
             self._moves.requeue(transfer)
 
@@ -248,12 +248,12 @@ class Desk:
 
     def _take_over(self, call_id: str, taking: Taking) -> None:
         """The shift leader is in the room: the caller comes, the operator goes."""
-        former = self._floor.operator(call_id)
+        former = self._transfers.operator(call_id)
         facts = taking._asdict() | {"from_channel": former}
-        call = self._floor.calls.get(call_id)
+        call = self._transfers.calls.get(call_id)
         if former and call is not None:
             facts["from_operator"] = call.operator
-        self._floor.tell(call_id, K.TAKEN_OVER, **facts)
+        self._transfers.tell(call_id, K.TAKEN_OVER, **facts)
         self._moves.drop(former)
 
     # -- inside --------------------------------------------------------------------------------
@@ -267,7 +267,7 @@ class Desk:
         """Do what a new state wants."""
         transfer, state = change.transfer, change.after
         if event.kind is K.OPERATOR_LEFT and state in KEPT:
-            self._floor.tell(transfer.call_id, K.CALLER_KEPT)
+            self._transfers.tell(transfer.call_id, K.CALLER_KEPT)
         if event.kind in (K.TRANSFER_WANTED, K.EMERGENCY_WANTED):
             self._begun(transfer, change.before)
         elif event.kind is K.NEXT_ROUTE:
@@ -308,34 +308,34 @@ class Desk:
         """
         call_id, how = transfer.call_id, {"ended": True} if ended else {}
         if transfer.more_routes and (transfer.emergency or not final):
-            self._floor.tell(call_id, K.NEXT_ROUTE, route=transfer.route + 1, reason=reason, **how)
+            self._transfers.tell(call_id, K.NEXT_ROUTE, route=transfer.route + 1, reason=reason, **how)
             return
         kind = K.EMERGENCY_FAILED if transfer.emergency else K.THIRD_REFUSED
-        self._floor.tell(call_id, kind, target=transfer.target, reason=reason, **how)
+        self._transfers.tell(call_id, kind, target=transfer.target, reason=reason, **how)
 
     def _third_in(self, transfer: Transfer, channel: str) -> None:
         call_id, facts = transfer.call_id, {"target": transfer.target, "channel": channel}
         self._moves.track(call_id, "third", channel)
         if transfer.state in (S.INVITING, S.AWAITED, S.CALLING_HELP):  # its answer was not heard
-            self._floor.tell(call_id, K.THIRD_ANSWERED, **facts)
+            self._transfers.tell(call_id, K.THIRD_ANSWERED, **facts)
         if transfer.state in (S.ASKING, S.AWAITED_ASKING, S.AWAITED_HELP):
-            self._floor.tell(call_id, K.THIRD_ACCEPTED, **facts)
+            self._transfers.tell(call_id, K.THIRD_ACCEPTED, **facts)
         elif transfer.state is S.CONNECTING_HELP:
-            self._floor.tell(call_id, K.THREE_WAY, target=transfer.target)
+            self._transfers.tell(call_id, K.THREE_WAY, target=transfer.target)
         if transfer.emergency:
             self._moves.tell_help(call_id, channel)
 
     def _settle_room(self, call_id: str) -> None:
         """The caller is in the room: say what that means in the present state."""
-        transfer = self._floor.transfer(call_id)
+        transfer = self._transfers.of(call_id)
         if not transfer.caller_in:
             return
         if transfer.state is S.JOINING:
-            self._floor.tell(call_id, K.THREE_WAY, target=transfer.target)
+            self._transfers.tell(call_id, K.THREE_WAY, target=transfer.target)
         elif transfer.state is S.DELIVERING:
-            self._floor.tell(call_id, K.HANDED_OFF, target=transfer.target)
+            self._transfers.tell(call_id, K.HANDED_OFF, target=transfer.target)
         elif transfer.state is S.RETURNING:
-            self._floor.tell(call_id, K.CALLER_BACK)
+            self._transfers.tell(call_id, K.CALLER_BACK)
 
     def _help_failed(self, transfer: Transfer) -> None:
         call_id, number = transfer.call_id, transfer.target
@@ -345,7 +345,7 @@ class Desk:
             f"call {call_id}: {number} could not be reached; the caller was told to dial it.",
             f"来电 {call_id}:{number} 未能接通,已提示来电人直接拨打。",
         )
-        for channel in (self._floor.caller(call_id), self._floor.operator(call_id)):
+        for channel in (self._transfers.caller(call_id), self._transfers.operator(call_id)):
             self._moves.say(channel, "P011", emergency_number=number)
         if transfer.state is S.REQUEUEING:
             self._moves.requeue(transfer)

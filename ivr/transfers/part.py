@@ -19,8 +19,8 @@ from ivr.hotline.book import HotlineBook
 from ivr.hotline.destinations import Own
 from ivr.transfers.commands import Moves
 from ivr.transfers.coordinator import Alarm, Desk
+from ivr.transfers.open_transfers import OpenTransfers
 from ivr.transfers.ports import Presence
-from ivr.transfers.presence import Floor
 from ivr.transfers.prompts import EMERGENCIES, reason_of
 from ivr.transfers.requests import Wishes
 from ivr.transfers.targets import Targets
@@ -77,10 +77,10 @@ class ThirdParties:
         self.alarm: Alarm = alarm or self._note_alarm
         self.rooms = Rooms(link, sound, Presence)
         self.targets: Callable[[], Targets] = lambda: Targets(book(), manned, leader_seat, own)
-        self.floor = Floor(calls, clock)
-        self._moves = moves = Moves(self.floor, book, self.rooms, self._spawn, number)
-        self.desk = Desk(self.floor, moves, self.rooms, lambda *said: self.alarm(*said))
-        self.wishes = Wishes(self.floor, moves, self.targets)
+        self.transfers = OpenTransfers(calls, clock)
+        self._moves = moves = Moves(self.transfers, book, self.rooms, self._spawn, number)
+        self.desk = Desk(self.transfers, moves, self.rooms, lambda *said: self.alarm(*said))
+        self.wishes = Wishes(self.transfers, moves, self.targets)
         self._tasks: set[asyncio.Task[None]] = set()
         self._helped: dict[str, tuple[float, str]] = {}
         """When the dialplan began to call help by itself, and which number."""
@@ -168,7 +168,7 @@ class ThirdParties:
     def _may_be_lost(self, call_id: str) -> bool:
         """Tell whether a key of a caller may be lost now; where a third party is coming the room hears it."""
         call = self._calls.get(call_id)
-        return call is not None and call.state in _LOSES_KEYS and not self.floor.goes_on(call_id)
+        return call is not None and call.state in _LOSES_KEYS and not self.transfers.goes_on(call_id)
 
     def _held(self, told: RoomEvent) -> None:
         self.desk.held(told.call_id)

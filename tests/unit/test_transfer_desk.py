@@ -22,8 +22,8 @@ from ivr.hotline.book import Line, MergeMode, Trunks
 from ivr.hotline.modes import ReceptionSpec
 from ivr.transfers.commands import Moves
 from ivr.transfers.coordinator import Desk
+from ivr.transfers.open_transfers import OpenTransfers
 from ivr.transfers.ports import Invitation, Presence
-from ivr.transfers.presence import Floor
 from ivr.transfers.requests import Wishes
 from ivr.transfers.states import COMPANY, DEADLINES, TransferState
 from ivr.transfers.targets import Targets, TransferRefused
@@ -156,11 +156,11 @@ class Hall:
             lambda told, call: self.desk.hear(told, call),
             ClockSteps(self.clock, self.steady),
         )
-        self.floor = Floor(self.calls, self.clock)
+        self.transfers = OpenTransfers(self.calls, self.clock)
         self.commands = Commands()
-        moves = Moves(self.floor, lambda: book, self.room, self.commands.begin, lambda _: "13800138000")
-        self.desk = Desk(self.floor, moves, self.room, lambda *said: self.alarms.append(said))
-        self.wishes = Wishes(self.floor, moves, lambda: Targets(book, lambda _: True))
+        moves = Moves(self.transfers, lambda: book, self.room, self.commands.begin, lambda _: "13800138000")
+        self.desk = Desk(self.transfers, moves, self.room, lambda *said: self.alarms.append(said))
+        self.wishes = Wishes(self.transfers, moves, lambda: Targets(book, lambda _: True))
 
     def restart(self) -> None:
         """Kill the engine, and start one that knows what the journal tells."""
@@ -183,7 +183,7 @@ class Hall:
 
     @property
     def transfer(self) -> Transfer:
-        return self.floor.transfer(CALL)
+        return self.transfers.of(CALL)
 
     @property
     def state(self) -> TransferState:
@@ -549,7 +549,7 @@ def test_whatever_happens_in_whatever_order_no_caller_waits_without_a_deadline(h
         told = fold_transfer(CALL, hall.journal.of(CALL))
         assert told.state is state, "a restart would see something else"
     hall.caller_leaves()
-    assert hall.floor.get(CALL) is None
+    assert hall.transfers.get(CALL) is None
 
 
 @settings(max_examples=300, deadline=None)
@@ -606,7 +606,7 @@ def test_a_shift_leader_who_comes_when_somebody_is_being_called_stays_with_the_c
     assert ("drop", OPERATOR) in hall.room.told
     hall.operator_leaves()  # whom the leader has relieved
     assert hall.where() is TransferState.INVITING, "the caller has an operator"
-    assert hall.floor.operator(CALL) == LEADER
+    assert hall.transfers.operator(CALL) == LEADER
 
 
 def test_a_shift_leader_on_the_way_to_the_room_is_expected_there_also_after_a_kill() -> None:
@@ -642,13 +642,13 @@ def test_a_call_that_waits_for_somebody_cannot_be_taken_over() -> None:
 
 def test_a_caller_who_waits_for_a_third_party_without_the_operator_is_still_recorded() -> None:
     hall = Hall()
-    assert not hall.floor.goes_on(CALL)
+    assert not hall.transfers.goes_on(CALL)
     hall.wishes.start(CALL, CENTRE, "seat 01")
     hall.operator_leaves()
     assert hall.where() is TransferState.AWAITED
-    assert hall.floor.goes_on(CALL)
+    assert hall.transfers.goes_on(CALL)
     hall.caller_leaves()
-    assert not hall.floor.goes_on(CALL)
+    assert not hall.transfers.goes_on(CALL)
 
 
 @pytest.mark.parametrize("number", ["110", "119"])

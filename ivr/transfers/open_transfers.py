@@ -12,7 +12,7 @@ from ivr.transfers import prompts as told
 from ivr.transfers.transfer import Change, Transfer, fold
 
 
-class Floor:
+class OpenTransfers:
     """The three-way calls of this moment; nothing but events changes them.
 
     Args:
@@ -46,7 +46,7 @@ class Floor:
         """Return the three-way side of a call, None where there never was one."""
         return self._open.get(call_id)
 
-    def transfer(self, call_id: str) -> Transfer:
+    def of(self, call_id: str) -> Transfer:
         """Return the three-way side of a call; idle where there never was one."""
         return self._open.get(call_id) or Transfer(call_id)
 
@@ -77,7 +77,7 @@ class Floor:
 
     def goes_on(self, call_id: str) -> bool:
         """Tell whether a third party is with a caller or on the way to them: their recording goes on."""
-        return self.transfer(call_id).goes_on
+        return self.of(call_id).goes_on
 
     def tell(self, call_id: str, kind: Kind, **data: Any) -> None:
         """Journal something."""
