@@ -28,7 +28,7 @@ _REUNITED = frozenset({TransferState.RETURNING, TransferState.TOGETHER})
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
 
-class Moves:
+class Commands:
     """Gives the commands.
 
     Args:

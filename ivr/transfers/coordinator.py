@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 
 from ivr.calls.record import CallRecord
 from ivr.events.event import Event, Kind
-from ivr.transfers.commands import Moves
+from ivr.transfers.commands import Commands
 from ivr.transfers.open_transfers import OpenTransfers
 from ivr.transfers.ports import Presence, Room
 from ivr.transfers.states import HELPING, KEPT, TransferState
@@ -41,17 +41,17 @@ class Desk:
 
     Args:
         transfers: the three-way calls of this moment.
-        moves: gives the commands.
+        commands: gives the commands.
         room: asked who is there, after a restart.
         alarm: tells the shift leader.
     """
 
-    def __init__(self, transfers: OpenTransfers, moves: Moves, room: Room, alarm: Alarm) -> None:
+    def __init__(self, transfers: OpenTransfers, commands: Commands, room: Room, alarm: Alarm) -> None:
         self._transfers = transfers
-        self._moves = moves
+        self._commands = commands
         self._room = room
         self._alarm = alarm
-        moves.refused = self.third_gone
+        commands.refused = self.third_gone
 
     # -- what happened -------------------------------------------------------------------------
     def held(self, call_id: str) -> None:
@@ -61,7 +61,7 @@ class Desk:
             return
         self._transfers.tell(call_id, K.CALLER_HELD)
         if transfer.state in (S.RETURNING, S.DELIVERING, S.JOINING):
-            self._moves.bring(transfer)  # what was wanted before has come last
+            self._commands.bring(transfer)  # what was wanted before has come last
 
     def joined(self, call_id: str, channel_id: str, channel: str) -> None:
         """Hear that somebody has entered the room."""
@@ -76,7 +76,7 @@ class Desk:
             self._third_in(transfer, channel)
         elif channel == self._transfers.operator(call_id):
             self._seen(transfer, "operator", inside=True)
-            self._moves.track(call_id, "operator", channel)
+            self._commands.track(call_id, "operator", channel)
         self._settle_room(call_id)
 
     def left(self, call_id: str, channel_id: str, channel: str) -> None:
@@ -106,7 +106,7 @@ class Desk:
         """Hear how far a third party is: answered, refused, unheeded."""
         transfer = self._transfers.by_third(channel_id)
         if transfer is None:
-            self._moves.drop(channel_id)  # nobody waits for it any more
+            self._commands.drop(channel_id)  # nobody waits for it any more
         elif step == "answered" and transfer.state in _UNANSWERED:  # else we have seen them in the room
             facts = {"target": transfer.target, "channel": channel}
             self._transfers.tell(transfer.call_id, K.THIRD_ANSWERED, **facts)
@@ -147,9 +147,9 @@ class Desk:
             return
         gone = bool(event.data.get("ended"))  # nothing is left to hang up
         if change.third_after != change.third_before and not gone and change.after not in _WITH_BOTH:
-            self._moves.drop(change.third_before)
+            self._commands.drop(change.third_before)
         if change.after is S.ENDED:
-            self._moves.drop(change.third_after)
+            self._commands.drop(change.third_after)
             if change.before is not S.IDLE:
                 self._send_home(event, call)
         elif change.after is not S.IDLE and (change.after is not change.before or event.kind is K.NEXT_ROUTE):
@@ -182,9 +182,9 @@ class Desk:
         self._transfers.tell(call_id, K.SENT_AGAIN, tries=transfer.tries + 1)
         log.warning("call %s: %s and nothing happened, try %d", call_id, transfer.state, transfer.tries)
         if transfer.state is S.REQUEUEING:
-            self._moves.requeue(transfer)
+            self._commands.requeue(transfer)
         elif transfer.tries < TRIES:
-            self._moves.bring(transfer)
+            self._commands.bring(transfer)
         elif transfer.state is S.RETURNING:
             self._transfers.tell(call_id, K.CALLER_BACK, unmoved=not transfer.moved)
         else:
@@ -197,7 +197,7 @@ class Desk:
                 self._third_failed(transfer, "no_room", final=True)
             return
         log.warning("call %s: the operator did not arrive in the room, try %d", transfer.call_id, tries + 1)
-        self._moves.gather(transfer, tries + 1)
+        self._commands.gather(transfer, tries + 1)
 
     # -- after a restart -----------------------------------------------------------------------
     def restore(self, transfers: Iterable[Transfer]) -> None:
@@ -230,19 +230,19 @@ class Desk:
             self._compare_third(transfer, there)
         self._settle_room(call_id)
         if transfer.state in _SETTLED:
-            self._moves.settle(transfer)
+            self._commands.settle(transfer)
         if transfer.state is S.INVITING and there.operator and not there.operator_in_room:
-            self._moves.gather(transfer, 0)
+            self._commands.gather(transfer, 0)
         elif transfer.state is S.REQUEUEING and there.caller_in_queue:  # somebody may talk to them already
             transfers.tell(call_id, K.QUEUED, reconciled=True)
         elif transfer.state is S.REQUEUEING:
-            self._moves.requeue(transfer)
+            self._commands.requeue(transfer)
 
     def _compare_third(self, transfer: Transfer, there: Presence) -> None:
         if there.third_in_room:
             self._third_in(transfer, transfer.third_channel or transfer.third)
         elif not there.third and transfer.state in HELPING and not transfer.third_channel:
-            self._moves.invite(transfer)  # calling help twice is better than never
+            self._commands.invite(transfer)  # calling help twice is better than never
         elif not there.third:
             self.third_gone(transfer.third, "no_room")
 
@@ -254,14 +254,14 @@ class Desk:
         if former and call is not None:
             facts["from_operator"] = call.operator
         self._transfers.tell(call_id, K.TAKEN_OVER, **facts)
-        self._moves.drop(former)
+        self._commands.drop(former)
 
     # -- inside --------------------------------------------------------------------------------
     def _send_home(self, event: Event, call: CallRecord | None) -> None:
         """The caller has hung up: an operator on the way to the room comes too late to be sent home by the dialplan."""
         for leg in call.legs if call else ():
             if leg.role == "operator" and leg.left_at == event.at:
-                self._moves.drop(leg.channel)
+                self._commands.drop(leg.channel)
 
     def _entered(self, change: Change, event: Event) -> None:
         """Do what a new state wants."""
@@ -271,29 +271,29 @@ class Desk:
         if event.kind in (K.TRANSFER_WANTED, K.EMERGENCY_WANTED):
             self._begun(transfer, change.before)
         elif event.kind is K.NEXT_ROUTE:
-            self._moves.invite(transfer)
+            self._commands.invite(transfer)
         elif event.kind is K.EMERGENCY_FAILED:
             self._help_failed(transfer)
         elif state is S.REQUEUEING:
-            self._moves.requeue(transfer)
+            self._commands.requeue(transfer)
         elif state in (S.JOINING, S.DELIVERING, S.RETURNING):
             self._bring(transfer, state, event)
         elif event.kind in (K.THREE_WAY, K.HANDED_OFF):
-            self._moves.welcome(transfer)
+            self._commands.welcome(transfer)
         elif state is S.TOGETHER:
-            self._moves.settle(transfer)
+            self._commands.settle(transfer)
 
     def _begun(self, transfer: Transfer, before: TransferState) -> None:
-        self._moves.begin(transfer, before)
+        self._commands.begin(transfer, before)
         if not transfer.routes:  # nothing is configured: say so at once
             self._third_failed(transfer, "wrong")
 
     def _bring(self, transfer: Transfer, state: TransferState, event: Event) -> None:
         if state is S.RETURNING:
-            self._moves.explain(transfer, event)
+            self._commands.explain(transfer, event)
         self._settle_room(transfer.call_id)
         if transfer.state is state:
-            self._moves.bring(transfer)
+            self._commands.bring(transfer)
 
     def _third_failed(
         self, transfer: Transfer, reason: str, *, final: bool = False, ended: bool = False
@@ -315,7 +315,7 @@ class Desk:
 
     def _third_in(self, transfer: Transfer, channel: str) -> None:
         call_id, facts = transfer.call_id, {"target": transfer.target, "channel": channel}
-        self._moves.track(call_id, "third", channel)
+        self._commands.track(call_id, "third", channel)
         if transfer.state in (S.INVITING, S.AWAITED, S.CALLING_HELP):  # its answer was not heard
             self._transfers.tell(call_id, K.THIRD_ANSWERED, **facts)
         if transfer.state in (S.ASKING, S.AWAITED_ASKING, S.AWAITED_HELP):
@@ -323,7 +323,7 @@ class Desk:
         elif transfer.state is S.CONNECTING_HELP:
             self._transfers.tell(call_id, K.THREE_WAY, target=transfer.target)
         if transfer.emergency:
-            self._moves.tell_help(call_id, channel)
+            self._commands.tell_help(call_id, channel)
 
     def _settle_room(self, call_id: str) -> None:
         """The caller is in the room: say what that means in the present state."""
@@ -346,8 +346,8 @@ class Desk:
             f"来电 {call_id}:{number} 未能接通,已提示来电人直接拨打。",
         )
         for channel in (self._transfers.caller(call_id), self._transfers.operator(call_id)):
-            self._moves.say(channel, "P011", emergency_number=number)
+            self._commands.say(channel, "P011", emergency_number=number)
         if transfer.state is S.REQUEUEING:
-            self._moves.requeue(transfer)
+            self._commands.requeue(transfer)
         else:
-            self._moves.settle(transfer)
+            self._commands.settle(transfer)

@@ -17,7 +17,7 @@ from ivr.errors import HotlineError
 from ivr.events.event import Event, Kind
 from ivr.hotline.book import HotlineBook
 from ivr.hotline.destinations import Own
-from ivr.transfers.commands import Moves
+from ivr.transfers.commands import Commands
 from ivr.transfers.coordinator import Alarm, Desk
 from ivr.transfers.open_transfers import OpenTransfers
 from ivr.transfers.ports import Presence
@@ -78,9 +78,9 @@ class ThirdParties:
         self.rooms = Rooms(link, sound, Presence)
         self.targets: Callable[[], Targets] = lambda: Targets(book(), manned, leader_seat, own)
         self.transfers = OpenTransfers(calls, clock)
-        self._moves = moves = Moves(self.transfers, book, self.rooms, self._spawn, number)
-        self.desk = Desk(self.transfers, moves, self.rooms, lambda *said: self.alarm(*said))
-        self.wishes = Wishes(self.transfers, moves, self.targets)
+        self._commands = commands = Commands(self.transfers, book, self.rooms, self._spawn, number)
+        self.desk = Desk(self.transfers, commands, self.rooms, lambda *said: self.alarm(*said))
+        self.wishes = Wishes(self.transfers, commands, self.targets)
         self._tasks: set[asyncio.Task[None]] = set()
         self._helped: dict[str, tuple[float, str]] = {}
         """When the dialplan began to call help by itself, and which number."""
@@ -200,7 +200,7 @@ class ThirdParties:
             target = self._star_number(told.call_id)
             self._tell(told.call_id, Kind.THIRD_ANSWERED, target=target, channel=told.channel)
             self._tell(told.call_id, Kind.HANDED_OFF, target=target)
-            self._moves.tell_help(told.call_id, told.channel)
+            self._commands.tell_help(told.call_id, told.channel)
 
     def _star_number(self, call_id: str) -> str:
         """Return whom the dialplan called for a caller; what is configured now where we did not hear it."""

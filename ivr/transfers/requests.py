@@ -8,7 +8,7 @@ from collections.abc import Callable
 from ivr.calls.record import CallRecord
 from ivr.events.event import Kind
 from ivr.transfers import prompts as told
-from ivr.transfers.commands import Moves
+from ivr.transfers.commands import Commands
 from ivr.transfers.open_transfers import OpenTransfers
 from ivr.transfers.states import ALONE, TransferState
 from ivr.transfers.targets import Target, Targets, TransferRefused
@@ -28,13 +28,13 @@ class Wishes:
 
     Args:
         transfers: the three-way calls of this moment.
-        moves: gives commands.
+        commands: gives commands.
         targets: gives who can be brought in now.
     """
 
-    def __init__(self, transfers: OpenTransfers, moves: Moves, targets: Callable[[], Targets]) -> None:
+    def __init__(self, transfers: OpenTransfers, commands: Commands, targets: Callable[[], Targets]) -> None:
         self._transfers = transfers
-        self._moves = moves
+        self._commands = commands
         self._targets = targets
 
     def start(self, call_id: str, name: str, by: str) -> None:
@@ -71,7 +71,7 @@ class Wishes:
         transfer = self._active(call_id, "cancel")
         if transfer.state is S.THREE_WAY:
             self._transfers.tell(call_id, K.NOTED, what="third party dropped", by=by)
-            self._moves.drop(transfer.third)
+            self._commands.drop(transfer.third)
         elif transfer.state in (S.INVITING, S.ASKING, S.CONSULTING, S.JOINING, S.CALLING_HELP):
             self._transfers.tell(call_id, K.TRANSFER_CANCELLED, by=by)
         else:
@@ -84,7 +84,7 @@ class Wishes:
         if not operator or transfer.state in _FREE:
             raise told.not_now("leave")
         self._transfers.tell(call_id, K.NOTED, what="leave", by=by)
-        self._moves.drop(operator)
+        self._commands.drop(operator)
 
     def mute(self, call_id: str, by: str) -> None:
         """Mute the third party, or let it speak again."""
@@ -93,7 +93,7 @@ class Wishes:
             raise told.not_now("mute")
         on = not transfer.muted
         self._transfers.tell(call_id, K.THIRD_MUTED, on=on, by=by)
-        self._moves.mute(transfer, on)
+        self._commands.mute(transfer, on)
 
     def take_over(self, call_id: str, taking: Taking) -> None:
         """Let a shift leader take a call over: they enter the room, then the caller comes and the operator goes."""
@@ -118,7 +118,7 @@ class Wishes:
             self.start(call_id, name, self._seat(call_id))
         except TransferRefused as error:
             log.info("call %s: %s", call_id, error.sentence)
-            self._moves.say(channel, told.REASONS.get(error.reason, "S057"))
+            self._commands.say(channel, told.REASONS.get(error.reason, "S057"))
 
     def room_keys(self, call_id: str, channel: str, what: str) -> None:
         """Do what an operator keyed in the room: complete, cancel, mute."""

@@ -20,7 +20,7 @@ from ivr.events.clock import ClockSteps
 from ivr.events.event import Event, Kind
 from ivr.hotline.book import Line, MergeMode, Trunks
 from ivr.hotline.modes import ReceptionSpec
-from ivr.transfers.commands import Moves
+from ivr.transfers.commands import Commands
 from ivr.transfers.coordinator import Desk
 from ivr.transfers.open_transfers import OpenTransfers
 from ivr.transfers.ports import Invitation, Presence
@@ -99,7 +99,7 @@ class FakeRoom:
         return self.there
 
 
-class Commands:
+class Running:
     """Commands of the fake room: they wait for nothing but keys."""
 
     def __init__(self) -> None:
@@ -157,15 +157,17 @@ class Hall:
             ClockSteps(self.clock, self.steady),
         )
         self.transfers = OpenTransfers(self.calls, self.clock)
-        self.commands = Commands()
-        moves = Moves(self.transfers, lambda: book, self.room, self.commands.begin, lambda _: "13800138000")
-        self.desk = Desk(self.transfers, moves, self.room, lambda *said: self.alarms.append(said))
-        self.wishes = Wishes(self.transfers, moves, lambda: Targets(book, lambda _: True))
+        self.running = Running()
+        commands = Commands(
+            self.transfers, lambda: book, self.room, self.running.begin, lambda _: "13800138000"
+        )
+        self.desk = Desk(self.transfers, commands, self.room, lambda *said: self.alarms.append(said))
+        self.wishes = Wishes(self.transfers, commands, lambda: Targets(book, lambda _: True))
 
     def restart(self) -> None:
         """Kill the engine, and start one that knows what the journal tells."""
         told = self.journal.of(CALL)
-        for command in self.commands.waiting:
+        for command in self.running.waiting:
             command.close()
         self.begin()
         self.calls.restore([fold_call(CALL, told)], [])
@@ -179,7 +181,7 @@ class Hall:
     def keys_done(self) -> None:
         """No code is being keyed any more."""
         self.room.keying.clear()
-        self.commands.go_on()
+        self.running.go_on()
 
     @property
     def transfer(self) -> Transfer:
@@ -679,7 +681,7 @@ def test_an_operator_in_the_middle_of_a_code_is_led_away_when_it_is_done() -> No
     hall.desk.third_step(third, "answered", THIRD)
     hall.desk.joined(CALL, third, THIRD)
     hall.room.keying.clear()
-    hall.commands.go_on()
+    hall.running.go_on()
     assert hall.room.of("gather") == [("gather", CALLER, OPERATOR, "room", "")]
     assert hall.state is TransferState.THREE_WAY
 
@@ -691,7 +693,7 @@ def test_whoever_is_refused_before_anybody_was_led_away_is_still_together() -> N
     hall.desk.third_gone(hall.transfer.third, "busy")
     hall.pass_(0.3)
     hall.room.keying.clear()
-    hall.commands.go_on()
+    hall.running.go_on()
     assert hall.state is TransferState.TOGETHER
     assert not hall.room.of("gather") and not hall.room.of("bring")
 
@@ -702,7 +704,7 @@ def test_an_operator_who_leaves_before_being_led_away_leaves_the_caller_with_mus
     hall.wishes.start(CALL, CENTRE, "seat 01")
     hall.operator_leaves()
     hall.room.keying.clear()
-    hall.commands.go_on()
+    hall.running.go_on()
     assert hall.state is TransferState.AWAITED
     assert hall.room.of("hold") == [("hold", CALLER, "")]
 
