@@ -290,17 +290,17 @@ class Answers:
 
     async def transfer(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Start, complete, cancel, leave or mute a three-way call; the same as the keys."""
-        wishes = self._engine.third_parties.wishes
+        requests = self._engine.third_parties.requests
         await self._engine.third_parties.known()
         call_id, step = str(request["call"]), str(request["step"])
         if step == "start":
-            wishes.start(call_id, str(request["to"]), "administrator")
+            requests.start(call_id, str(request["to"]), "administrator")
         else:
             steps = {
-                "complete": wishes.complete,
-                "cancel": wishes.cancel,
-                "leave": wishes.leave,
-                "mute": wishes.mute,
+                "complete": requests.complete,
+                "cancel": requests.cancel,
+                "leave": requests.leave,
+                "mute": requests.mute,
             }
             steps[step](call_id, "administrator")
         return {"state": self._engine.third_parties.transfers.of(call_id).state.value, **self._note()}

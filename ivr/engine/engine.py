@@ -171,7 +171,7 @@ class Engine:
         routes["leader"] = LeaderRoute(
             book=lambda: self.book,
             calls=self.calls,
-            wishes=self.third_parties.wishes,
+            requests=self.third_parties.requests,
             clock=time.time,
             leader=self.people.modes.leader,
             sound=self.sound,

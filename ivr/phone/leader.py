@@ -18,7 +18,7 @@ from ivr.events.event import Event, Kind, seat_stream
 from ivr.hotline.book import HotlineBook
 from ivr.phone.guard import PromptPath
 from ivr.supervision.leadership import Leader, NotTheLeader, require_leader
-from ivr.transfers.requests import Wishes
+from ivr.transfers.requests import Requests
 from ivr.transfers.transfer import Taking
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class LeaderRoute:
     Args:
         book: gives the present configuration.
         calls: the calls of this moment, and where looking in is journalled.
-        wishes: carries a take-over out.
+        requests: carries a take-over out.
         clock: seconds since the epoch.
         leader: gives who leads the shift now, None where nobody does.
         sound: where prompts are.
@@ -50,14 +50,14 @@ class LeaderRoute:
         *,
         book: Callable[[], HotlineBook],
         calls: CallBook,
-        wishes: Wishes,
+        requests: Requests,
         clock: Callable[[], float],
         leader: Callable[[], Leader | None],
         sound: PromptPath,
     ) -> None:
         self._book = book
         self._calls = calls
-        self._wishes = wishes
+        self._requests = requests
         self._clock = clock
         self._leader = leader
         self._sound = sound
@@ -80,14 +80,14 @@ class LeaderRoute:
             return
         facts = {"how": way, "by": operator, "from_seat": seat.id, "seat": wanted}
         self._calls.record(Event(call.call_id, self._clock(), Kind.LISTENED, facts))
-        if digit == BARGE and self._wishes.in_room(call.call_id):  # ChanSpy would speak to one of them only
+        if digit == BARGE and self._requests.in_room(call.call_id):  # ChanSpy would speak to one of them only
             await session.set_variables({"IVR_CALL": call.call_id, "IVR_BARGES": "1"})
             return
         if digit != "8":
             await session.set_variables({"IVR_SPY": spied, "IVR_SPY_OPTIONS": options})
             return
         try:
-            self._wishes.take_over(call.call_id, Taking(seat.id, operator, channel))
+            self._requests.take_over(call.call_id, Taking(seat.id, operator, channel))
         except HotlineError as error:
             log.info("seat %s: %s", seat.id, error.sentence)
             await self._refuse(session, NOBODY_THERE)

@@ -22,7 +22,7 @@ from ivr.transfers.coordinator import Alarm, Desk
 from ivr.transfers.open_transfers import OpenTransfers
 from ivr.transfers.ports import Presence
 from ivr.transfers.prompts import EMERGENCIES, reason_of
-from ivr.transfers.requests import Wishes
+from ivr.transfers.requests import Requests
 from ivr.transfers.targets import Targets
 from ivr.transfers.transfer import fold_transfer
 
@@ -80,7 +80,7 @@ class ThirdParties:
         self.transfers = OpenTransfers(calls, clock)
         self._commands = commands = Commands(self.transfers, book, self.rooms, self._spawn, number)
         self.desk = Desk(self.transfers, commands, self.rooms, lambda *said: self.alarm(*said))
-        self.wishes = Wishes(self.transfers, commands, self.targets)
+        self.requests = Requests(self.transfers, commands, self.targets)
         self._tasks: set[asyncio.Task[None]] = set()
         self._helped: dict[str, tuple[float, str]] = {}
         """When the dialplan began to call help by itself, and which number."""
@@ -178,13 +178,13 @@ class ThirdParties:
 
     def _star(self, told: RoomEvent) -> None:
         if told.channel_id == told.call_id:
-            self.wishes.star(told.call_id)
+            self.requests.star(told.call_id)
 
     def _keys(self, told: RoomEvent) -> None:
-        self.wishes.keys(told.call_id, told.channel, told.data["keys"])
+        self.requests.keys(told.call_id, told.channel, told.data["keys"])
 
     def _wish(self, told: RoomEvent) -> None:
-        self.wishes.room_keys(told.call_id, told.channel, told.data["wish"])
+        self.requests.room_keys(told.call_id, told.channel, told.data["wish"])
 
     def _rings(self, told: RoomEvent) -> None:
         self.desk.third_rings(told.channel_id)

@@ -23,7 +23,7 @@ _INTERRUPTED = (S.INVITING, S.ASKING, S.CONSULTING, S.JOINING, S.THREE_WAY, S.RE
 _TAKEABLE = (S.IDLE, S.TOGETHER, S.CONSULTING, S.THREE_WAY, S.HANDED_OFF)
 
 
-class Wishes:
+class Requests:
     """Checks what is wanted and journals it; the desk does the rest.
 
     Args:

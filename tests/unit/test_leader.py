@@ -38,7 +38,7 @@ class Floor(Hall):
         self.route = LeaderRoute(
             book=lambda: self.book,
             calls=self.calls,
-            wishes=self.wishes,
+            requests=self.requests,
             clock=self.clock,
             leader=self.modes.leader,
             sound=lambda prompt, **_: prompt,

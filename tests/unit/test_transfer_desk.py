@@ -24,7 +24,7 @@ from ivr.transfers.commands import Commands
 from ivr.transfers.coordinator import Desk
 from ivr.transfers.open_transfers import OpenTransfers
 from ivr.transfers.ports import Invitation, Presence
-from ivr.transfers.requests import Wishes
+from ivr.transfers.requests import Requests
 from ivr.transfers.states import COMPANY, DEADLINES, TransferState
 from ivr.transfers.targets import Targets, TransferRefused
 from ivr.transfers.transfer import Taking, Transfer, fold_transfer
@@ -162,7 +162,7 @@ class Hall:
             self.transfers, lambda: book, self.room, self.running.begin, lambda _: "13800138000"
         )
         self.desk = Desk(self.transfers, commands, self.room, lambda *said: self.alarms.append(said))
-        self.wishes = Wishes(self.transfers, commands, lambda: Targets(book, lambda _: True))
+        self.requests = Requests(self.transfers, commands, lambda: Targets(book, lambda _: True))
 
     def restart(self) -> None:
         """Kill the engine, and start one that knows what the journal tells."""
@@ -206,7 +206,7 @@ class Hall:
 
     def to(self, state: TransferState) -> None:
         """Bring the call to a state by what really happens."""
-        self.wishes.start(CALL, CENTRE, "seat 01")
+        self.requests.start(CALL, CENTRE, "seat 01")
         self.desk.held(CALL)
         self.desk.joined(CALL, "o", OPERATOR)
         third = self.transfer.third
@@ -219,7 +219,7 @@ class Hall:
         self.desk.joined(CALL, third, THIRD)
         if state is TransferState.CONSULTING:
             return
-        self.wishes.complete(CALL, "seat 01")
+        self.requests.complete(CALL, "seat 01")
         self.desk.joined(CALL, CALL, CALLER)
         assert self.state is TransferState.THREE_WAY
         if state is TransferState.HANDED_OFF:
@@ -239,7 +239,7 @@ def test_a_consultation_becomes_three_and_goes_on_without_the_operator() -> None
     hall.to(TransferState.CONSULTING)
     assert hall.room.told[:2] == [("expect", CALLER), ("gather", CALLER, OPERATOR, "hold", "")]
     assert hall.call.state is CallState.TALKING
-    hall.wishes.complete(CALL, "seat 01")
+    hall.requests.complete(CALL, "seat 01")
     assert hall.room.told[-1] == ("bring", CALLER, "")
     hall.desk.joined(CALL, CALL, CALLER)
     assert (hall.state, hall.call.state) == (TransferState.THREE_WAY, CallState.THREE_WAY)
@@ -255,7 +255,7 @@ def test_the_third_party_sees_the_hotlines_number_and_only_help_sees_the_callers
     hall = Hall()
     hall.to(TransferState.INVITING)
     assert hall.room.of("invite") == [("invite", f"{CALL}-t1-0", "sip:1@127.0.0.1:5200", "12345")]
-    hall.wishes.start(CALL, "119", "seat 01")
+    hall.requests.start(CALL, "119", "seat 01")
     assert hall.room.of("invite")[-1][-1] == "13800138000"
 
 
@@ -288,7 +288,7 @@ def test_who_hangs_up_instead_of_pressing_a_key_has_refused_however_many_telepho
 
 def test_an_operator_who_is_on_the_way_into_the_room_is_not_sent_out_of_it_again() -> None:
     hall = Hall()
-    hall.wishes.start(CALL, CENTRE, "seat 01")
+    hall.requests.start(CALL, CENTRE, "seat 01")
     hall.desk.held(CALL)
     hall.desk.third_gone(hall.transfer.third, "busy")  # before the operator has arrived
     assert len(hall.room.of("gather")) == 1, "the caller alone would be seen off by Asterisk"
@@ -341,7 +341,7 @@ def test_an_operator_who_leaves_while_it_rings_leaves_the_caller_to_the_third_pa
 
 def test_an_emergency_holds_nobody_and_goes_on_to_the_next_route_every_ten_seconds() -> None:
     hall = Hall(routes=("sip:119@127.0.0.1:5119", "sip:119@127.0.0.2:5119"))
-    hall.wishes.start(CALL, "119", "seat 01")
+    hall.requests.start(CALL, "119", "seat 01")
     assert hall.room.told[:2] == [("expect", CALLER), ("gather", CALLER, OPERATOR, "room", "119")]
     hall.desk.joined(CALL, "o", OPERATOR)
     hall.desk.joined(CALL, CALL, CALLER)
@@ -360,7 +360,7 @@ def test_an_emergency_holds_nobody_and_goes_on_to_the_next_route_every_ten_secon
 
 def test_an_emergency_is_three_way_as_soon_as_somebody_answers() -> None:
     hall = Hall()
-    hall.wishes.start(CALL, "119", "seat 01")
+    hall.requests.start(CALL, "119", "seat 01")
     hall.desk.joined(CALL, "o", OPERATOR)
     hall.desk.joined(CALL, CALL, CALLER)
     hall.desk.third_step(hall.transfer.third, "answered", THIRD)
@@ -374,7 +374,7 @@ def test_an_emergency_does_not_wait_for_a_department(state: str) -> None:
     hall = Hall()
     hall.to(TransferState[state])
     third = hall.transfer.third
-    hall.wishes.star(CALL)
+    hall.requests.star(CALL)
     assert hall.where() is TransferState.CALLING_HELP
     assert ("drop", third) in hall.room.told
     assert hall.room.of("bring")[-1] == ("bring", CALLER, "110")
@@ -384,34 +384,34 @@ def test_a_second_target_is_refused_while_the_first_is_being_brought_in() -> Non
     hall = Hall()
     hall.to(TransferState.INVITING)
     invited = hall.room.of("invite")
-    hall.wishes.keys(CALL, OPERATOR, "601")
-    hall.wishes.keys(CALL, OPERATOR, "601")
+    hall.requests.keys(CALL, OPERATOR, "601")
+    hall.requests.keys(CALL, OPERATOR, "601")
     assert hall.room.of("invite") == invited
     assert hall.room.of("say")[-1] == ("say", OPERATOR, "S055")
     with pytest.raises(TransferRefused, match="cancel that first"):
-        hall.wishes.start(CALL, CENTRE, "administrator")
+        hall.requests.start(CALL, CENTRE, "administrator")
 
 
 def test_keys_of_anybody_but_the_operator_do_nothing() -> None:
     hall = Hall()
-    hall.wishes.keys(CALL, THIRD, "9")
-    hall.wishes.keys("unknown", OPERATOR, "9")
-    hall.wishes.room_keys(CALL, CALLER, "cancel")
+    hall.requests.keys(CALL, THIRD, "9")
+    hall.requests.keys("unknown", OPERATOR, "9")
+    hall.requests.room_keys(CALL, CALLER, "cancel")
     assert hall.room.told == []
-    hall.wishes.keys(CALL, OPERATOR, "77")
+    hall.requests.keys(CALL, OPERATOR, "77")
     assert hall.room.told == [("say", OPERATOR, "S053")]
 
 
 def test_a_call_from_110_is_not_sent_back_and_the_operator_hears_why() -> None:
     hall = Hall(source="110_diversion")
-    hall.wishes.keys(CALL, OPERATOR, "0")
+    hall.requests.keys(CALL, OPERATOR, "0")
     assert hall.room.told == [("say", OPERATOR, "S056")]
     assert hall.journal.of(CALL)[-1].data["reason"] == "loop"
 
 
 def test_a_redirect_that_asterisk_only_queued_is_given_again_and_then_given_up() -> None:
     hall = Hall()
-    hall.wishes.start(CALL, CENTRE, "seat 01")
+    hall.requests.start(CALL, CENTRE, "seat 01")
     hall.pass_(1.0)
     assert len(hall.room.of("gather")) == 2
     hall.pass_(4.0)
@@ -443,7 +443,7 @@ def test_a_consultation_does_not_keep_the_caller_on_music_for_ever() -> None:
 def test_a_wire_cut_between_redirect_and_originate_is_mended_when_it_is_back() -> None:
     hall = Hall()
     hall.room.broken = True
-    hall.wishes.start(CALL, "119", "seat 01")
+    hall.requests.start(CALL, "119", "seat 01")
     hall.room.broken = False
     hall.room.there = Presence(True, True, False)
     asyncio.run(hall.desk.recover())
@@ -451,7 +451,7 @@ def test_a_wire_cut_between_redirect_and_originate_is_mended_when_it_is_back() -
 
     hall = Hall()
     hall.room.broken = True
-    hall.wishes.start(CALL, CENTRE, "seat 01")
+    hall.requests.start(CALL, CENTRE, "seat 01")
     hall.room.broken = False
     hall.room.there = Presence(True, True, False)
     asyncio.run(hall.desk.recover())
@@ -503,13 +503,13 @@ def happen(hall: Hall, what: str) -> None:
     queued = Event(CALL, clock, Kind.QUEUED, {"queue": "q_general"})
     answered = Event(CALL, clock, Kind.ANSWERED, {"seat": "02", "operator": "1002", "channel": OPERATOR})
     table: dict[str, Any] = {
-        "start": lambda: hall.wishes.start(CALL, CENTRE, "x"),
-        "emergency": lambda: hall.wishes.start(CALL, "119", "x"),
-        "star": lambda: hall.wishes.star(CALL),
-        "complete": lambda: hall.wishes.complete(CALL, "x"),
-        "cancel": lambda: hall.wishes.cancel(CALL, "x"),
-        "mute": lambda: hall.wishes.mute(CALL, "x"),
-        "leave": lambda: hall.wishes.leave(CALL, "x"),
+        "start": lambda: hall.requests.start(CALL, CENTRE, "x"),
+        "emergency": lambda: hall.requests.start(CALL, "119", "x"),
+        "star": lambda: hall.requests.star(CALL),
+        "complete": lambda: hall.requests.complete(CALL, "x"),
+        "cancel": lambda: hall.requests.cancel(CALL, "x"),
+        "mute": lambda: hall.requests.mute(CALL, "x"),
+        "leave": lambda: hall.requests.leave(CALL, "x"),
         "held": lambda: hall.desk.held(CALL),
         "caller_in": lambda: hall.desk.joined(CALL, CALL, CALLER),
         "caller_out": lambda: hall.desk.left(CALL, CALL, CALLER),
@@ -532,7 +532,7 @@ def happen(hall: Hall, what: str) -> None:
         "clock": lambda: setattr(hall.clock, "now", hall.clock.now - 3600.0),
         "keying": lambda: hall.room.keying.add(OPERATOR),
         "keyed": hall.keys_done,
-        "taking": lambda: hall.wishes.take_over(CALL, Taking("02", "1002", LEADER)),
+        "taking": lambda: hall.requests.take_over(CALL, Taking("02", "1002", LEADER)),
         "leader_in": lambda: hall.desk.joined(CALL, "l", LEADER),
     }
     with contextlib.suppress(TransferRefused):
@@ -584,7 +584,7 @@ def test_when_nothing_more_happens_the_caller_ends_with_company_or_at_the_head_o
 def test_a_shift_leader_who_takes_over_is_there_before_the_operator_goes() -> None:
     leader = "PJSIP/seat02-00000009"
     hall = Hall()
-    hall.wishes.take_over(CALL, Taking("02", "1002", leader))
+    hall.requests.take_over(CALL, Taking("02", "1002", leader))
     assert hall.room.told == []
     hall.desk.joined(CALL, "l", leader)
     assert hall.room.told[0] == ("bring", CALLER, "")
@@ -602,7 +602,7 @@ def test_a_shift_leader_who_takes_over_is_there_before_the_operator_goes() -> No
 
 def test_a_shift_leader_who_comes_when_somebody_is_being_called_stays_with_the_caller() -> None:
     hall = Hall()
-    hall.wishes.take_over(CALL, Taking("02", "1002", LEADER))
+    hall.requests.take_over(CALL, Taking("02", "1002", LEADER))
     hall.to(TransferState.INVITING)
     hall.desk.joined(CALL, "l", LEADER)
     assert ("drop", OPERATOR) in hall.room.told
@@ -613,7 +613,7 @@ def test_a_shift_leader_who_comes_when_somebody_is_being_called_stays_with_the_c
 
 def test_a_shift_leader_on_the_way_to_the_room_is_expected_there_also_after_a_kill() -> None:
     hall = Hall()
-    hall.wishes.take_over(CALL, Taking("02", "1002", LEADER))
+    hall.requests.take_over(CALL, Taking("02", "1002", LEADER))
     hall.restart()
     hall.desk.joined(CALL, "l", LEADER)
     assert hall.call.operator == "1002"
@@ -631,7 +631,7 @@ def test_a_third_party_called_after_a_kill_is_not_taken_for_one_of_before() -> N
     hall.clock.now += 5
     answered = {"seat": "01", "operator": "1001", "channel": OPERATOR}
     hall.calls.record(Event(CALL, hall.clock(), Kind.ANSWERED, answered))
-    hall.wishes.start(CALL, CENTRE, "seat 01")
+    hall.requests.start(CALL, CENTRE, "seat 01")
     assert hall.transfer.third != first
 
 
@@ -639,13 +639,13 @@ def test_a_call_that_waits_for_somebody_cannot_be_taken_over() -> None:
     hall = Hall()
     hall.to(TransferState.INVITING)
     with pytest.raises(TransferRefused):
-        hall.wishes.take_over(CALL, Taking("02", "1002", "PJSIP/seat02-00000009"))
+        hall.requests.take_over(CALL, Taking("02", "1002", "PJSIP/seat02-00000009"))
 
 
 def test_a_caller_who_waits_for_a_third_party_without_the_operator_is_still_recorded() -> None:
     hall = Hall()
     assert not hall.transfers.goes_on(CALL)
-    hall.wishes.start(CALL, CENTRE, "seat 01")
+    hall.requests.start(CALL, CENTRE, "seat 01")
     hall.operator_leaves()
     assert hall.where() is TransferState.AWAITED
     assert hall.transfers.goes_on(CALL)
@@ -656,7 +656,7 @@ def test_a_caller_who_waits_for_a_third_party_without_the_operator_is_still_reco
 @pytest.mark.parametrize("number", ["110", "119"])
 def test_the_star_key_in_the_talk_leads_to_the_number_that_the_city_chose(number: str) -> None:
     hall = Hall(star_number=number)
-    hall.wishes.star(CALL)
+    hall.requests.star(CALL)
     assert hall.where() is TransferState.CALLING_HELP
     assert hall.transfer.target == number
 
@@ -674,7 +674,7 @@ def test_a_room_of_a_callback_is_found_again_though_its_caller_had_hung_up_befor
 def test_an_operator_in_the_middle_of_a_code_is_led_away_when_it_is_done() -> None:
     hall = Hall()
     hall.room.keying = {OPERATOR}
-    hall.wishes.star(CALL)
+    hall.requests.star(CALL)
     hall.pass_(3.0)
     assert hall.room.of("invite") and not hall.room.of("gather"), "help is called at once, and nobody is lost"
     third = hall.transfer.third
@@ -689,7 +689,7 @@ def test_an_operator_in_the_middle_of_a_code_is_led_away_when_it_is_done() -> No
 def test_whoever_is_refused_before_anybody_was_led_away_is_still_together() -> None:
     hall = Hall()
     hall.room.keying = {OPERATOR}
-    hall.wishes.start(CALL, CENTRE, "seat 01")
+    hall.requests.start(CALL, CENTRE, "seat 01")
     hall.desk.third_gone(hall.transfer.third, "busy")
     hall.pass_(0.3)
     hall.room.keying.clear()
@@ -701,7 +701,7 @@ def test_whoever_is_refused_before_anybody_was_led_away_is_still_together() -> N
 def test_an_operator_who_leaves_before_being_led_away_leaves_the_caller_with_music() -> None:
     hall = Hall()
     hall.room.keying = {CALLER}
-    hall.wishes.start(CALL, CENTRE, "seat 01")
+    hall.requests.start(CALL, CENTRE, "seat 01")
     hall.operator_leaves()
     hall.room.keying.clear()
     hall.running.go_on()
@@ -728,7 +728,7 @@ def test_an_operator_who_is_still_on_the_way_to_the_room_when_the_caller_hangs_u
 ) -> None:
     hall = Hall()
     if state == "CALLING_HELP":
-        hall.wishes.start(CALL, "119", "seat 01")
+        hall.requests.start(CALL, "119", "seat 01")
     else:
         hall.to(TransferState[state])
     hall.caller_leaves()
@@ -771,25 +771,25 @@ def test_a_caller_whose_operator_has_gone_still_reaches_help_with_the_star_key(s
         hall.operator_leaves()
     assert hall.where() is TransferState[state]
     department = hall.transfer.third
-    hall.wishes.star(CALL)
+    hall.requests.star(CALL)
     assert (hall.where(), hall.call.state) == (TransferState.AWAITED_HELP, CallState.WAITING)
     assert ("drop", department) in hall.room.told
     assert hall.room.of("hold")[-1] == ("hold", CALLER, "110")
     assert all(leg.left_at is not None for leg in hall.call.legs if leg.role == "third")
     invited = len(hall.room.of("invite"))
-    hall.wishes.star(CALL)
+    hall.requests.star(CALL)
     assert len(hall.room.of("invite")) == invited, "help is called once"
     hall.desk.third_step(hall.transfer.third, "answered", THIRD)
     hall.desk.joined(CALL, hall.transfer.third, THIRD)
     hall.desk.joined(CALL, CALL, CALLER)
     assert (hall.where(), hall.call.state) == (TransferState.HANDED_OFF, CallState.HANDED_OFF)
-    hall.wishes.star(CALL)
+    hall.requests.star(CALL)
     assert hall.where() is TransferState.HANDED_OFF, "who talks with help keeps it"
 
 
 def test_help_that_answered_and_did_not_come_has_gone_when_the_story_says_so() -> None:
     hall = Hall()
-    hall.wishes.start(CALL, "119", "seat 01")
+    hall.requests.start(CALL, "119", "seat 01")
     hall.desk.third_step(hall.transfer.third, "answered", THIRD)
     hall.desk.third_gone(hall.transfer.third, "refused")
     gone_at = hall.clock()
@@ -817,7 +817,7 @@ def test_a_clock_that_is_set_gives_a_third_party_neither_less_nor_more_time(step
     hall.clock.now += step
     hall.desk.joined(CALL, CALL, CALLER)
     hall.clock.now -= step
-    hall.wishes.start(CALL, CENTRE, "seat 01")  # in the moment of the step, before anybody has looked
+    hall.requests.start(CALL, CENTRE, "seat 01")  # in the moment of the step, before anybody has looked
     later(24.8)
     assert hall.where() is TransferState.INVITING
     later(0.4)
@@ -838,9 +838,9 @@ def test_a_clock_that_was_set_back_before_a_restart_keeps_nobody_waiting_for_it(
 def test_a_step_without_a_third_party_is_refused_for_what_it_is(step: str) -> None:
     hall = Hall()
     with pytest.raises(TransferRefused, match=f"{step} is not possible now"):
-        getattr(hall.wishes, step)(CALL, "administrator")
+        getattr(hall.requests, step)(CALL, "administrator")
     with pytest.raises(TransferRefused, match="no operator talks"):
-        getattr(hall.wishes, step)("nobody", "administrator")
+        getattr(hall.requests, step)("nobody", "administrator")
 
 
 @pytest.mark.parametrize("arrived", [True, False])
