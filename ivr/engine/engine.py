@@ -328,7 +328,7 @@ class Engine:
     def _on_event(self, event: Event, call: CallRecord | None) -> None:
         self.people.hear(event, call)
         self.attendants.on_event(event, call)
-        self.third_parties.desk.hear(event, call)
+        self.third_parties.coordinator.on_event(event, call)
         self.recordings.on_event(event, call)
         if event.kind in (Kind.HUNG_UP, Kind.OPERATOR_LEFT):
             self.service.retire()

@@ -1,4 +1,4 @@
-"""The desk of three-way calls: what happened becomes an event, the event a state, the state a command.
+"""The coordinator of three-way calls: what happened becomes an event, the event a state, the state a command.
 
 Decisions only: who is where is told by whatever carries the voice, and every command goes back
 there through :class:`~ivr.transfers.ports.Room`.  What is decided is journalled first; a command
@@ -36,7 +36,7 @@ Alarm = Callable[[str, str, str, str], object]
 """Tells the shift leader: kind, what it is about, English, Chinese."""
 
 
-class Desk:
+class Coordinator:
     """The three-way calls of one hotline.
 
     Args:
@@ -140,7 +140,7 @@ class Desk:
             reason = "caller" if transfer.caller_gone else "agent"
             self._transfers.tell(call_id, K.OPERATOR_LEFT, reason=reason, channel=channel)
 
-    def hear(self, event: Event, call: CallRecord | None) -> None:
+    def on_event(self, event: Event, call: CallRecord | None) -> None:
         """Do what the new state wants that somebody's event has led to."""
         change = self._transfers.changed_by(event)
         if change is None:

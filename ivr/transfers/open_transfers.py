@@ -1,4 +1,4 @@
-"""The three-way calls of this moment: shared by what decides, what is wished for and what moves people."""
+"""The three-way calls of this moment: shared by what decides, what is requested and what gives commands."""
 
 from __future__ import annotations
 

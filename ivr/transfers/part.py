@@ -1,4 +1,4 @@
-"""Three parties on Asterisk: what it tells goes to the desk, what the desk decides goes to it."""
+"""Three parties on Asterisk: what it tells goes to the coordinator, what that decides goes to it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ivr.events.event import Event, Kind
 from ivr.hotline.book import HotlineBook
 from ivr.hotline.destinations import Own
 from ivr.transfers.commands import Commands
-from ivr.transfers.coordinator import Alarm, Desk
+from ivr.transfers.coordinator import Alarm, Coordinator
 from ivr.transfers.open_transfers import OpenTransfers
 from ivr.transfers.ports import Presence
 from ivr.transfers.prompts import EMERGENCIES, reason_of
@@ -79,7 +79,7 @@ class ThirdParties:
         self.targets: Callable[[], Targets] = lambda: Targets(book(), manned, leader_seat, own)
         self.transfers = OpenTransfers(calls, clock)
         self._commands = commands = Commands(self.transfers, book, self.rooms, self._spawn, number)
-        self.desk = Desk(self.transfers, commands, self.rooms, lambda *said: self.alarm(*said))
+        self.coordinator = Coordinator(self.transfers, commands, self.rooms, lambda *said: self.alarm(*said))
         self.requests = Requests(self.transfers, commands, self.targets)
         self._tasks: set[asyncio.Task[None]] = set()
         self._helped: dict[str, tuple[float, str]] = {}
@@ -90,14 +90,14 @@ class ThirdParties:
     async def run(self) -> None:
         """Look at deadlines until cancelled."""
         while True:
-            self.desk.tick()
+            self.coordinator.tick()
             await asyncio.sleep(TICK_S)
 
     async def restore(self, known: Callable[[Sequence[str]], Any]) -> None:
         """Take up the three-way calls of before a restart, and compare them with Asterisk."""
         open_calls = list(self._calls.ids())
         events: Mapping[str, Sequence[Event]] = await known(open_calls) if open_calls else {}
-        self.desk.restore(fold_transfer(call_id, told) for call_id, told in events.items())
+        self.coordinator.restore(fold_transfer(call_id, told) for call_id, told in events.items())
         self._restored.set()
         if self._link.state is LinkState.LIVE:
             await self.recover()
@@ -123,7 +123,7 @@ class ThirdParties:
         if not self._restored.is_set():
             return
         try:
-            await self.desk.recover()
+            await self.coordinator.recover()
         except HotlineError as error:
             log.warning("three-way calls could not be compared with Asterisk: %s", error.sentence)
 
@@ -134,7 +134,7 @@ class ThirdParties:
 
     # -- what Asterisk tells -------------------------------------------------------------------
     def hear(self, message: Message) -> None:
-        """Give one message to the desk."""
+        """Give one message to the coordinator."""
         if message.name == "DTMFEnd":
             self._key(message)
             return
@@ -171,10 +171,10 @@ class ThirdParties:
         return call is not None and call.state in _LOSES_KEYS and not self.transfers.goes_on(call_id)
 
     def _held(self, told: RoomEvent) -> None:
-        self.desk.held(told.call_id)
+        self.coordinator.held(told.call_id)
 
     def _caller_gone(self, told: RoomEvent) -> None:
-        self.desk.caller_goes(told.call_id)
+        self.coordinator.caller_goes(told.call_id)
 
     def _star(self, told: RoomEvent) -> None:
         if told.channel_id == told.call_id:
@@ -187,12 +187,12 @@ class ThirdParties:
         self.requests.room_keys(told.call_id, told.channel, told.data["wish"])
 
     def _rings(self, told: RoomEvent) -> None:
-        self.desk.third_rings(told.channel_id)
+        self.coordinator.third_rings(told.channel_id)
         if self._calls.get(told.call_id) and told.channel.startswith("PJSIP/ivr-out-"):
             self._tell(told.call_id, Kind.THIRD_RINGING, target=self._star_number(told.call_id))
 
     def _step(self, told: RoomEvent) -> None:
-        self.desk.third_step(told.channel_id, told.data["step"], told.channel)
+        self.coordinator.third_step(told.channel_id, told.data["step"], told.channel)
 
     def _answers(self, told: RoomEvent) -> None:
         """Hear that somebody answered whom the dialplan alone had called for help."""
@@ -210,17 +210,17 @@ class ThirdParties:
         """Hear that an Originate failed; the channel's own end says why, and comes a moment before or after."""
         reason = {_NO_ANSWER: "no_answer", _BUSY: "busy"}.get(told.data["reason"], "congestion")
         loop = asyncio.get_running_loop()
-        loop.call_later(_CAUSE_FOLLOWS_S, self.desk.third_gone, told.channel_id, reason)
+        loop.call_later(_CAUSE_FOLLOWS_S, self.coordinator.third_gone, told.channel_id, reason)
 
     def _gone(self, told: RoomEvent) -> None:
-        self.desk.third_gone(told.channel_id, reason_of(told.data["cause"]))
-        self.desk.operator_gone(told.channel)
+        self.coordinator.third_gone(told.channel_id, reason_of(told.data["cause"]))
+        self.coordinator.operator_gone(told.channel)
 
     def _joined(self, told: RoomEvent) -> None:
-        self.desk.joined(told.call_id, told.channel_id, told.channel)
+        self.coordinator.joined(told.call_id, told.channel_id, told.channel)
 
     def _left(self, told: RoomEvent) -> None:
-        self.desk.left(told.call_id, told.channel_id, told.channel)
+        self.coordinator.left(told.call_id, told.channel_id, told.channel)
 
     def _track(self, told: RoomEvent) -> None:
         """Hear that the dialplan has begun another part of the recording."""

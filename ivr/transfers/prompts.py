@@ -1,4 +1,4 @@
-"""Words and small look-ups of the desk: refusals, prompts, channels."""
+"""Words and small look-ups of three-way calls: refusals, prompts, channels."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _TAKEABLE = (S.IDLE, S.TOGETHER, S.CONSULTING, S.THREE_WAY, S.HANDED_OFF)
 
 
 class Requests:
-    """Checks what is wanted and journals it; the desk does the rest.
+    """Checks what is wanted and journals it; the coordinator does the rest.
 
     Args:
         transfers: the three-way calls of this moment.

@@ -99,6 +99,6 @@ async def test_the_leader_who_takes_over_is_expected_in_the_room() -> None:
 async def test_the_leader_who_speaks_with_all_of_a_room_enters_it(state: str) -> None:
     floor = Floor("1001")
     floor.to(TransferState[state])
-    floor.desk.joined(CALL, "o", OPERATOR)
+    floor.coordinator.joined(CALL, "o", OPERATOR)
     assert (await floor.dial(BARGE)).variables == {"IVR_CALL": CALL, "IVR_BARGES": "1"}
     assert "IVR_SPY" in (await floor.dial(LISTEN)).variables

@@ -21,7 +21,7 @@ from ivr.events.event import Event, Kind
 from ivr.hotline.book import Line, MergeMode, Trunks
 from ivr.hotline.modes import ReceptionSpec
 from ivr.transfers.commands import Commands
-from ivr.transfers.coordinator import Desk
+from ivr.transfers.coordinator import Coordinator
 from ivr.transfers.open_transfers import OpenTransfers
 from ivr.transfers.ports import Invitation, Presence
 from ivr.transfers.requests import Requests
@@ -153,7 +153,7 @@ class Hall:
         book = self.book
         self.calls = CallBook(
             self.journal.append,
-            lambda told, call: self.desk.hear(told, call),
+            lambda told, call: self.coordinator.on_event(told, call),
             ClockSteps(self.clock, self.steady),
         )
         self.transfers = OpenTransfers(self.calls, self.clock)
@@ -161,7 +161,9 @@ class Hall:
         commands = Commands(
             self.transfers, lambda: book, self.room, self.running.begin, lambda _: "13800138000"
         )
-        self.desk = Desk(self.transfers, commands, self.room, lambda *said: self.alarms.append(said))
+        self.coordinator = Coordinator(
+            self.transfers, commands, self.room, lambda *said: self.alarms.append(said)
+        )
         self.requests = Requests(self.transfers, commands, lambda: Targets(book, lambda _: True))
 
     def restart(self) -> None:
@@ -171,12 +173,12 @@ class Hall:
             command.close()
         self.begin()
         self.calls.restore([fold_call(CALL, told)], [])
-        self.desk.restore([fold_transfer(CALL, told)])
+        self.coordinator.restore([fold_transfer(CALL, told)])
 
     async def restart_and_recover(self) -> None:
         """Kill the engine, and compare with what is there when it is back."""
         self.restart()
-        await self.desk.recover()
+        await self.coordinator.recover()
 
     def keys_done(self) -> None:
         """No code is being keyed any more."""
@@ -202,25 +204,25 @@ class Hall:
         """Let time go by in small steps."""
         for _ in range(round(seconds * 10)):
             self.clock.now += 0.1
-            self.desk.tick()
+            self.coordinator.tick()
 
     def to(self, state: TransferState) -> None:
         """Bring the call to a state by what really happens."""
         self.requests.start(CALL, CENTRE, "seat 01")
-        self.desk.held(CALL)
-        self.desk.joined(CALL, "o", OPERATOR)
+        self.coordinator.held(CALL)
+        self.coordinator.joined(CALL, "o", OPERATOR)
         third = self.transfer.third
-        self.desk.third_rings(third)
+        self.coordinator.third_rings(third)
         if state is TransferState.INVITING:
             return
-        self.desk.third_step(third, "answered", THIRD)
+        self.coordinator.third_step(third, "answered", THIRD)
         if state is TransferState.ASKING:
             return
-        self.desk.joined(CALL, third, THIRD)
+        self.coordinator.joined(CALL, third, THIRD)
         if state is TransferState.CONSULTING:
             return
         self.requests.complete(CALL, "seat 01")
-        self.desk.joined(CALL, CALL, CALLER)
+        self.coordinator.joined(CALL, CALL, CALLER)
         assert self.state is TransferState.THREE_WAY
         if state is TransferState.HANDED_OFF:
             self.operator_leaves()
@@ -241,7 +243,7 @@ def test_a_consultation_becomes_three_and_goes_on_without_the_operator() -> None
     assert hall.call.state is CallState.TALKING
     hall.requests.complete(CALL, "seat 01")
     assert hall.room.told[-1] == ("bring", CALLER, "")
-    hall.desk.joined(CALL, CALL, CALLER)
+    hall.coordinator.joined(CALL, CALL, CALLER)
     assert (hall.state, hall.call.state) == (TransferState.THREE_WAY, CallState.THREE_WAY)
     hall.operator_leaves()
     assert (hall.state, hall.call.state) == (TransferState.HANDED_OFF, CallState.HANDED_OFF)
@@ -268,12 +270,12 @@ def test_a_third_party_that_does_not_come_is_told_with_its_reason_within_a_secon
 ) -> None:
     hall = Hall()
     hall.to(TransferState.INVITING)
-    hall.desk.third_gone(hall.transfer.third, reason)
+    hall.coordinator.third_gone(hall.transfer.third, reason)
     assert hall.where() is TransferState.RETURNING
     assert ("say", OPERATOR, prompt) in hall.room.told
     assert ("say", CALLER, "P034") in hall.room.told
     assert ("bring", CALLER, "") in hall.room.told
-    hall.desk.joined(CALL, CALL, CALLER)
+    hall.coordinator.joined(CALL, CALL, CALLER)
     assert hall.where() is TransferState.TOGETHER
 
 
@@ -281,7 +283,7 @@ def test_who_hangs_up_instead_of_pressing_a_key_has_refused_however_many_telepho
     hall = Hall(centre=("sip:1@127.0.0.1:5200", "sip:2@127.0.0.1:5201"))
     hall.to(TransferState.ASKING)
     assert hall.transfer.more_routes
-    hall.desk.third_gone(hall.transfer.third, "congestion")
+    hall.coordinator.third_gone(hall.transfer.third, "congestion")
     assert hall.where() is TransferState.RETURNING, "the caller does not listen to music for nobody"
     assert ("say", OPERATOR, "S052") in hall.room.told
 
@@ -289,11 +291,11 @@ def test_who_hangs_up_instead_of_pressing_a_key_has_refused_however_many_telepho
 def test_an_operator_who_is_on_the_way_into_the_room_is_not_sent_out_of_it_again() -> None:
     hall = Hall()
     hall.requests.start(CALL, CENTRE, "seat 01")
-    hall.desk.held(CALL)
-    hall.desk.third_gone(hall.transfer.third, "busy")  # before the operator has arrived
+    hall.coordinator.held(CALL)
+    hall.coordinator.third_gone(hall.transfer.third, "busy")  # before the operator has arrived
     assert len(hall.room.of("gather")) == 1, "the caller alone would be seen off by Asterisk"
     assert hall.room.of("bring") == [("bring", CALLER, "")]
-    hall.desk.joined(CALL, CALL, CALLER)
+    hall.coordinator.joined(CALL, CALL, CALLER)
     assert hall.where() is TransferState.TOGETHER
     hall.pass_(1.0)
     assert len(hall.room.of("gather")) == 2, "one who does not arrive is sent again"
@@ -313,8 +315,8 @@ def test_nobody_rings_longer_than_twenty_five_seconds() -> None:
 def test_a_third_party_seen_in_the_room_before_its_answer_is_heard_is_one_party() -> None:
     hall = Hall()
     hall.to(TransferState.INVITING)
-    hall.desk.joined(CALL, hall.transfer.third, THIRD)
-    hall.desk.third_step(hall.transfer.third, "answered", THIRD)
+    hall.coordinator.joined(CALL, hall.transfer.third, THIRD)
+    hall.coordinator.third_step(hall.transfer.third, "answered", THIRD)
     assert hall.state is TransferState.CONSULTING
     assert [leg.role for leg in hall.call.legs].count("third") == 1
 
@@ -324,16 +326,16 @@ def test_an_operator_who_leaves_while_it_rings_leaves_the_caller_to_the_third_pa
     hall.to(TransferState.INVITING)
     hall.operator_leaves()
     assert (hall.state, hall.call.state) == (TransferState.AWAITED, CallState.WAITING)
-    hall.desk.third_step(hall.transfer.third, "answered", THIRD)
-    hall.desk.joined(CALL, hall.transfer.third, THIRD)
+    hall.coordinator.third_step(hall.transfer.third, "answered", THIRD)
+    hall.coordinator.joined(CALL, hall.transfer.third, THIRD)
     assert hall.room.told[-1] == ("bring", CALLER, "")
-    hall.desk.joined(CALL, CALL, CALLER)
+    hall.coordinator.joined(CALL, CALL, CALLER)
     assert (hall.state, hall.call.state) == (TransferState.HANDED_OFF, CallState.HANDED_OFF)
 
     hall = Hall()
     hall.to(TransferState.INVITING)
     hall.operator_leaves()
-    hall.desk.third_gone(hall.transfer.third, "busy")
+    hall.coordinator.third_gone(hall.transfer.third, "busy")
     assert hall.room.of("requeue") == [("requeue", CALLER)]
     hall.calls.record(Event(CALL, hall.clock(), Kind.QUEUED, {"queue": "q_general"}))
     assert (hall.state, hall.call.state) == (TransferState.IDLE, CallState.WAITING)
@@ -343,8 +345,8 @@ def test_an_emergency_holds_nobody_and_goes_on_to_the_next_route_every_ten_secon
     hall = Hall(routes=("sip:119@127.0.0.1:5119", "sip:119@127.0.0.2:5119"))
     hall.requests.start(CALL, "119", "seat 01")
     assert hall.room.told[:2] == [("expect", CALLER), ("gather", CALLER, OPERATOR, "room", "119")]
-    hall.desk.joined(CALL, "o", OPERATOR)
-    hall.desk.joined(CALL, CALL, CALLER)
+    hall.coordinator.joined(CALL, "o", OPERATOR)
+    hall.coordinator.joined(CALL, CALL, CALLER)
     first = hall.transfer.third
     hall.pass_(10.1)
     assert [told[2] for told in hall.room.of("invite")] == [
@@ -361,10 +363,10 @@ def test_an_emergency_holds_nobody_and_goes_on_to_the_next_route_every_ten_secon
 def test_an_emergency_is_three_way_as_soon_as_somebody_answers() -> None:
     hall = Hall()
     hall.requests.start(CALL, "119", "seat 01")
-    hall.desk.joined(CALL, "o", OPERATOR)
-    hall.desk.joined(CALL, CALL, CALLER)
-    hall.desk.third_step(hall.transfer.third, "answered", THIRD)
-    hall.desk.joined(CALL, hall.transfer.third, THIRD)
+    hall.coordinator.joined(CALL, "o", OPERATOR)
+    hall.coordinator.joined(CALL, CALL, CALLER)
+    hall.coordinator.third_step(hall.transfer.third, "answered", THIRD)
+    hall.coordinator.joined(CALL, hall.transfer.third, THIRD)
     assert hall.call.state is CallState.THREE_WAY
     assert ("say", THIRD, "S058") in hall.room.told
 
@@ -446,7 +448,7 @@ def test_a_wire_cut_between_redirect_and_originate_is_mended_when_it_is_back() -
     hall.requests.start(CALL, "119", "seat 01")
     hall.room.broken = False
     hall.room.there = Presence(True, True, False)
-    asyncio.run(hall.desk.recover())
+    asyncio.run(hall.coordinator.recover())
     assert len(hall.room.of("invite")) == 1, "help is called after all"
 
     hall = Hall()
@@ -454,7 +456,7 @@ def test_a_wire_cut_between_redirect_and_originate_is_mended_when_it_is_back() -
     hall.requests.start(CALL, CENTRE, "seat 01")
     hall.room.broken = False
     hall.room.there = Presence(True, True, False)
-    asyncio.run(hall.desk.recover())
+    asyncio.run(hall.coordinator.recover())
     assert hall.where() is TransferState.RETURNING, "an ordinary third party is not dialled twice"
 
 
@@ -475,7 +477,7 @@ def test_what_happened_while_the_engine_was_dead_is_told_when_it_is_back(state: 
     hall = Hall()
     hall.to(TransferState[state])
     hall.room.there = Presence(True, False, False, caller_in_room=state == "THREE_WAY")
-    asyncio.run(hall.desk.recover())
+    asyncio.run(hall.coordinator.recover())
     kinds = hall.journal.kinds(CALL)
     assert "operator_left" in kinds
     assert {"third_left", "third_refused"} & set(kinds)
@@ -510,30 +512,30 @@ def happen(hall: Hall, what: str) -> None:
         "cancel": lambda: hall.requests.cancel(CALL, "x"),
         "mute": lambda: hall.requests.mute(CALL, "x"),
         "leave": lambda: hall.requests.leave(CALL, "x"),
-        "held": lambda: hall.desk.held(CALL),
-        "caller_in": lambda: hall.desk.joined(CALL, CALL, CALLER),
-        "caller_out": lambda: hall.desk.left(CALL, CALL, CALLER),
-        "operator_in": lambda: hall.desk.joined(CALL, "o", OPERATOR),
-        "operator_out": lambda: hall.desk.left(CALL, "o", OPERATOR),
-        "third_in": lambda: hall.desk.joined(CALL, third, THIRD),
-        "rings": lambda: hall.desk.third_rings(third),
-        "answered": lambda: hall.desk.third_step(third, "answered", THIRD),
-        "refused": lambda: hall.desk.third_step(third, "refused", THIRD),
-        "gone": lambda: hall.desk.third_gone(third, "busy"),
+        "held": lambda: hall.coordinator.held(CALL),
+        "caller_in": lambda: hall.coordinator.joined(CALL, CALL, CALLER),
+        "caller_out": lambda: hall.coordinator.left(CALL, CALL, CALLER),
+        "operator_in": lambda: hall.coordinator.joined(CALL, "o", OPERATOR),
+        "operator_out": lambda: hall.coordinator.left(CALL, "o", OPERATOR),
+        "third_in": lambda: hall.coordinator.joined(CALL, third, THIRD),
+        "rings": lambda: hall.coordinator.third_rings(third),
+        "answered": lambda: hall.coordinator.third_step(third, "answered", THIRD),
+        "refused": lambda: hall.coordinator.third_step(third, "refused", THIRD),
+        "gone": lambda: hall.coordinator.third_gone(third, "busy"),
         "operator_left": hall.operator_leaves,
-        "operator_gone": lambda: hall.desk.operator_gone(OPERATOR),
+        "operator_gone": lambda: hall.coordinator.operator_gone(OPERATOR),
         "queued": lambda: hall.calls.record(queued),
         "answered_again": lambda: hall.calls.record(answered),
         "time": lambda: hall.pass_(1.0),
         "long": lambda: hall.pass_(40.0),
-        "recover": lambda: asyncio.run(hall.desk.recover()),
+        "recover": lambda: asyncio.run(hall.coordinator.recover()),
         "killed": hall.restart,
         "killed_and_recovered": lambda: asyncio.run(hall.restart_and_recover()),
         "clock": lambda: setattr(hall.clock, "now", hall.clock.now - 3600.0),
         "keying": lambda: hall.room.keying.add(OPERATOR),
         "keyed": hall.keys_done,
         "taking": lambda: hall.requests.take_over(CALL, Taking("02", "1002", LEADER)),
-        "leader_in": lambda: hall.desk.joined(CALL, "l", LEADER),
+        "leader_in": lambda: hall.coordinator.joined(CALL, "l", LEADER),
     }
     with contextlib.suppress(TransferRefused):
         table[what]()
@@ -586,17 +588,17 @@ def test_a_shift_leader_who_takes_over_is_there_before_the_operator_goes() -> No
     hall = Hall()
     hall.requests.take_over(CALL, Taking("02", "1002", leader))
     assert hall.room.told == []
-    hall.desk.joined(CALL, "l", leader)
+    hall.coordinator.joined(CALL, "l", leader)
     assert hall.room.told[0] == ("bring", CALLER, "")
     assert ("drop", OPERATOR) in hall.room.told
     assert (hall.call.seat, hall.call.operator) == ("02", "1002")
     taken = next(told for told in hall.journal.of(CALL) if told.kind is Kind.TAKEN_OVER)
     assert taken.data["from_operator"] == "1001", "who is to wrap up now"
-    hall.desk.joined(CALL, CALL, CALLER)
+    hall.coordinator.joined(CALL, CALL, CALLER)
     hall.operator_leaves()  # app_queue tells the end of the operator who was relieved
     assert hall.where() is TransferState.TOGETHER
     assert hall.call.state is CallState.TALKING
-    hall.desk.operator_gone(leader)
+    hall.coordinator.operator_gone(leader)
     assert hall.where() is TransferState.LEAVING
 
 
@@ -604,7 +606,7 @@ def test_a_shift_leader_who_comes_when_somebody_is_being_called_stays_with_the_c
     hall = Hall()
     hall.requests.take_over(CALL, Taking("02", "1002", LEADER))
     hall.to(TransferState.INVITING)
-    hall.desk.joined(CALL, "l", LEADER)
+    hall.coordinator.joined(CALL, "l", LEADER)
     assert ("drop", OPERATOR) in hall.room.told
     hall.operator_leaves()  # whom the leader has relieved
     assert hall.where() is TransferState.INVITING, "the caller has an operator"
@@ -615,7 +617,7 @@ def test_a_shift_leader_on_the_way_to_the_room_is_expected_there_also_after_a_ki
     hall = Hall()
     hall.requests.take_over(CALL, Taking("02", "1002", LEADER))
     hall.restart()
-    hall.desk.joined(CALL, "l", LEADER)
+    hall.coordinator.joined(CALL, "l", LEADER)
     assert hall.call.operator == "1002"
     assert ("drop", OPERATOR) in hall.room.told
 
@@ -625,7 +627,7 @@ def test_a_third_party_called_after_a_kill_is_not_taken_for_one_of_before() -> N
     hall.to(TransferState.INVITING)
     first = hall.transfer.third
     hall.operator_leaves()
-    hall.desk.third_gone(first, "busy")
+    hall.coordinator.third_gone(first, "busy")
     hall.calls.record(Event(CALL, hall.clock(), Kind.QUEUED, {"queue": "q_general"}))
     hall.restart()
     hall.clock.now += 5
@@ -678,8 +680,8 @@ def test_an_operator_in_the_middle_of_a_code_is_led_away_when_it_is_done() -> No
     hall.pass_(3.0)
     assert hall.room.of("invite") and not hall.room.of("gather"), "help is called at once, and nobody is lost"
     third = hall.transfer.third
-    hall.desk.third_step(third, "answered", THIRD)
-    hall.desk.joined(CALL, third, THIRD)
+    hall.coordinator.third_step(third, "answered", THIRD)
+    hall.coordinator.joined(CALL, third, THIRD)
     hall.room.keying.clear()
     hall.running.go_on()
     assert hall.room.of("gather") == [("gather", CALLER, OPERATOR, "room", "")]
@@ -690,7 +692,7 @@ def test_whoever_is_refused_before_anybody_was_led_away_is_still_together() -> N
     hall = Hall()
     hall.room.keying = {OPERATOR}
     hall.requests.start(CALL, CENTRE, "seat 01")
-    hall.desk.third_gone(hall.transfer.third, "busy")
+    hall.coordinator.third_gone(hall.transfer.third, "busy")
     hall.pass_(0.3)
     hall.room.keying.clear()
     hall.running.go_on()
@@ -713,9 +715,9 @@ def test_a_caller_who_hangs_up_in_a_room_is_not_handed_off_because_the_others_ar
     hall = Hall()
     hall.to(TransferState.THREE_WAY)
     call = hall.call
-    hall.desk.caller_goes(CALL)
-    hall.desk.operator_gone(OPERATOR)
-    hall.desk.third_gone(hall.transfer.third, "congestion")
+    hall.coordinator.caller_goes(CALL)
+    hall.coordinator.operator_gone(OPERATOR)
+    hall.coordinator.third_gone(hall.transfer.third, "congestion")
     hall.caller_leaves()
     assert hall.journal.of(CALL)[-1].kind is Kind.HUNG_UP
     assert Kind.HANDED_OFF not in [told.kind for told in hall.journal.of(CALL)]
@@ -750,12 +752,12 @@ def test_a_telephone_that_answers_and_says_nothing_gives_way_to_the_next(operato
     first = hall.transfer.third
     if not operator_stays:
         hall.operator_leaves()
-    hall.desk.third_step(first, "unheeded", THIRD)
+    hall.coordinator.third_step(first, "unheeded", THIRD)
     assert hall.where() is (TransferState.INVITING if operator_stays else TransferState.AWAITED)
     assert hall.room.of("invite")[-1][2] == "sip:2@127.0.0.1:5201"
     assert ("drop", first) in hall.room.told
-    hall.desk.third_step(hall.transfer.third, "answered", THIRD)
-    hall.desk.third_step(hall.transfer.third, "refused", THIRD)
+    hall.coordinator.third_step(hall.transfer.third, "answered", THIRD)
+    hall.coordinator.third_step(hall.transfer.third, "refused", THIRD)
     assert hall.where() is (TransferState.RETURNING if operator_stays else TransferState.REQUEUEING)
 
 
@@ -779,9 +781,9 @@ def test_a_caller_whose_operator_has_gone_still_reaches_help_with_the_star_key(s
     invited = len(hall.room.of("invite"))
     hall.requests.star(CALL)
     assert len(hall.room.of("invite")) == invited, "help is called once"
-    hall.desk.third_step(hall.transfer.third, "answered", THIRD)
-    hall.desk.joined(CALL, hall.transfer.third, THIRD)
-    hall.desk.joined(CALL, CALL, CALLER)
+    hall.coordinator.third_step(hall.transfer.third, "answered", THIRD)
+    hall.coordinator.joined(CALL, hall.transfer.third, THIRD)
+    hall.coordinator.joined(CALL, CALL, CALLER)
     assert (hall.where(), hall.call.state) == (TransferState.HANDED_OFF, CallState.HANDED_OFF)
     hall.requests.star(CALL)
     assert hall.where() is TransferState.HANDED_OFF, "who talks with help keeps it"
@@ -790,8 +792,8 @@ def test_a_caller_whose_operator_has_gone_still_reaches_help_with_the_star_key(s
 def test_help_that_answered_and_did_not_come_has_gone_when_the_story_says_so() -> None:
     hall = Hall()
     hall.requests.start(CALL, "119", "seat 01")
-    hall.desk.third_step(hall.transfer.third, "answered", THIRD)
-    hall.desk.third_gone(hall.transfer.third, "refused")
+    hall.coordinator.third_step(hall.transfer.third, "answered", THIRD)
+    hall.coordinator.third_gone(hall.transfer.third, "refused")
     gone_at = hall.clock()
     hall.pass_(60.0)
     assert [leg.left_at for leg in hall.call.legs if leg.role == "third"] == [gone_at]
@@ -815,7 +817,7 @@ def test_a_clock_that_is_set_gives_a_third_party_neither_less_nor_more_time(step
     later(0.4)
     assert hall.where() is TransferState.RETURNING
     hall.clock.now += step
-    hall.desk.joined(CALL, CALL, CALLER)
+    hall.coordinator.joined(CALL, CALL, CALLER)
     hall.clock.now -= step
     hall.requests.start(CALL, CENTRE, "seat 01")  # in the moment of the step, before anybody has looked
     later(24.8)
@@ -830,7 +832,7 @@ def test_a_clock_that_was_set_back_before_a_restart_keeps_nobody_waiting_for_it(
     told = fold_transfer(CALL, before.journal.of(CALL))
     hall = Hall()
     hall.clock.now -= 3600
-    hall.desk.restore([told])
+    hall.coordinator.restore([told])
     assert hall.transfer.deadline == pytest.approx(hall.clock() + DEADLINES[TransferState.CONSULTING])
 
 
@@ -850,11 +852,11 @@ def test_a_caller_who_reached_the_queue_while_the_engine_was_dead_is_not_taken_o
     hall = Hall()
     hall.to(TransferState.INVITING)
     hall.operator_leaves()
-    hall.desk.third_gone(hall.transfer.third, "busy")
+    hall.coordinator.third_gone(hall.transfer.third, "busy")
     assert hall.where() is TransferState.REQUEUEING
     sent = len(hall.room.of("requeue"))
     hall.room.there = Presence(True, False, False, caller_in_queue=arrived)
-    asyncio.run(hall.desk.recover())
+    asyncio.run(hall.coordinator.recover())
     assert len(hall.room.of("requeue")) == sent + (not arrived)
     assert (hall.where() is TransferState.IDLE) is arrived
     assert hall.call.state is CallState.WAITING
