@@ -14,7 +14,7 @@ from ivr.calls.record import CallRecord
 from ivr.errors import HotlineError
 from ivr.events.event import Event, Kind
 from ivr.hotline.book import HotlineBook
-from ivr.transfers import prompts as told
+from ivr.transfers import prompts
 from ivr.transfers.open_transfers import OpenTransfers
 from ivr.transfers.ports import Invitation, Room
 from ivr.transfers.states import ALONE, HELPING, HOLDING, TransferState
@@ -78,7 +78,7 @@ class Commands:
             return
         if transfer.gathering is not None:
             transfers.tell(call_id, Kind.GATHER_SENT, tries=tries)
-        number = told.help_number(transfer) if transfer.state in HELPING else ""
+        number = prompts.help_number(transfer) if transfer.state in HELPING else ""
         hold = transfer.state in HOLDING and transfer.state is not TransferState.RETURNING
         if operator:
             await self._room.gather(caller, operator, hold=hold, help_number=number)
@@ -90,7 +90,7 @@ class Commands:
     def begin(self, transfer: Transfer, before: TransferState) -> None:
         """Make room for a third party, call it, and tell the caller."""
         caller = self._transfers.caller(transfer.call_id)
-        number = told.help_number(transfer)
+        number = prompts.help_number(transfer)
         self.do(self._room.expect(caller))
         if before is TransferState.TOGETHER and transfer.moved:
             self.do(self._lead(caller, number))
@@ -103,7 +103,7 @@ class Commands:
             return
         if number:
             self.do(self._room.say(caller, "P010", {"emergency_name": f"emergency_{number}"}))
-        elif (prompt := told.announcement(self._book(), transfer)) is not None:
+        elif (prompt := prompts.announcement(self._book(), transfer)) is not None:
             self.do(self._room.say(caller, *prompt))
 
     async def _lead(self, caller: str, help_number: str) -> None:
@@ -192,7 +192,7 @@ class Commands:
         if event.kind in (Kind.TRANSFER_CANCELLED, Kind.TAKEN_OVER):
             return
         reason = str(event.data.get("reason", ""))
-        self.say(self._transfers.operator(transfer.call_id), told.REASONS.get(reason, "S057"))
+        self.say(self._transfers.operator(transfer.call_id), prompts.REASONS.get(reason, "S057"))
         self.say(self._transfers.caller(transfer.call_id), "P034", dept=transfer.name)
 
     def welcome(self, transfer: Transfer) -> None:
@@ -214,7 +214,7 @@ class Commands:
         call = self._transfers.calls.get(call_id)
         if call is None or not call.recording or not channel:
             return
-        path = f"{call.recording}-{side}-{told.plain(channel)}"
+        path = f"{call.recording}-{side}-{prompts.plain(channel)}"
         if all(track.path != path for track in call.tracks):
             self._transfers.tell(call_id, Kind.TRACK_BEGUN, path=path, sides=[side])
             self.do(self._room.record(channel, path))

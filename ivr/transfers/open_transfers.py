@@ -8,8 +8,7 @@ from typing import Any
 from ivr.calls.open_calls import CallBook
 from ivr.calls.record import CallRecord
 from ivr.events.event import Event, Kind
-from ivr.transfers import prompts as told
-from ivr.transfers.transfer import Change, Transfer, fold
+from ivr.transfers.transfer import Change, Transfer, call_of, fold
 
 
 class OpenTransfers:
@@ -56,7 +55,7 @@ class OpenTransfers:
 
     def by_third(self, channel_id: str) -> Transfer | None:
         """Return the call whose present third party has that channel."""
-        transfer = self._open.get(told.call_of(channel_id))
+        transfer = self._open.get(call_of(channel_id))
         return transfer if transfer is not None and transfer.third == channel_id else None
 
     def caller(self, call_id: str) -> str:

@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 from ivr.calls.record import CallRecord
 from ivr.events.event import Kind
-from ivr.transfers import prompts as told
 from ivr.transfers.commands import Commands
+from ivr.transfers.errors import TransferRefused, no_code, no_such_call, not_now
 from ivr.transfers.open_transfers import OpenTransfers
+from ivr.transfers.prompts import EMERGENCIES, REASONS
 from ivr.transfers.states import ALONE, TransferState
-from ivr.transfers.targets import Target, Targets, TransferRefused
+from ivr.transfers.targets import Target, Targets
 from ivr.transfers.transfer import Taking, Transfer
 
 log = logging.getLogger(__name__)
@@ -44,16 +45,16 @@ class Requests:
             TransferRefused: not this target, or not now.
         """
         call = self._transfers.calls.get(call_id)
-        helps = name in told.EMERGENCIES and self._alone(call_id)
+        helps = name in EMERGENCIES and self._alone(call_id)
         if call is None or not (helps or self._transfers.operator(call_id)):
-            raise told.no_such_call(call_id)
+            raise no_such_call(call_id)
         try:
             target = self._targets().resolve(name, call)
             if target.emergency:
                 self._make_room_for_help(call_id, name)
             transfer = self._transfers.of(call_id)
             if transfer.state not in _FREE and not helps:
-                raise told.occupied(transfer)
+                raise _occupied(transfer)
         except TransferRefused as error:
             what = {"what": "transfer refused", "target": name, "reason": error.reason, "by": by}
             self._transfers.tell(call_id, K.NOTED, **what)
@@ -63,7 +64,7 @@ class Requests:
     def complete(self, call_id: str, by: str) -> None:
         """Bring the caller into the consultation."""
         if self._active(call_id, "complete").state is not S.CONSULTING:
-            raise told.not_now("complete")
+            raise not_now("complete")
         self._transfers.tell(call_id, K.TRANSFER_COMPLETED, by=by)
 
     def cancel(self, call_id: str, by: str) -> None:
@@ -75,14 +76,14 @@ class Requests:
         elif transfer.state in (S.INVITING, S.ASKING, S.CONSULTING, S.JOINING, S.CALLING_HELP):
             self._transfers.tell(call_id, K.TRANSFER_CANCELLED, by=by)
         else:
-            raise told.not_now("cancel")
+            raise not_now("cancel")
 
     def leave(self, call_id: str, by: str) -> None:
         """Let the operator go; the caller stays with the third party, or waits for it."""
         transfer = self._active(call_id, "leave")
         operator = self._transfers.operator(call_id)
         if not operator or transfer.state in _FREE:
-            raise told.not_now("leave")
+            raise not_now("leave")
         self._transfers.tell(call_id, K.NOTED, what="leave", by=by)
         self._commands.drop(operator)
 
@@ -90,7 +91,7 @@ class Requests:
         """Mute the third party, or let it speak again."""
         transfer = self._active(call_id, "mute")
         if transfer.state not in (S.CONSULTING, S.THREE_WAY):
-            raise told.not_now("mute")
+            raise not_now("mute")
         on = not transfer.muted
         self._transfers.tell(call_id, K.THIRD_MUTED, on=on, by=by)
         self._commands.mute(transfer, on)
@@ -99,7 +100,7 @@ class Requests:
         """Let a shift leader take a call over: they enter the room, then the caller comes and the operator goes."""
         call = self._transfers.calls.get(call_id)
         if call is None or self._transfers.of(call_id).state not in _TAKEABLE:
-            raise told.not_now("take over")
+            raise not_now("take over")
         self._transfers.tell(call_id, K.TAKE_OVER_WANTED, **taking._asdict())
 
     def in_room(self, call_id: str) -> bool:
@@ -114,11 +115,11 @@ class Requests:
         name = self._targets().codes().get(digits)
         try:
             if name is None:
-                raise told.no_code(digits)
+                raise no_code(digits)
             self.start(call_id, name, self._seat(call_id))
         except TransferRefused as error:
             log.info("call %s: %s", call_id, error.sentence)
-            self._commands.say(channel, told.REASONS.get(error.reason, "S057"))
+            self._commands.say(channel, REASONS.get(error.reason, "S057"))
 
     def room_keys(self, call_id: str, channel: str, what: str) -> None:
         """Do what an operator keyed in the room: complete, cancel, mute."""
@@ -174,8 +175,17 @@ class Requests:
         transfer = self._transfers.get(call_id)
         if transfer is None:
             talks = bool(self._transfers.operator(call_id))
-            raise told.not_now(what) if talks else told.no_such_call(call_id)
+            raise not_now(what) if talks else no_such_call(call_id)
         return transfer
 
     def _seat(self, call_id: str) -> str:
         return f"seat {self._transfers.calls[call_id].seat}"
+
+
+def _occupied(transfer: Transfer) -> TransferRefused:
+    """Say that one third party at a time is brought in."""
+    return TransferRefused(
+        "occupied",
+        f"{transfer.name or transfer.target} is being brought in already ({transfer.state}); cancel that first.",
+        f"正在转接{transfer.name or transfer.target}({transfer.state});请先取消。",
+    )

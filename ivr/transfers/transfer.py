@@ -167,6 +167,12 @@ def _rings(transfer: Transfer, event: Event) -> None:
     transfer.rings_since = event.at
 
 
+def call_of(channel_id: str) -> str:
+    """Return the call that a third party's channel id names: ``<call>-t<n>-<route>``."""
+    call_id, found, _ = channel_id.rpartition("-t")
+    return call_id if found else ""
+
+
 def _answered(transfer: Transfer, event: Event) -> None:
     transfer.third_channel = event.data.get("channel", "")
     transfer.answered_since = event.at

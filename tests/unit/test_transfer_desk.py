@@ -22,11 +22,12 @@ from ivr.hotline.book import Line, MergeMode, Trunks
 from ivr.hotline.modes import ReceptionSpec
 from ivr.transfers.commands import Commands
 from ivr.transfers.coordinator import Coordinator
+from ivr.transfers.errors import TransferRefused
 from ivr.transfers.open_transfers import OpenTransfers
 from ivr.transfers.ports import Invitation, Presence
 from ivr.transfers.requests import Requests
 from ivr.transfers.states import COMPANY, DEADLINES, TransferState
-from ivr.transfers.targets import Targets, TransferRefused
+from ivr.transfers.targets import Targets
 from ivr.transfers.transfer import Taking, Transfer, fold_transfer
 from tests.unit.kit import T0, Clock, Journal, event, small_book
 
