@@ -289,25 +289,25 @@ class Answers:
 
     async def transfer(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Start, complete, cancel, leave or mute a three-way call; the same as the keys."""
-        wishes = self._engine.third_parties.wishes
+        requests = self._engine.third_parties.requests
         await self._engine.third_parties.known()
         call_id, step = str(request["call"]), str(request["step"])
         if step == "start":
-            wishes.start(call_id, str(request["to"]), "administrator")
+            requests.start(call_id, str(request["to"]), "administrator")
         else:
             steps = {
-                "complete": wishes.complete,
-                "cancel": wishes.cancel,
-                "leave": wishes.leave,
-                "mute": wishes.mute,
+                "complete": requests.complete,
+                "cancel": requests.cancel,
+                "leave": requests.leave,
+                "mute": requests.mute,
             }
             steps[step](call_id, "administrator")
-        return {"state": self._engine.third_parties.floor.transfer(call_id).state.value, **self._note()}
+        return {"state": self._engine.third_parties.transfers.of(call_id).state.value, **self._note()}
 
     async def transfer_state(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return how far the three-way side of a call is."""
         await self._engine.third_parties.known()
-        transfer = self._engine.third_parties.floor.transfer(str(request["call"]))
+        transfer = self._engine.third_parties.transfers.of(str(request["call"]))
         return {"state": transfer.state.value, "target": transfer.target}
 
     async def open_calls(self, _: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -320,7 +320,7 @@ class Answers:
                 "seat": call.seat,
                 "operator": call.operator,
             }
-            for call in self._engine.calls.calls.values()
+            for call in self._engine.calls.open()
         ]
 
     async def transfer_targets(self, _: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -31,9 +31,9 @@ class Listener:
     def hear(self, told: QueueEvent) -> None:
         """Journal what happened to a caller."""
         strange = "queue" in told.data and self._book().queue(told.data["queue"]) is None
-        if strange and told.call_id not in self._calls.calls:
+        if strange and told.call_id not in self._calls:
             return  # a city's own Asterisk has queues that are not ours
-        if told.call_id not in self._calls.calls and told.what == "hung_up":
+        if told.call_id not in self._calls and told.what == "hung_up":
             return  # a channel that never was in reception, or one that is over
         data = dict(told.data)
         if "seat_user" in data:

@@ -98,13 +98,21 @@ class CallRecord:
             return None
         return round(covered_s(over), 3)
 
+    def was_relieved(self, event: Event) -> bool:
+        """Tell whether an event is about an operator who was relieved: their end counts for nothing any more.
+
+        Somebody has taken the call over from them, or their phone was unplugged.  Asterisk tells their end once
+        more, and late.
+        """
+        return event.data.get("channel") in self.relieved
+
     def apply(self, event: Event) -> bool:
         """Fold one event in.
 
         Returns:
             Whether the state table knows the event in the present state, or it changes no state.
         """
-        if event.kind is Kind.OPERATOR_LEFT and event.data.get("channel") in self.relieved:
+        if event.kind is Kind.OPERATOR_LEFT and self.was_relieved(event):
             return True  # somebody else has taken the call over before
         change = _CHANGES.get(event.kind)
         if change is not None:

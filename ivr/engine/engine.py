@@ -43,6 +43,7 @@ from ivr.engine.liveness import Hang, Liveness
 from ivr.engine.media import MediaWatch
 from ivr.engine.persistence import Memory
 from ivr.errors import HotlineError
+from ivr.events.clock import ClockSteps
 from ivr.events.event import Kind
 from ivr.home.disk import DISK_FULL, disk_faults
 from ivr.home.logs import lines_to
@@ -110,7 +111,7 @@ class Engine:
         self.prompts = PromptBook(settings.config / "prompts")
         self.memory = Memory(settings, book, keys.instance)
         self.store, self.recorder = self.memory.store, self.memory.recorder
-        self.calls = CallBook(self.memory.append, settings.node)
+        self.calls = CallBook(self.memory.append, ClockSteps(time.time, time.monotonic), settings.node)
         self.listener = Listener(lambda: self.book, self.calls)
         self.translator = Translator(lambda: self.calls.called_back)
         self.people = People(
@@ -130,7 +131,7 @@ class Engine:
             settings.recordings,
             self.calls,
             self.transcriber,
-            lambda call_id: self.third_parties.floor.goes_on(call_id),
+            lambda call_id: self.third_parties.transfers.goes_on(call_id),
         )
         self.aftercall = self.recordings.aftercall
         seat_route = SeatRoute(
@@ -178,7 +179,6 @@ class Engine:
             manned=self._manned,
             number=lambda call: keys.decrypt(call.number_enc) if call.number_enc else "",
             clock=time.time,
-            steady=time.monotonic,
             own=deployment.own_address(settings),
             alarm=self.people.alarms.raise_,
             leader_seat=self._leader_seat,
@@ -189,16 +189,16 @@ class Engine:
         )
         subscribe("people", self.people.hear)
         subscribe("those who wait on callers", self.attendants.on_event)
-        subscribe("three parties", self.third_parties.desk.hear)
+        subscribe("three parties", self.third_parties.coordinator.on_event)
         subscribe("recordings", self.recordings.on_event)
         subscribe("retired settings", self._retire, (Kind.HUNG_UP, Kind.OPERATOR_LEFT))
         self._hearers = self._who_hears()
-        self.sides.room = lambda call_id: self.third_parties.floor.transfer(call_id).state
+        self.sides.room = lambda call_id: self.third_parties.transfers.of(call_id).state
         routes |= self._waiting_routes()
         routes["leader"] = LeaderRoute(
             book=lambda: self.book,
             calls=self.calls,
-            wishes=self.third_parties.wishes,
+            requests=self.third_parties.requests,
             clock=time.time,
             leader=self.people.modes.leader,
             sound=self.sound,
@@ -371,7 +371,7 @@ class Engine:
         with contextlib.suppress(HotlineError):
             await self.align()
         await self.third_parties.restore(self.memory.known)
-        waiting = [call for call in self.calls.calls.values() if call.state is CallState.CALLBACK]
+        waiting = self.calls.in_state(CallState.CALLBACK)
         for call in [*waiting, *await self.memory.unfinished_recordings()]:
             self.aftercall.ended(call)
 

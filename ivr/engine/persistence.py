@@ -37,6 +37,8 @@ PROJECTIONS = (CALLS_WITH_TICKETS, SEATS, TICKETS)
 """Every aggregate that has rows; memory folds calls and seats by the same."""
 SILENT_S = 2.0
 """From so many seconds on an answer that is still owed is a trouble, before its time is up."""
+_CLOCK_STEPS = 200
+"""As many times may the clock be set in one wrap-up."""
 _ALARMS = 500
 """Events of alarms to read after a start; an older alarm that still holds is raised again."""
 
@@ -244,8 +246,11 @@ class Memory:
 
     async def _wrap_up_until(self, seat_id: str) -> float | None:
         """Return the deadline of a seat's wrap-up, as the journal has it."""
-        rows = await self.store.last_events(seat_stream(seat_id), [Kind.WRAP_UP_STARTED], 1)
-        return rows[0]["data"].get("until") if rows else None
+        kinds = [Kind.WRAP_UP_STARTED, Kind.CLOCK_SET]
+        seat = SeatRecord(seat_id, SeatState.READY)
+        for row in await self.store.last_events(seat_stream(seat_id), kinds, _CLOCK_STEPS):
+            seat.apply(Event(seat_stream(seat_id), row["at"], Kind(row["kind"]), row["data"]))
+        return seat.until
 
     async def _hotline(self) -> list[Event]:
         """Return the last mode that was set on any node, and this node's alarms of late."""

@@ -1,7 +1,8 @@
 """The machine's clock is set while calls go on: what is waited for goes with it.
 
 Moments in the journal are told by the clock on the wall.  Whoever waits for a number of seconds
-must not wait an hour longer, or not at all, because somebody has set that clock.
+must not wait an hour longer, or not at all, because somebody has set that clock: whoever waits is told
+of it (``clock_set``, in the journal like all else), so that a restart counts as we do.
 """
 
 from __future__ import annotations
@@ -21,13 +22,18 @@ class ClockSteps:
     """
 
     def __init__(self, clock: Callable[[], float], steady: Callable[[], float] | None = None) -> None:
-        self._clock = clock
+        self.clock = clock
         self._steady = steady or clock
         self._ahead = clock() - self._steady()
 
     def moved(self) -> float:
         """Return by how many seconds the clock was set since this was asked last; 0.0 where it was not."""
-        ahead = self._clock() - self._steady()
+        ahead = self.clock() - self._steady()
         step = ahead - self._ahead
         self._ahead = ahead
         return step if abs(step) >= STEP_S else 0.0
+
+    def back_since(self, at: float) -> float:
+        """Return by how many seconds (less than 0.0) the clock was set back since it told a moment; 0.0 where not."""
+        step = self.clock() - at
+        return step if step <= -STEP_S else 0.0

@@ -21,8 +21,8 @@ from ivr.events.streams import seat_stream
 from ivr.hotline.book import HotlineBook
 from ivr.phone.guard import PromptPath
 from ivr.supervision.leadership import Leader, NotTheLeader, require_leader
-from ivr.transfers.presence import Taking
-from ivr.transfers.requests import Wishes
+from ivr.transfers.requests import Requests
+from ivr.transfers.transfer import Taking
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class LeaderRoute:
     Args:
         book: gives the present configuration.
         calls: the calls of this moment, and where looking in is journalled.
-        wishes: carries a take-over out.
+        requests: carries a take-over out.
         clock: seconds since the epoch.
         leader: gives who leads the shift now, None where nobody does.
         sound: where prompts are.
@@ -53,14 +53,14 @@ class LeaderRoute:
         *,
         book: Callable[[], HotlineBook],
         calls: CallBook,
-        wishes: Wishes,
+        requests: Requests,
         clock: Callable[[], float],
         leader: Callable[[], Leader | None],
         sound: PromptPath,
     ) -> None:
         self._book = book
         self._calls = calls
-        self._wishes = wishes
+        self._requests = requests
         self._clock = clock
         self._leader = leader
         self._sound = sound
@@ -84,14 +84,14 @@ class LeaderRoute:
             return
         facts = {"how": way, "by": operator, "from_seat": seat.id, "seat": wanted}
         self._calls.record(Event(call.call_id, self._clock(), Kind.LISTENED, facts))
-        if digit == BARGE and self._wishes.in_room(call.call_id):  # ChanSpy would speak to one of them only
+        if digit == BARGE and self._requests.in_room(call.call_id):  # ChanSpy would speak to one of them only
             await session.set_variables({Variable.CALL: call.call_id, Variable.BARGES: "1"})
             return
         if digit != "8":
             await session.set_variables({Variable.SPY: spied, Variable.SPY_OPTIONS: options})
             return
         try:
-            self._wishes.take_over(call.call_id, Taking(seat.id, operator, asked["channel"]))
+            self._requests.take_over(call.call_id, Taking(seat.id, operator, asked["channel"]))
         except HotlineError as error:
             log.info("seat %s: %s", seat.id, error.sentence)
             await self._refuse(session, NOBODY_THERE)
@@ -115,5 +115,5 @@ class LeaderRoute:
 
     def _call_of(self, seat_id: str) -> CallRecord | None:
         """Return the call of a seat; also one its operator has left to a third party."""
-        found = [c for c in self._calls.calls.values() if c.seat == seat_id and c.state in _TALKED]
+        found = [call for call in self._calls.in_state(*_TALKED) if call.seat == seat_id]
         return max(found, key=lambda call: call.answered_at or 0.0, default=None)

@@ -56,7 +56,7 @@ class SurveyRoute:
     async def __call__(self, session: AgiSession) -> None:
         """Ask for one key; 0 leads back to a person, at the head of the queue."""
         call_id = contract.SURVEY.read(session.args)["call"]
-        if call_id not in self._calls.calls and call_id not in self._calls.over:
+        if call_id not in self._calls and call_id not in self._calls.over:
             return  # we cannot tell whose score it would be
         await session.set_variables({"TIMEOUT(absolute)": SURVEY_LIMIT_S})
         key = await self._key(session)

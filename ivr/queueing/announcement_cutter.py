@@ -118,13 +118,11 @@ class Hurry:
 
     async def look(self) -> None:
         """Cut announcements short where a seat is free."""
-        waits = any(
-            call.state in (CallState.WAITING, CallState.CALLBACK) for call in self._calls.calls.values()
-        )
+        waits = self._calls.in_state(CallState.WAITING, CallState.CALLBACK)
         if not waits or not self._queues.live:
             return
         for head in await self._heads():
-            call = self._calls.calls.get(head.call_id)
+            call = self._calls.get(head.call_id)
             if call is None or call.state not in (CallState.WAITING, CallState.CALLBACK):
                 continue
             await self._queues.cut_short(head.channel)
@@ -134,7 +132,7 @@ class Hurry:
         if not counts:
             return []
         if sum(one.callers for one in counts) > LISTED:
-            return list(ahead_of_a_crowd(map(self._really_free, counts), self._calls.calls.values()))
+            return list(ahead_of_a_crowd(map(self._really_free, counts), self._calls.open()))
         return list(at_the_head(await self._queues.status(), self._in_vain()))
 
     def _really_free(self, queue: QueueCounts) -> QueueCounts:

@@ -128,7 +128,7 @@ class CallbackDesk:
             self._catch_up(callback, word, present=True)
 
     def _callback(self, call_id: str) -> Callback | None:
-        call = self._calls.calls.get(call_id)
+        call = self._calls.get(call_id)
         return call.callback if call else None
 
     def _catch_up(self, callback: Callback, word: CallbackWord | None, *, present: bool) -> None:
@@ -191,7 +191,7 @@ class CallbackDesk:
         """Take away what stands, or was left, for callbacks that are over."""
         going_on = {one.call_id for one in self._calls.callbacks() if one.open}
         for call_id in seen.placeholders.keys() - going_on:
-            call = self._calls.calls.get(call_id)
+            call = self._calls.get(call_id)
             if call is None or call.state is not CallState.SURVEYING:
                 log.info("placeholder %s is no longer wanted", seen.placeholders[call_id])
                 await self._placeholders.remove(seen.placeholders[call_id])
@@ -278,7 +278,7 @@ class CallbackDesk:
         return call_id not in self._coming
 
     def _standing(self, callback: Callback, uri: str, priority: int, position: int) -> Standing:
-        call = self._calls.calls[callback.call_id]
+        call = self._calls[callback.call_id]
         attempt = callback.tries + 1
         return Standing(
             callback.call_id,
@@ -307,7 +307,7 @@ class CallbackDesk:
             coming.discard(caller.call_id)
             if caller.queue != queue or caller.call_id == but:
                 continue
-            call = self._calls.calls.get(caller.call_id)
+            call = self._calls.get(caller.call_id)
             known = call.callback.since if call and call.callback else call.queued_at if call else None
             began = known if known is not None else self._clock() - caller.wait_s
             others.append(rules.Waiting(caller.priority, began))
@@ -319,7 +319,7 @@ class CallbackDesk:
 
     async def place_again(self, call_id: str) -> int:
         """Return the position of a caller who comes back into the queue; 0 when it is not known."""
-        call = self._calls.calls.get(call_id)
+        call = self._calls.get(call_id)
         if call is None or call.queue is None or call.queued_at is None:
             return 0
         return await self.position(call.queue, call.priority, call.queued_at, call_id)

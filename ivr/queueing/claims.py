@@ -83,7 +83,7 @@ class Claims:
         Returns:
             Whether there is an open callback of this number now, this one or an earlier one.
         """
-        call = self._calls.calls.get(call_id)
+        call = self._calls.get(call_id)
         if call is None or not rules.destination(self._book().trunks, number):
             return False
         if call.callback is not None:
@@ -121,7 +121,7 @@ class Claims:
 
     def missed(self, call_id: str, at: float) -> None:
         """Call back who gave up waiting (漏接回拨); told just before their hang-up is journalled."""
-        call = self._calls.calls.get(call_id)
+        call = self._calls.get(call_id)
         if call is not None and call.state is CallState.VOICEMAIL:
             self.message_over(call_id)
             return
@@ -146,7 +146,7 @@ class Claims:
 
         Where nobody can be called, the ticket says that a person must see to it.
         """
-        call = self._calls.calls.get(call_id)
+        call = self._calls.get(call_id)
         if call is None or call.state is not CallState.VOICEMAIL or call.callback is not None:
             return
         why = self.cannot_call(call)

@@ -27,7 +27,7 @@ class PlaceTold:
 
     def on_event(self, event: Event) -> None:
         """Look after a caller whom no seat has answered."""
-        call = self._calls.calls.get(event.stream)
+        call = self._calls.get(event.stream)
         if event.kind is not Kind.SEAT_NO_ANSWER or call is None or not self._queues.live:
             return
         if channel := call.channel_of("caller"):

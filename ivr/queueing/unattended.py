@@ -106,8 +106,8 @@ class Unattended:
             for queue in self._book().queues
             if queue.id not in manned
         }
-        self._sent &= self._calls.calls.keys()
-        alone = left_alone(list(self._calls.calls.values()), self._empty_since, now, self._limit_s)
+        self._sent &= self._calls.ids()
+        alone = left_alone(self._calls.open(), self._empty_since, now, self._limit_s)
         for call in alone:
             if call.call_id not in self._sent:
                 self._sent.add(call.call_id)
@@ -128,7 +128,7 @@ class Unattended:
     def hear_word(self, told: MessageBegun) -> None:
         """Take the word that a message is being left."""
         call_id = told.call_id
-        call = self._calls.calls.get(call_id)
+        call = self._calls.get(call_id)
         if call is None:
             return
         data = {"message": told.path}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -103,7 +104,7 @@ class Reconciler:
         notes = list(self._records.notes())
         gather(self._traces, [row for _, row in notes])
         # a restart of Asterisk leaves open calls without a word; what it no longer has is over
-        gone = set() if live is None else set(self._calls.calls) - live
+        gone = set() if live is None else self._calls.ids() - live
         now = self._clock()
         ripe = {
             call_id
@@ -130,7 +131,7 @@ class Reconciler:
 
     def _is_known(self, call_id: str) -> bool:
         """Tell whether the book has the call with its beginning."""
-        call = self._calls.calls.get(call_id)
+        call = self._calls.get(call_id)
         return call is not None and call.known
 
     def _drop_heard(self) -> None:
@@ -142,7 +143,7 @@ class Reconciler:
                 del self._traces[call_id]
 
     async def _stored(self, call_ids: set[str]) -> dict[str, CallRecord]:
-        open_now = {call_id: self._calls.calls[call_id] for call_id in call_ids & self._calls.calls.keys()}
+        open_now = {call_id: self._calls[call_id] for call_id in call_ids & self._calls.ids()}
         asked = sorted(call_id for call_id in call_ids if not self._is_known(call_id))
         found: Mapping[str, Sequence[Event]] = await self._known(asked) if asked else {}
         told = {call_id: fold_call(call_id, events) for call_id, events in found.items() if events}
@@ -150,13 +151,13 @@ class Reconciler:
 
     def _unseen(self, call_ids: set[str], stored: Mapping[str, CallRecord]) -> set[str]:
         """Return the calls that came and went while the database answered; the next run compares them."""
-        return (call_ids & self._calls.over.keys()) - stored.keys() - self._calls.calls.keys()
+        return (call_ids & self._calls.over.keys()) - stored.keys() - self._calls.ids()
 
     def _mend(self, call_ids: set[str], stored: Mapping[str, CallRecord]) -> int:
         added = 0
         for call_id in sorted(call_ids):
             trace = self._traces[call_id]
-            record = self._calls.calls.get(call_id)
+            record = self._calls.get(call_id)
             if record is None or not record.known:
                 record = stored.get(call_id, record)
             for event in missing_events(record, trace):
@@ -170,7 +171,7 @@ class Reconciler:
     def _restore(self, record: CallRecord | None) -> None:
         """Have the call in the book, so that what is told now is folded onto what is known."""
         if record is not None and not self._is_known(record.call_id):
-            self._calls.calls[record.call_id] = record
+            self._calls.restore([record], [])
 
     def _completed(self, event: Event) -> Event:
         """Put the hotline's own facts to what Asterisk wrote."""
@@ -182,10 +183,10 @@ class Reconciler:
             data |= self._name_seat(str(data.get("channel", "")))
         return Event(event.stream, event.at, event.kind, data)
 
-    def _bury(self, gone: set[str], asked_at: float) -> int:
+    def _bury(self, gone: AbstractSet[str], asked_at: float) -> int:
         added = 0
         for call_id in sorted(gone):
-            record = self._calls.calls.get(call_id)
+            record = self._calls.get(call_id)
             if record is None or _newest(record) > asked_at - QUIET_S:
                 continue
             if record.state is CallState.CALLBACK:

@@ -83,7 +83,7 @@ def talk_over(event: Event, call: CallRecord) -> bool:
         return call.state is CallState.ENDED
     if event.kind is not Kind.OPERATOR_LEFT or event.data.get("reason") == "transfer":
         return False
-    return call.state is not CallState.HANDED_OFF and event.data.get("channel") not in call.relieved
+    return call.state is not CallState.HANDED_OFF and not call.was_relieved(event)
 
 
 class AfterCall:

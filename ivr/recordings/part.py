@@ -55,7 +55,7 @@ class Recordings:
     async def watch(self) -> None:
         """Know where recordings stand still, so that they are as long as the talk; until cancelled."""
         while True:
-            talks = (call for call in self._calls.calls.values() if call.state is CallState.TALKING)
+            talks = self._calls.in_state(CallState.TALKING)
             alone = [call for call in talks if not self._goes_on(call.call_id)]
             self._stills.look([raws(call)[-1] for call in alone if raws(call)])
             await asyncio.sleep(LOOK_S)

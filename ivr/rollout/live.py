@@ -67,8 +67,7 @@ class Service:
 
     def placed_in(self, queue: str) -> int:
         """Return how many callers are on their way to a queue or wait in it."""
-        calls = self._calls.calls.values()
-        return sum(call.queue == queue and call.state in _UNANSWERED for call in calls)
+        return sum(call.queue == queue for call in self._calls.in_state(*_UNANSWERED))
 
     def use(self, book: HotlineBook) -> None:
         """Take a book over, with the secrets of its seats and operators."""

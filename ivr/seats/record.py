@@ -26,6 +26,9 @@ class SeatRecord:
         """Fold one event in; return whether the table allows it, or it changes no state."""
         if event.kind is Kind.NOTED:
             return True
+        if event.kind is Kind.CLOCK_SET:
+            self._count_on(float(event.data.get("step_s", 0.0)))
+            return True
         following = SEAT_TRANSITIONS[self.state].get(event.kind)
         if following is None:
             return False
@@ -38,3 +41,9 @@ class SeatRecord:
         elif event.kind is Kind.LOGGED_OUT:
             self.operator = None
         return True
+
+    def _count_on(self, step_s: float) -> None:
+        """Count what has passed, and what remains, by a clock that was set."""
+        if self.state is not SeatState.LOGGED_OUT:
+            self.since += step_s
+            self.until = None if self.until is None else self.until + step_s

@@ -105,7 +105,7 @@ class Refusing:
 
     def on_event(self, event: Event) -> None:
         """Begin anew with a seat whose operator has done something."""
-        if not is_seat(event.stream) or event.kind is Kind.NOTED:
+        if not is_seat(event.stream) or event.kind in (Kind.NOTED, Kind.CLOCK_SET):
             return
         seat_id = event.stream.removeprefix("seat:")
         if not _refuses(self._calls.seat(seat_id)):
@@ -143,11 +143,8 @@ class Refusing:
         queues = {*person.queues, *helped_queues(self._book(), person.queues)}
         late = self._clock() - WAITS_S
         waits = any(
-            call.state in _WAITING
-            and call.queue in queues
-            and call.queued_at is not None
-            and call.queued_at <= late
-            for call in self._calls.calls.values()
+            call.queue in queues and call.queued_at is not None and call.queued_at <= late
+            for call in self._calls.in_state(*_WAITING)
         )
         return waits or any(one.queue in queues and one.state in _OWED for one in self._calls.callbacks())
 

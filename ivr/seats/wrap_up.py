@@ -12,7 +12,6 @@ from collections.abc import Callable
 from ivr.calls.open_calls import CallBook
 from ivr.calls.record import CallRecord
 from ivr.calls.states import SeatState
-from ivr.events.clock import ClockSteps
 from ivr.events.event import Event, Kind
 from ivr.events.streams import seat_stream
 from ivr.hotline.book import HotlineBook
@@ -27,7 +26,6 @@ class WrapUp:
         book: the present configuration.
         calls: where seats are remembered.
         clock: seconds since the epoch.
-        steady: seconds since any moment, which nobody can set; None: the clock is never set.
     """
 
     def __init__(
@@ -35,17 +33,14 @@ class WrapUp:
         book: Callable[[], HotlineBook],
         calls: CallBook,
         clock: Callable[[], float],
-        steady: Callable[[], float] | None = None,
     ) -> None:
         self._book = book
         self._calls = calls
         self._clock = clock
-        self._steps = ClockSteps(clock, steady)
 
     def hear(self, event: Event, call: CallRecord | None) -> bool:
         """Begin the wrap-up of a talk that an event ends; return whether one began."""
-        self._keep_deadlines()
-        if call is None or event.kind not in _MAY_END_A_TALK or event.data.get("channel") in call.relieved:
+        if call is None or event.kind not in _MAY_END_A_TALK or call.was_relieved(event):
             return False
         operator = call.operator
         if event.kind is Kind.TAKEN_OVER:  # the call has its new operator already
@@ -68,7 +63,7 @@ class WrapUp:
 
     def end_due(self) -> list[str]:
         """End every wrap-up whose time is over; return the seats."""
-        self._keep_deadlines()
+        self._calls.keep_clock()
         now = self._clock()
         due = [
             seat.seat_id
@@ -78,14 +73,6 @@ class WrapUp:
         for seat_id in due:
             self._calls.record(Event(seat_stream(seat_id), now, Kind.WRAP_UP_ENDED, {"by": "time"}))
         return due
-
-    def _keep_deadlines(self) -> None:
-        """Have every seat wait as long as before where the clock was set."""
-        if step := self._steps.moved():
-            for seat in self._calls.seats.values():
-                seat.since += step
-                if seat.until is not None:
-                    seat.until += step
 
 
 def talk_ended_at(event: Event, call: CallRecord) -> float | None:

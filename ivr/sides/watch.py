@@ -116,7 +116,7 @@ class SideWatch:
         """Hear whose side ends, perhaps while it is asked."""
         self._holding.discard(told.channel)
         lost = self._asking.pop(told.channel, None)
-        call = self._calls.calls.get(lost.present.call_id) if lost else None
+        call = self._calls.get(lost.present.call_id) if lost else None
         if lost is not None and call is not None and self._must_not_rate(call, lost.present):
             self._tell_gone(call, lost.present)
 
@@ -155,7 +155,7 @@ class SideWatch:
     def _see(self) -> None:
         """Know who is there now."""
         now, there = self._steady(), {}
-        for call in list(self._calls.calls.values()):
+        for call in self._calls.open():
             for side in present(call, self.room(call.call_id), self._holding):
                 known = self._heard.get(side.channel) or Heard(side, now, now)
                 if known.present.doing is not side.doing:  # the limits of another state count from now on
@@ -180,7 +180,7 @@ class SideWatch:
             one.flat = (one.flat if one.flat is not None else now) if silent and arrives else None
 
     def _track(self, side: Present) -> Side | None:
-        call = self._calls.calls.get(side.call_id)
+        call = self._calls.get(side.call_id)
         if call is None:
             return None
         return recorded(call, side.role, room=self.room(side.call_id) is not TransferState.IDLE)
@@ -234,7 +234,7 @@ class SideWatch:
 
     # -- what is done --------------------------------------------------------------------------
     async def _act(self, one: Heard) -> None:
-        call = self._calls.calls.get(one.present.call_id)
+        call = self._calls.get(one.present.call_id)
         if call is None or one.present.channel in self._asking:
             return
         now = self._steady()
@@ -312,7 +312,7 @@ class SideWatch:
         for one in self._heard.values():
             silent = sides.to_tell(self._limits(one), now - one.since)
             flat = one.flat is not None and now - one.flat >= sides.FLAT_S
-            call = self._calls.calls.get(one.present.call_id)
+            call = self._calls.get(one.present.call_id)
             if call is not None and (silent or flat) is not one.told:
                 one.told = silent or flat
                 what = "a side is silent" if one.told else "a side is heard again"

@@ -72,7 +72,7 @@ class People:
         self.refusing = Refusing(book, calls, self.alarms, clock, steady or clock)
         mode = lambda: self.modes.current  # noqa: E731
         self.seating = Seating(book, calls, align, clock, mode, refusing=self.refusing)
-        self.wrap_up = WrapUp(book, calls, clock, steady)
+        self.wrap_up = WrapUp(book, calls, clock)
         self.watched: Watched | None = None
         self._reminded: dict[str, Duty] = {}
         self._must_align = asyncio.Event()
@@ -194,7 +194,7 @@ class People:
                 self._calls.record(Event(caller.call_id, self._clock(), Kind.NOTED, told))
 
     def _waiting(self, caller: Caller) -> Waiting:
-        call = self._calls.calls.get(caller.call_id)
+        call = self._calls.get(caller.call_id)
         since = self._clock() - caller.wait_s
         if call is not None and call.queued_at is not None:
             since = min(since, call.queued_at)

@@ -7,7 +7,6 @@ what happens next, and by the deadline of the state.
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -15,9 +14,9 @@ from ivr.calls.record import CallRecord
 from ivr.errors import HotlineError
 from ivr.events.event import Event, Kind
 from ivr.hotline.book import HotlineBook
-from ivr.transfers import prompts as told
+from ivr.transfers import prompts
+from ivr.transfers.open_transfers import OpenTransfers
 from ivr.transfers.ports import Invitation, Room
-from ivr.transfers.presence import Floor
 from ivr.transfers.states import ALONE, HELPING, HOLDING, TransferState
 from ivr.transfers.transfer import Transfer
 
@@ -29,11 +28,11 @@ _REUNITED = frozenset({TransferState.RETURNING, TransferState.TOGETHER})
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
 
-class Moves:
+class Commands:
     """Gives the commands.
 
     Args:
-        floor: who is where.
+        transfers: the three-way calls of this moment.
         book: gives the present configuration.
         room: carries them out.
         spawn: runs a command beside everything else.
@@ -42,13 +41,13 @@ class Moves:
 
     def __init__(
         self,
-        floor: Floor,
+        transfers: OpenTransfers,
         book: Callable[[], HotlineBook],
         room: Room,
         spawn: Spawn,
         number: Callable[[CallRecord], str],
     ) -> None:
-        self._floor = floor
+        self._transfers = transfers
         self._book = book
         self._room = room
         self._spawn = spawn
@@ -62,23 +61,24 @@ class Moves:
         A channel that is sent away in the middle of a code is hung up by Asterisk (bridge_channel.c,
         bridge_channel_feature_digit).
         """
-        self._floor.gathering[transfer.call_id] = (math.inf, tries)
+        self._transfers.tell(transfer.call_id, Kind.GATHER_WANTED, tries=tries)
         self.do(self._gather(transfer, tries, transfer.state))
 
     async def _gather(self, transfer: Transfer, tries: int, wanted: TransferState) -> None:
-        call_id, floor = transfer.call_id, self._floor
-        await self._keys_done(floor.caller(call_id), floor.operator(call_id))
-        caller, operator = floor.caller(call_id), floor.operator(call_id)
-        if floor.transfers.get(call_id) is not transfer or not caller:
+        call_id, transfers = transfer.call_id, self._transfers
+        await self._keys_done(transfers.caller(call_id), transfers.operator(call_id))
+        caller, operator = transfers.caller(call_id), transfers.operator(call_id)
+        if transfers.get(call_id) is not transfer or not caller:
             return
-        if call_id in floor.gathering:
-            floor.gathering[call_id] = (floor.clock(), tries)
         if wanted in _PARTING and transfer.state in _REUNITED and not transfer.moved:  # they never parted
-            floor.gathering.pop(call_id, None)
+            if transfer.gathering is not None:
+                transfers.tell(call_id, Kind.GATHER_OVER, reason="never parted")
             if transfer.state is TransferState.RETURNING:
-                floor.tell(call_id, Kind.CALLER_BACK, unmoved=True)
+                transfers.tell(call_id, Kind.CALLER_BACK, unmoved=True)
             return
-        number = told.help_number(transfer) if transfer.state in HELPING else ""
+        if transfer.gathering is not None:
+            transfers.tell(call_id, Kind.GATHER_SENT, tries=tries)
+        number = prompts.help_number(transfer) if transfer.state in HELPING else ""
         hold = transfer.state in HOLDING and transfer.state is not TransferState.RETURNING
         if operator:
             await self._room.gather(caller, operator, hold=hold, help_number=number)
@@ -89,8 +89,8 @@ class Moves:
 
     def begin(self, transfer: Transfer, before: TransferState) -> None:
         """Make room for a third party, call it, and tell the caller."""
-        caller = self._floor.caller(transfer.call_id)
-        number = told.help_number(transfer)
+        caller = self._transfers.caller(transfer.call_id)
+        number = prompts.help_number(transfer)
         self.do(self._room.expect(caller))
         if before is TransferState.TOGETHER and transfer.moved:
             self.do(self._lead(caller, number))
@@ -103,7 +103,7 @@ class Moves:
             return
         if number:
             self.do(self._room.say(caller, "P010", {"emergency_name": f"emergency_{number}"}))
-        elif (prompt := told.announcement(self._book(), transfer)) is not None:
+        elif (prompt := prompts.announcement(self._book(), transfer)) is not None:
             self.do(self._room.say(caller, *prompt))
 
     async def _lead(self, caller: str, help_number: str) -> None:
@@ -126,7 +126,9 @@ class Moves:
             self.do(self._invite(transfer))
 
     async def _invite(self, transfer: Transfer) -> None:
-        call, book = self._floor.calls.calls[transfer.call_id], self._book()
+        call, book = self._transfers.calls.get(transfer.call_id), self._book()
+        if call is None:
+            return  # they have hung up meanwhile
         line = next((line for line in book.lines if line.id == call.line_id), None)
         third = transfer.third
         invitation = Invitation(
@@ -151,13 +153,13 @@ class Moves:
     def bring(self, transfer: Transfer) -> None:
         """Bring the caller into the room, and the operator too where both are still in the queue's bridge."""
         call_id = transfer.call_id
-        floor = self._floor
-        if floor.parting(call_id):
+        transfers = self._transfers
+        if transfer.parting:
             return  # they will be led to where they belong by then
-        alone = call_id in floor.operator_in or not floor.operator(call_id)
-        if transfer.state is not TransferState.RETURNING or alone or floor.parted(transfer):
-            self.do(self._room.bring(floor.caller(call_id)))
-        elif call_id not in floor.gathering or transfer.tries:
+        alone = transfer.operator_in or not transfers.operator(call_id)
+        if transfer.state is not TransferState.RETURNING or alone or transfer.parted:
+            self.do(self._room.bring(transfers.caller(call_id)))
+        elif transfer.gathering is None or transfer.tries:
             # the caller alone would be the end of the queue's bridge, and of the operator in it
             self.gather(transfer, 0)
         # else an operator is on the way and not sent again: leaving the room once more would empty it of its
@@ -165,11 +167,11 @@ class Moves:
 
     def requeue(self, transfer: Transfer) -> None:
         """Send the caller to the head of the general queue."""
-        self.do(self._room.requeue(self._floor.caller(transfer.call_id)))
+        self.do(self._room.requeue(self._transfers.caller(transfer.call_id)))
 
     def settle(self, transfer: Transfer) -> None:
         """Tell the caller's channel that nobody is waited for any more."""
-        self.do(self._room.settle(self._floor.caller(transfer.call_id)))
+        self.do(self._room.settle(self._transfers.caller(transfer.call_id)))
 
     def drop(self, channel: str) -> None:
         """Hang somebody up."""
@@ -190,31 +192,31 @@ class Moves:
         if event.kind in (Kind.TRANSFER_CANCELLED, Kind.TAKEN_OVER):
             return
         reason = str(event.data.get("reason", ""))
-        self.say(self._floor.operator(transfer.call_id), told.REASONS.get(reason, "S057"))
-        self.say(self._floor.caller(transfer.call_id), "P034", dept=transfer.name)
+        self.say(self._transfers.operator(transfer.call_id), prompts.REASONS.get(reason, "S057"))
+        self.say(self._transfers.caller(transfer.call_id), "P034", dept=transfer.name)
 
     def welcome(self, transfer: Transfer) -> None:
         """Tell caller and third party that they are together, and recorded."""
         self.settle(transfer)
         if not transfer.emergency:
-            for channel in (self._floor.caller(transfer.call_id), transfer.third_channel):
+            for channel in (self._transfers.caller(transfer.call_id), transfer.third_channel):
                 self.say(channel, "P032", dept=transfer.name)
 
     def tell_help(self, call_id: str, channel: str) -> None:
         """Tell whoever answers an emergency where it comes from."""
-        call = self._floor.calls.calls.get(call_id)
+        call = self._transfers.calls.get(call_id)
         lines = self._book().lines
         name = next((line.name for line in lines if call and line.id == call.line_id), "")
         self.say(channel, "S058", line_name=name)
 
     def track(self, call_id: str, side: str, channel: str) -> None:
         """Begin a recording of one party's own; it goes on, wherever the channel goes."""
-        call = self._floor.calls.calls.get(call_id)
+        call = self._transfers.calls.get(call_id)
         if call is None or not call.recording or not channel:
             return
-        path = f"{call.recording}-{side}-{told.plain(channel)}"
+        path = f"{call.recording}-{side}-{prompts.plain(channel)}"
         if all(track.path != path for track in call.tracks):
-            self._floor.tell(call_id, Kind.TRACK_BEGUN, path=path, sides=[side])
+            self._transfers.tell(call_id, Kind.TRACK_BEGUN, path=path, sides=[side])
             self.do(self._room.record(channel, path))
 
     def do(self, command: Coroutine[Any, Any, None]) -> None:

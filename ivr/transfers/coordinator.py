@@ -1,4 +1,4 @@
-"""The desk of three-way calls: what happened becomes an event, the event a state, the state a command.
+"""The coordinator of three-way calls: what happened becomes an event, the event a state, the state a command.
 
 Decisions only: who is where is told by whatever carries the voice, and every command goes back
 there through :class:`~ivr.transfers.ports.Room`.  What is decided is journalled first; a command
@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable
 
 from ivr.calls.record import CallRecord
 from ivr.events.event import Event, Kind
-from ivr.transfers.commands import Moves
+from ivr.transfers.commands import Commands
+from ivr.transfers.open_transfers import OpenTransfers
 from ivr.transfers.ports import Presence, Room
-from ivr.transfers.presence import Floor, Taking
-from ivr.transfers.states import HELPING, TransferState
-from ivr.transfers.transfer import Transfer
+from ivr.transfers.states import HELPING, KEPT, TransferState
+from ivr.transfers.transfer import Change, Taking, Transfer
 
 log = logging.getLogger(__name__)
 
@@ -27,142 +27,142 @@ GATHER_S = 0.7
 TRIES = 3
 """How often a party is sent before it counts as where it was."""
 
-_KEPT = frozenset({S.AWAITED, S.AWAITED_ASKING, S.AWAITED_HELP, S.DELIVERING, S.REQUEUEING})
-"""States of a caller whose operator has gone."""
 _UNANSWERED = frozenset({S.INVITING, S.AWAITED, S.CALLING_HELP, S.AWAITED_HELP})
 _SETTLED = frozenset({S.THREE_WAY, S.HANDED_OFF, S.TOGETHER})
+_WITH_BOTH = frozenset({S.THREE_WAY, S.HANDED_OFF})
 _WITH_THIRD = frozenset({S.CONSULTING, S.JOINING, S.THREE_WAY, S.HANDED_OFF, S.DELIVERING})
 
 Alarm = Callable[[str, str, str, str], object]
 """Tells the shift leader: kind, what it is about, English, Chinese."""
 
 
-class Desk:
+class Coordinator:
     """The three-way calls of one hotline.
 
     Args:
-        floor: who is where.
-        moves: gives the commands.
+        transfers: the three-way calls of this moment.
+        commands: gives the commands.
         room: asked who is there, after a restart.
         alarm: tells the shift leader.
     """
 
-    def __init__(self, floor: Floor, moves: Moves, room: Room, alarm: Alarm) -> None:
-        self._floor = floor
-        self._moves = moves
+    def __init__(self, transfers: OpenTransfers, commands: Commands, room: Room, alarm: Alarm) -> None:
+        self._transfers = transfers
+        self._commands = commands
         self._room = room
         self._alarm = alarm
-        moves.refused = self.third_gone
+        commands.refused = self.third_gone
 
     # -- what happened -------------------------------------------------------------------------
     def held(self, call_id: str) -> None:
         """Hear that the caller is on hold."""
-        self._floor.caller_in.discard(call_id)
-        transfer = self._floor.transfers.get(call_id)
+        transfer = self._transfers.get(call_id)
         if transfer is None or transfer.state is S.IDLE:
             return
-        self._floor.tell(call_id, K.CALLER_HELD)
+        self._transfers.tell(call_id, K.CALLER_HELD)
         if transfer.state in (S.RETURNING, S.DELIVERING, S.JOINING):
-            self._moves.bring(transfer)  # what was wanted before has come last
+            self._commands.bring(transfer)  # what was wanted before has come last
 
     def joined(self, call_id: str, channel_id: str, channel: str) -> None:
         """Hear that somebody has entered the room."""
-        taking = self._floor.taking.get(call_id)
-        if taking is not None and taking.channel == channel:
-            self._take_over(call_id, taking)
-        transfer = self._floor.transfers.get(call_id)
+        transfer = self._transfers.get(call_id)
         if transfer is None:
             return
+        if transfer.taking is not None and transfer.taking.channel == channel:
+            self._take_over(call_id, transfer.taking)
         if channel_id == call_id:
-            self._floor.caller_in.add(call_id)
+            self._seen(transfer, "caller", inside=True)
         elif channel_id == transfer.third:
             self._third_in(transfer, channel)
-        elif channel == self._floor.operator(call_id):
-            self._floor.operator_in.add(call_id)
-            self._floor.gathering.pop(call_id, None)
-            self._moves.track(call_id, "operator", channel)
+        elif channel == self._transfers.operator(call_id):
+            self._seen(transfer, "operator", inside=True)
+            self._commands.track(call_id, "operator", channel)
         self._settle_room(call_id)
 
     def left(self, call_id: str, channel_id: str, channel: str) -> None:
         """Hear that somebody has left the room."""
+        transfer = self._transfers.get(call_id)
+        if transfer is None:
+            return
         if channel_id == call_id:
-            self._floor.caller_in.discard(call_id)
-        elif channel == self._floor.operator(call_id):
-            self._floor.operator_in.discard(call_id)
+            self._seen(transfer, "caller", inside=False)
+        elif channel == self._transfers.operator(call_id):
+            self._seen(transfer, "operator", inside=False)
+
+    def _seen(self, transfer: Transfer, party: str, *, inside: bool, **how: bool) -> None:
+        """Take note of who is in the room, where that is news."""
+        known = transfer.caller_in if party == "caller" else transfer.operator_in
+        arrived = inside and party == "operator" and transfer.gathering is not None
+        if known is not inside or arrived:
+            kind = K.ROOM_ENTERED if inside else K.ROOM_LEFT
+            self._transfers.tell(transfer.call_id, kind, party=party, **how)
 
     def third_rings(self, channel_id: str) -> None:
         """Hear that a third party rings."""
-        if (transfer := self._floor.by_third(channel_id)) is not None:
-            self._floor.tell(transfer.call_id, K.THIRD_RINGING, target=transfer.target)
+        if (transfer := self._transfers.by_third(channel_id)) is not None:
+            self._transfers.tell(transfer.call_id, K.THIRD_RINGING, target=transfer.target)
 
     def third_step(self, channel_id: str, step: str, channel: str) -> None:
         """Hear how far a third party is: answered, refused, unheeded."""
-        transfer = self._floor.by_third(channel_id)
+        transfer = self._transfers.by_third(channel_id)
         if transfer is None:
-            self._moves.drop(channel_id)  # nobody waits for it any more
+            self._commands.drop(channel_id)  # nobody waits for it any more
         elif step == "answered" and transfer.state in _UNANSWERED:  # else we have seen them in the room
             facts = {"target": transfer.target, "channel": channel}
-            self._floor.tell(transfer.call_id, K.THIRD_ANSWERED, **facts)
+            self._transfers.tell(transfer.call_id, K.THIRD_ANSWERED, **facts)
         elif step in ("refused", "unheeded"):
             self._third_failed(transfer, step, final=step == "refused")
 
     def third_gone(self, channel_id: str, reason: str) -> None:
         """Hear that a third party's channel has ended, or never came to be."""
-        transfer = self._floor.by_third(channel_id)
+        transfer = self._transfers.by_third(channel_id)
         if transfer is None:
             return
-        transfer.third = ""  # nothing is left to hang up
         if transfer.state in _WITH_THIRD:
-            self._floor.tell(transfer.call_id, K.THIRD_LEFT, target=transfer.target)
+            self._transfers.tell(transfer.call_id, K.THIRD_LEFT, target=transfer.target, ended=True)
         elif transfer.state in (S.ASKING, S.AWAITED_ASKING):  # to hang up is to say no
             reason = reason if reason == "no_room" else "refused"
-            self._third_failed(transfer, reason, final=True)
+            self._third_failed(transfer, reason, final=True, ended=True)
         else:
-            self._third_failed(transfer, reason)
+            self._third_failed(transfer, reason, ended=True)
 
     def caller_goes(self, call_id: str) -> None:
         """Hear that the caller has hung up; the others of the room go before the caller's channel ends."""
-        if call_id in self._floor.transfers:
-            self._floor.caller_gone.add(call_id)
+        transfer = self._transfers.of(call_id)
+        if transfer.state is not S.IDLE and not transfer.caller_gone:
+            self._transfers.tell(call_id, K.CALLER_GONE)
 
     def operator_gone(self, channel: str) -> None:
         """Hear that an operator's channel has ended; app_queue mostly has said so already."""
-        call_id = self._floor.operated_by(channel) if channel else ""
-        if call_id and self._floor.transfer(call_id).state is not S.IDLE:
-            reason = "caller" if call_id in self._floor.caller_gone else "agent"
-            self._floor.tell(call_id, K.OPERATOR_LEFT, reason=reason, channel=channel)
+        call_id = self._transfers.operated_by(channel) if channel else ""
+        transfer = self._transfers.of(call_id)
+        if transfer.state is not S.IDLE:
+            reason = "caller" if transfer.caller_gone else "agent"
+            self._transfers.tell(call_id, K.OPERATOR_LEFT, reason=reason, channel=channel)
 
-    def hear(self, event: Event, call: CallRecord | None) -> None:
-        """Fold in what was journalled, whoever did, and do what the new state wants."""
-        self._floor.keep_deadlines()
-        transfer = self._floor.transfers.get(event.stream)
-        if transfer is None:
-            if event.kind not in (K.TRANSFER_WANTED, K.EMERGENCY_WANTED, K.TAKEN_OVER):
-                return
-            transfer = self._floor.transfers[event.stream] = Transfer(event.stream)
-        before, third = transfer.state, transfer.third
-        if not transfer.apply(event):
+    def on_event(self, event: Event, call: CallRecord | None) -> None:
+        """Do what the new state wants that somebody's event has led to."""
+        change = self._transfers.changed_by(event)
+        if change is None:
             return
-        if transfer.third != third and transfer.state not in (S.THREE_WAY, S.HANDED_OFF):
-            self._moves.drop(third)
-        if transfer.state is S.ENDED:
-            self._moves.drop(transfer.third)
-            self._send_home(event, call)
-            self._floor.transfers.pop(event.stream, None)
-        if transfer.state in (S.ENDED, S.IDLE):
-            self._floor.empty(event.stream)
-        elif transfer.state is not before or event.kind is K.NEXT_ROUTE:
-            self._entered(transfer, before, event)
+        gone = bool(event.data.get("ended"))  # nothing is left to hang up
+        if change.third_after != change.third_before and not gone and change.after not in _WITH_BOTH:
+            self._commands.drop(change.third_before)
+        if change.after is S.ENDED:
+            self._commands.drop(change.third_after)
+            if change.before is not S.IDLE:
+                self._send_home(event, call)
+        elif change.after is not S.IDLE and (change.after is not change.before or event.kind is K.NEXT_ROUTE):
+            self._entered(change, event)
 
     # -- time ----------------------------------------------------------------------------------
     def tick(self) -> None:
         """Look at every deadline."""
-        self._floor.keep_deadlines()
-        now = self._floor.clock()
-        for call_id, (since, tries) in list(self._floor.gathering.items()):
-            if now >= since + GATHER_S:
-                self._gather_again(call_id, tries)
-        for transfer in list(self._floor.transfers.values()):
+        self._transfers.calls.keep_clock()
+        now = self._transfers.clock()
+        for transfer in self._transfers.open():
+            if transfer.gathering is not None and now >= transfer.gathering.since + GATHER_S:
+                self._gather_again(transfer, transfer.gathering.tries)
             if transfer.deadline is not None and now >= transfer.deadline:
                 self._overdue(transfer)
 
@@ -172,164 +172,170 @@ class Desk:
         elif transfer.state in (S.ASKING, S.AWAITED_ASKING):
             self._third_failed(transfer, "unheeded")  # a machine may have answered: the next route
         elif transfer.state is S.CONSULTING:
-            self._floor.tell(transfer.call_id, K.TRANSFER_COMPLETED, by="deadline")
+            self._transfers.tell(transfer.call_id, K.TRANSFER_COMPLETED, by="deadline")
         else:
             self._send_again(transfer)
 
     def _send_again(self, transfer: Transfer) -> None:
         """A party did not arrive: send it again; after some tries say where it must be."""
-        transfer.tries += 1
         call_id = transfer.call_id
+        self._transfers.tell(call_id, K.SENT_AGAIN, tries=transfer.tries + 1)
         log.warning("call %s: %s and nothing happened, try %d", call_id, transfer.state, transfer.tries)
         if transfer.state is S.REQUEUEING:
-            self._moves.requeue(transfer)
+            self._commands.requeue(transfer)
         elif transfer.tries < TRIES:
-            self._moves.bring(transfer)
+            self._commands.bring(transfer)
         elif transfer.state is S.RETURNING:
-            self._floor.tell(call_id, K.CALLER_BACK, unmoved=not transfer.moved)
+            self._transfers.tell(call_id, K.CALLER_BACK, unmoved=not transfer.moved)
         else:
-            self._floor.tell(call_id, K.THIRD_LEFT, target=transfer.target, reason="no_room")
+            self._transfers.tell(call_id, K.THIRD_LEFT, target=transfer.target, reason="no_room")
 
-    def _gather_again(self, call_id: str, tries: int) -> None:
-        transfer = self._floor.transfers.get(call_id)
-        if transfer is None or tries + 1 >= TRIES:
-            self._floor.gathering.pop(call_id, None)
-            if transfer is not None and transfer.state in (S.INVITING, S.ASKING):
+    def _gather_again(self, transfer: Transfer, tries: int) -> None:
+        if tries + 1 >= TRIES:
+            self._transfers.tell(transfer.call_id, K.GATHER_OVER, reason="did not arrive")
+            if transfer.state in (S.INVITING, S.ASKING):
                 self._third_failed(transfer, "no_room", final=True)
             return
-        log.warning("call %s: the operator did not arrive in the room, try %d", call_id, tries + 1)
-        self._moves.gather(transfer, tries + 1)
+        log.warning("call %s: the operator did not arrive in the room, try %d", transfer.call_id, tries + 1)
+        self._commands.gather(transfer, tries + 1)
 
     # -- after a restart -----------------------------------------------------------------------
     def restore(self, transfers: Iterable[Transfer]) -> None:
         """Take up what the journal tells, unless something newer is known."""
         for transfer in transfers:
-            if transfer.state not in (S.IDLE, S.ENDED):
-                transfer.move(min(0.0, self._floor.clock() - transfer.since))  # the clock was set back since
-                self._floor.transfers.setdefault(transfer.call_id, transfer)
+            if transfer == Transfer(transfer.call_id) or not self._transfers.take_up(transfer):
+                continue
+            self._transfers.calls.clock_back(transfer.call_id, transfer.since)
+            if transfer.gathering is not None:  # whoever was to lead them away has gone with the engine
+                self._transfers.tell(transfer.call_id, K.GATHER_OVER, reason="restart")
 
     async def recover(self) -> None:
         """Compare with what is really there: after a start, and after the wire was cut."""
-        for transfer in list(self._floor.transfers.values()):
+        for transfer in self._transfers.open():
             call_id = transfer.call_id
-            caller, operator = self._floor.caller(call_id), self._floor.operator(call_id)
+            caller, operator = self._transfers.caller(call_id), self._transfers.operator(call_id)
             there = await self._room.present(call_id, caller, operator, transfer.third)
             if there.caller:  # the end of a caller's channel is told by reconciliation
                 self._compare(transfer, there)
 
     def _compare(self, transfer: Transfer, there: Presence) -> None:
         call_id, third = transfer.call_id, transfer.third
-        floor = self._floor
-        (floor.caller_in.add if there.caller_in_room else floor.caller_in.discard)(call_id)
-        (floor.operator_in.add if there.operator_in_room else floor.operator_in.discard)(call_id)
-        if not there.operator and floor.operator(call_id):
-            operator = floor.operator(call_id)
-            floor.tell(call_id, K.OPERATOR_LEFT, reason="agent", channel=operator, reconciled=True)
+        transfers = self._transfers
+        self._seen(transfer, "caller", inside=there.caller_in_room, reconciled=True)
+        self._seen(transfer, "operator", inside=there.operator_in_room, reconciled=True)
+        if not there.operator and transfers.operator(call_id):
+            operator = transfers.operator(call_id)
+            transfers.tell(call_id, K.OPERATOR_LEFT, reason="agent", channel=operator, reconciled=True)
         if third and transfer.third == third:
             self._compare_third(transfer, there)
         self._settle_room(call_id)
         if transfer.state in _SETTLED:
-            self._moves.settle(transfer)
+            self._commands.settle(transfer)
         if transfer.state is S.INVITING and there.operator and not there.operator_in_room:
-            self._moves.gather(transfer, 0)
+            self._commands.gather(transfer, 0)
         elif transfer.state is S.REQUEUEING and there.caller_in_queue:  # somebody may talk to them already
-            floor.tell(call_id, K.QUEUED, reconciled=True)
+            transfers.tell(call_id, K.QUEUED, reconciled=True)
         elif transfer.state is S.REQUEUEING:
-            self._moves.requeue(transfer)
+            self._commands.requeue(transfer)
 
     def _compare_third(self, transfer: Transfer, there: Presence) -> None:
         if there.third_in_room:
             self._third_in(transfer, transfer.third_channel or transfer.third)
         elif not there.third and transfer.state in HELPING and not transfer.third_channel:
-            self._moves.invite(transfer)  # calling help twice is better than never
+            self._commands.invite(transfer)  # calling help twice is better than never
         elif not there.third:
             self.third_gone(transfer.third, "no_room")
 
     def _take_over(self, call_id: str, taking: Taking) -> None:
         """The shift leader is in the room: the caller comes, the operator goes."""
-        former = self._floor.operator(call_id)
-        self._floor.taking.pop(call_id)
-        self._floor.operator_in.add(call_id)
+        former = self._transfers.operator(call_id)
         facts = taking._asdict() | {"from_channel": former}
-        call = self._floor.calls.calls.get(call_id)
+        call = self._transfers.calls.get(call_id)
         if former and call is not None:
             facts["from_operator"] = call.operator
-        self._floor.tell(call_id, K.TAKEN_OVER, **facts)
-        self._moves.drop(former)
+        self._transfers.tell(call_id, K.TAKEN_OVER, **facts)
+        self._commands.drop(former)
 
     # -- inside --------------------------------------------------------------------------------
     def _send_home(self, event: Event, call: CallRecord | None) -> None:
         """The caller has hung up: an operator on the way to the room comes too late to be sent home by the dialplan."""
         for leg in call.legs if call else ():
             if leg.role == "operator" and leg.left_at == event.at:
-                self._moves.drop(leg.channel)
+                self._commands.drop(leg.channel)
 
-    def _entered(self, transfer: Transfer, before: TransferState, event: Event) -> None:
+    def _entered(self, change: Change, event: Event) -> None:
         """Do what a new state wants."""
-        call_id, state = transfer.call_id, transfer.state
-        if event.kind is K.OPERATOR_LEFT and state in _KEPT:
-            self._floor.gathering.pop(call_id, None)
-            self._floor.tell(call_id, K.CALLER_KEPT)
+        transfer, state = change.transfer, change.after
+        if event.kind is K.OPERATOR_LEFT and state in KEPT:
+            self._transfers.tell(transfer.call_id, K.CALLER_KEPT)
         if event.kind in (K.TRANSFER_WANTED, K.EMERGENCY_WANTED):
-            self._begun(transfer, before)
+            self._begun(transfer, change.before)
         elif event.kind is K.NEXT_ROUTE:
-            self._moves.invite(transfer)
+            self._commands.invite(transfer)
         elif event.kind is K.EMERGENCY_FAILED:
             self._help_failed(transfer)
         elif state is S.REQUEUEING:
-            self._moves.requeue(transfer)
+            self._commands.requeue(transfer)
         elif state in (S.JOINING, S.DELIVERING, S.RETURNING):
-            self._bring(transfer, event)
+            self._bring(transfer, state, event)
         elif event.kind in (K.THREE_WAY, K.HANDED_OFF):
-            self._moves.welcome(transfer)
+            self._commands.welcome(transfer)
         elif state is S.TOGETHER:
-            self._moves.settle(transfer)
+            self._commands.settle(transfer)
 
     def _begun(self, transfer: Transfer, before: TransferState) -> None:
-        self._moves.begin(transfer, before)
+        self._commands.begin(transfer, before)
         if not transfer.routes:  # nothing is configured: say so at once
             self._third_failed(transfer, "wrong")
 
-    def _bring(self, transfer: Transfer, event: Event) -> None:
-        state = transfer.state
+    def _bring(self, transfer: Transfer, state: TransferState, event: Event) -> None:
         if state is S.RETURNING:
-            self._moves.explain(transfer, event)
+            self._commands.explain(transfer, event)
         self._settle_room(transfer.call_id)
         if transfer.state is state:
-            self._moves.bring(transfer)
+            self._commands.bring(transfer)
 
-    def _third_failed(self, transfer: Transfer, reason: str, *, final: bool = False) -> None:
-        """A third party is not coming: the next route, else back; ``final``: a person said no."""
-        call_id = transfer.call_id
+    def _third_failed(
+        self, transfer: Transfer, reason: str, *, final: bool = False, ended: bool = False
+    ) -> None:
+        """A third party is not coming: the next route, else back.
+
+        Args:
+            transfer: the call's three-way side.
+            reason: why, in the words of ``prompts.REASONS``.
+            final: a person said no.
+            ended: its channel has ended already.
+        """
+        call_id, how = transfer.call_id, {"ended": True} if ended else {}
         if transfer.more_routes and (transfer.emergency or not final):
-            self._floor.tell(call_id, K.NEXT_ROUTE, route=transfer.route + 1, reason=reason)
+            self._transfers.tell(call_id, K.NEXT_ROUTE, route=transfer.route + 1, reason=reason, **how)
             return
         kind = K.EMERGENCY_FAILED if transfer.emergency else K.THIRD_REFUSED
-        self._floor.tell(call_id, kind, target=transfer.target, reason=reason)
+        self._transfers.tell(call_id, kind, target=transfer.target, reason=reason, **how)
 
     def _third_in(self, transfer: Transfer, channel: str) -> None:
         call_id, facts = transfer.call_id, {"target": transfer.target, "channel": channel}
-        self._moves.track(call_id, "third", channel)
+        self._commands.track(call_id, "third", channel)
         if transfer.state in (S.INVITING, S.AWAITED, S.CALLING_HELP):  # its answer was not heard
-            self._floor.tell(call_id, K.THIRD_ANSWERED, **facts)
+            self._transfers.tell(call_id, K.THIRD_ANSWERED, **facts)
         if transfer.state in (S.ASKING, S.AWAITED_ASKING, S.AWAITED_HELP):
-            self._floor.tell(call_id, K.THIRD_ACCEPTED, **facts)
+            self._transfers.tell(call_id, K.THIRD_ACCEPTED, **facts)
         elif transfer.state is S.CONNECTING_HELP:
-            self._floor.tell(call_id, K.THREE_WAY, target=transfer.target)
+            self._transfers.tell(call_id, K.THREE_WAY, target=transfer.target)
         if transfer.emergency:
-            self._moves.tell_help(call_id, channel)
+            self._commands.tell_help(call_id, channel)
 
     def _settle_room(self, call_id: str) -> None:
         """The caller is in the room: say what that means in the present state."""
-        transfer = self._floor.transfer(call_id)
-        if call_id not in self._floor.caller_in:
+        transfer = self._transfers.of(call_id)
+        if not transfer.caller_in:
             return
         if transfer.state is S.JOINING:
-            self._floor.tell(call_id, K.THREE_WAY, target=transfer.target)
+            self._transfers.tell(call_id, K.THREE_WAY, target=transfer.target)
         elif transfer.state is S.DELIVERING:
-            self._floor.tell(call_id, K.HANDED_OFF, target=transfer.target)
+            self._transfers.tell(call_id, K.HANDED_OFF, target=transfer.target)
         elif transfer.state is S.RETURNING:
-            self._floor.tell(call_id, K.CALLER_BACK)
+            self._transfers.tell(call_id, K.CALLER_BACK)
 
     def _help_failed(self, transfer: Transfer) -> None:
         call_id, number = transfer.call_id, transfer.target
@@ -339,9 +345,9 @@ class Desk:
             f"call {call_id}: {number} could not be reached; the caller was told to dial it.",
             f"来电 {call_id}：{number} 未能接通，已提示来电人直接拨打。",
         )
-        for channel in (self._floor.caller(call_id), self._floor.operator(call_id)):
-            self._moves.say(channel, "P011", emergency_number=number)
+        for channel in (self._transfers.caller(call_id), self._transfers.operator(call_id)):
+            self._commands.say(channel, "P011", emergency_number=number)
         if transfer.state is S.REQUEUEING:
-            self._moves.requeue(transfer)
+            self._commands.requeue(transfer)
         else:
-            self._moves.settle(transfer)
+            self._commands.settle(transfer)

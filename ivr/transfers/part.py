@@ -1,4 +1,4 @@
-"""Three parties on Asterisk: what it tells goes to the desk, what the desk decides goes to it."""
+"""Three parties on Asterisk: what it tells goes to the coordinator, what that decides goes to it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ivr.errors import HotlineError
 from ivr.events.event import Event, Kind
 from ivr.hotline.book import HotlineBook
 from ivr.hotline.destinations import Own
-from ivr.transfers.commands import Moves
-from ivr.transfers.coordinator import Alarm, Desk
+from ivr.transfers.commands import Commands
+from ivr.transfers.coordinator import Alarm, Coordinator
+from ivr.transfers.open_transfers import OpenTransfers
 from ivr.transfers.ports import Rooms
-from ivr.transfers.presence import Floor
 from ivr.transfers.prompts import EMERGENCIES, reason_of
-from ivr.transfers.requests import Wishes
+from ivr.transfers.requests import Requests
 from ivr.transfers.targets import Targets
 from ivr.transfers.transfer import fold_transfer
 
@@ -52,7 +52,6 @@ class ThirdParties:
         clock: seconds since the epoch.
         leader_seat: gives the seat of the shift leader, None when nobody leads.
         own: where our Asterisk takes calls.
-        steady: seconds since any moment, which nobody can set; None: the clock is never set.
     """
 
     def __init__(  # noqa: PLR0913 - the composition root builds it, by keyword
@@ -67,17 +66,16 @@ class ThirdParties:
         alarm: Alarm | None = None,
         leader_seat: Callable[[], str | None] = lambda: None,
         own: Own | None = None,
-        steady: Callable[[], float] | None = None,
     ) -> None:
         self._calls = calls
         self._clock = clock
         self.alarm: Alarm = alarm or self._note_alarm
         self.rooms = rooms
         self.targets: Callable[[], Targets] = lambda: Targets(book(), manned, leader_seat, own)
-        self.floor = Floor(calls, clock, steady)
-        self._moves = moves = Moves(self.floor, book, self.rooms, self._spawn, number)
-        self.desk = Desk(self.floor, moves, self.rooms, lambda *said: self.alarm(*said))
-        self.wishes = Wishes(self.floor, moves, self.targets)
+        self.transfers = OpenTransfers(calls, clock)
+        self._commands = commands = Commands(self.transfers, book, self.rooms, self._spawn, number)
+        self.coordinator = Coordinator(self.transfers, commands, self.rooms, lambda *said: self.alarm(*said))
+        self.requests = Requests(self.transfers, commands, self.targets)
         self._tasks: set[asyncio.Task[None]] = set()
         self._helped: dict[str, tuple[float, str]] = {}
         """When the dialplan began to call help by itself, and which number."""
@@ -87,14 +85,14 @@ class ThirdParties:
     async def run(self) -> None:
         """Look at deadlines until cancelled."""
         while True:
-            self.desk.tick()
+            self.coordinator.tick()
             await asyncio.sleep(TICK_S)
 
     async def restore(self, known: Callable[[Sequence[str]], Any]) -> None:
         """Take up the three-way calls of before a restart, and compare them with Asterisk."""
-        open_calls = list(self._calls.calls)
+        open_calls = list(self._calls.ids())
         events: Mapping[str, Sequence[Event]] = await known(open_calls) if open_calls else {}
-        self.desk.restore(fold_transfer(call_id, told) for call_id, told in events.items())
+        self.coordinator.restore(fold_transfer(call_id, told) for call_id, told in events.items())
         self._restored.set()
         if self.rooms.live:
             await self.recover()
@@ -120,7 +118,7 @@ class ThirdParties:
         if not self._restored.is_set():
             return
         try:
-            await self.desk.recover()
+            await self.coordinator.recover()
         except HotlineError as error:
             log.warning("three-way calls could not be compared with Asterisk: %s", error.sentence)
 
@@ -131,7 +129,7 @@ class ThirdParties:
 
     # -- what Asterisk tells -------------------------------------------------------------------
     def hear(self, told: RoomEvent) -> None:
-        """Give one fact to the desk."""
+        """Give one fact to the coordinator."""
         try:
             getattr(self, f"_{told.what}")(told)
         except HotlineError as error:
@@ -156,40 +154,40 @@ class ThirdParties:
 
     def _may_be_lost(self, call_id: str) -> bool:
         """Tell whether a key of a caller may be lost now; where a third party is coming the room hears it."""
-        call = self._calls.calls.get(call_id)
-        return call is not None and call.state in _LOSES_KEYS and not self.floor.goes_on(call_id)
+        call = self._calls.get(call_id)
+        return call is not None and call.state in _LOSES_KEYS and not self.transfers.goes_on(call_id)
 
     def _held(self, told: RoomEvent) -> None:
-        self.desk.held(told.call_id)
+        self.coordinator.held(told.call_id)
 
     def _caller_gone(self, told: RoomEvent) -> None:
-        self.desk.caller_goes(told.call_id)
+        self.coordinator.caller_goes(told.call_id)
 
     def _star(self, told: RoomEvent) -> None:
         if told.channel_id == told.call_id:
-            self.wishes.star(told.call_id)
+            self.requests.star(told.call_id)
 
     def _keys(self, told: RoomEvent) -> None:
-        self.wishes.keys(told.call_id, told.channel, told.data["keys"])
+        self.requests.keys(told.call_id, told.channel, told.data["keys"])
 
     def _wish(self, told: RoomEvent) -> None:
-        self.wishes.room_keys(told.call_id, told.channel, told.data["wish"])
+        self.requests.room_keys(told.call_id, told.channel, told.data["wish"])
 
     def _rings(self, told: RoomEvent) -> None:
-        self.desk.third_rings(told.channel_id)
-        if self._calls.calls.get(told.call_id) and told.data["outside"]:
+        self.coordinator.third_rings(told.channel_id)
+        if self._calls.get(told.call_id) and told.data["outside"]:
             self._tell(told.call_id, Kind.THIRD_RINGING, target=self._star_number(told.call_id))
 
     def _step(self, told: RoomEvent) -> None:
-        self.desk.third_step(told.channel_id, told.data["step"], told.channel)
+        self.coordinator.third_step(told.channel_id, told.data["step"], told.channel)
 
     def _answers(self, told: RoomEvent) -> None:
         """Hear that somebody answered whom the dialplan alone had called for help."""
-        if told.data["outside"] and told.call_id in self._calls.calls:
+        if told.data["outside"] and told.call_id in self._calls:
             target = self._star_number(told.call_id)
             self._tell(told.call_id, Kind.THIRD_ANSWERED, target=target, channel=told.channel)
             self._tell(told.call_id, Kind.HANDED_OFF, target=target)
-            self._moves.tell_help(told.call_id, told.channel)
+            self._commands.tell_help(told.call_id, told.channel)
 
     def _star_number(self, call_id: str) -> str:
         """Return whom the dialplan called for a caller; what is configured now where we did not hear it."""
@@ -198,26 +196,26 @@ class ThirdParties:
     def _failed(self, told: RoomEvent) -> None:
         """Hear that an Originate failed; the channel's own end says why, and comes a moment before or after."""
         loop = asyncio.get_running_loop()
-        loop.call_later(_CAUSE_FOLLOWS_S, self.desk.third_gone, told.channel_id, told.data["reason"])
+        loop.call_later(_CAUSE_FOLLOWS_S, self.coordinator.third_gone, told.channel_id, told.data["reason"])
 
     def _gone(self, told: RoomEvent) -> None:
-        self.desk.third_gone(told.channel_id, reason_of(told.data["cause"]))
-        self.desk.operator_gone(told.channel)
+        self.coordinator.third_gone(told.channel_id, reason_of(told.data["cause"]))
+        self.coordinator.operator_gone(told.channel)
 
     def _joined(self, told: RoomEvent) -> None:
-        self.desk.joined(told.call_id, told.channel_id, told.channel)
+        self.coordinator.joined(told.call_id, told.channel_id, told.channel)
 
     def _left(self, told: RoomEvent) -> None:
-        self.desk.left(told.call_id, told.channel_id, told.channel)
+        self.coordinator.left(told.call_id, told.channel_id, told.channel)
 
     def _track(self, told: RoomEvent) -> None:
         """Hear that the dialplan has begun another part of the recording."""
-        if told.call_id in self._calls.calls:
+        if told.call_id in self._calls:
             self._tell(told.call_id, Kind.TRACK_BEGUN, path=told.data["path"], sides=["caller", "operator"])
 
     def _help(self, told: RoomEvent) -> None:
         """Hear how far the dialplan is with calling help by itself."""
-        call = self._calls.calls.get(told.call_id)
+        call = self._calls.get(told.call_id)
         number, step = told.data["number"], told.data["step"]
         if call is None or number not in EMERGENCIES:
             return
@@ -248,6 +246,6 @@ class ThirdParties:
 
     def _note_alarm(self, alarm: str, about: str, sentence: str, sentence_zh: str) -> None:
         log.error("alarm: %s", sentence)
-        if about in self._calls.calls:
+        if about in self._calls:
             data = {"what": "alarm", "alarm": alarm, "sentence": sentence, "sentence_zh": sentence_zh}
             self._tell(about, Kind.NOTED, **data)

@@ -1,4 +1,4 @@
-"""What three parties need of whatever carries the voice: the Protocol that the desk owns."""
+"""What three parties need of whatever carries the voice: the Protocol that the coordinator owns."""
 
 from __future__ import annotations
 

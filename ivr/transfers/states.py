@@ -191,6 +191,9 @@ HOLDING = frozenset(
 ALONE = frozenset({S.AWAITED, S.AWAITED_ASKING, S.HANDED_OFF})
 """States of a caller without an operator from which they can call help themselves."""
 
+KEPT = frozenset({S.AWAITED, S.AWAITED_ASKING, S.AWAITED_HELP, S.DELIVERING, S.REQUEUEING})
+"""States of a caller whose operator has gone and who waits on."""
+
 HELPING = frozenset({S.CALLING_HELP, S.CONNECTING_HELP, S.AWAITED_HELP})
 """States in which help is being called."""
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from ivr.calls.reception import DIVERSION_110
 from ivr.calls.record import CallRecord
-from ivr.errors import HotlineError
 from ivr.hotline.book import EMERGENCY_NUMBERS, HotlineBook, Line, MergeMode
 from ivr.hotline.destinations import Own, usable
+from ivr.transfers.errors import TransferRefused, loop, unknown
 
 RING_S = 25.0
 """A third party that has not answered by then is given up (P034)."""
@@ -20,16 +20,6 @@ UNIT_RING_S = 15.0
 """A unit has up to four telephones; the caller should not wait much more than a minute for all (own value)."""
 KEYS: Mapping[str, str] = {"0": "110", "9": "119", "2": "120", "3": "122"}
 """One key for each emergency number."""
-
-
-class TransferRefused(HotlineError):
-    """A third party cannot be brought in; ``reason`` is a word for programs and prompts."""
-
-    code = "transfer"
-
-    def __init__(self, reason: str, sentence: str, zh: str, *, retry: bool | None = None) -> None:
-        super().__init__(sentence, zh, retry=retry)
-        self.reason = reason
 
 
 class By(enum.StrEnum):
@@ -134,20 +124,20 @@ class Targets:
             return self._emergency(name, call)
         find = {"expert": self._expert, "subcenter": self._centre, "unit": self._unit, "seat": self._seat}
         if kind not in find or not rest:
-            raise _unknown(name)
+            raise unknown(name)
         return find[kind](name, rest, call)
 
     def _emergency(self, number: str, call: CallRecord) -> Target:
         # once diverted to us by 110, never back: the two would send the caller round in circles
         if number == "110" and call.source == DIVERSION_110:
-            raise _loop(number)
+            raise loop(number)
         routes = self._destinations(number, HELP_RING_S)
         return Target(number, number, routes, emergency=True)
 
     def _expert(self, name: str, queue_id: str, _: CallRecord) -> Target:
         queue = self._book.queue(queue_id)
         if queue is None or queue is self._book.general_queue:
-            raise _unknown(name)
+            raise unknown(name)
         if not self._manned(queue_id):
             raise TransferRefused(
                 "nobody",
@@ -159,15 +149,15 @@ class Targets:
     def _centre(self, name: str, line_id: str, call: CallRecord) -> Target:
         line = next((line for line in self._book.lines if line.id == line_id), None)
         if line is None:
-            raise _unknown(name)
+            raise unknown(name)
         if line.merge_mode is MergeMode.SUBCENTER and self._came_from(line, call):
-            raise _loop(line.name)
+            raise loop(line.name)
         return Target(name, line.name, self._required(name, RING_S))
 
     def _unit(self, name: str, unit_id: str, _: CallRecord) -> Target:
         unit = self._book.unit(unit_id)
         if unit is None:
-            raise _unknown(name)
+            raise unknown(name)
         routes = self._required(name, UNIT_RING_S)
         leader = self._leader_seat()
         if leader is not None and (seat := self._book.seat(leader)) is not None:
@@ -177,7 +167,7 @@ class Targets:
     def _seat(self, name: str, seat_id: str, call: CallRecord) -> Target:
         seat = self._book.seat(seat_id)
         if seat is None or call.seat == seat_id:
-            raise _unknown(name)
+            raise unknown(name)
         return Target(name, f"{seat_id} 号座席", (Route(By.SEAT, seat.username),))
 
     def _came_from(self, line: Line, call: CallRecord) -> bool:
@@ -197,19 +187,3 @@ class Targets:
         trunks = self._book.trunks
         uris = trunks.destinations.get(name, ())
         return tuple(Route(By.SIP, uri, ring_s) for uri in uris if usable(uri, trunks.lab, self._own))
-
-
-def _unknown(name: str) -> TransferRefused:
-    return TransferRefused(
-        "wrong",
-        f"there is no target {name!r}; targets are listed by `ivr transfer targets`.",
-        f"没有转接目标 {name}；可用 ivr transfer targets 查看。",
-    )
-
-
-def _loop(name: str) -> TransferRefused:
-    return TransferRefused(
-        "loop",
-        f"the call came from {name} and is not sent back there; keep it, or bring somebody else in.",
-        f"来电由{name}转来，不能转回；请自行受理或转其他单位。",
-    )

@@ -1,18 +1,43 @@
-"""One call's three-way side, as its events tell it: folding, nothing else."""
+"""One call's three-way side, as its events tell it: folding, nothing else.
+
+All that is known of it stands here: who is in the room, who is about to come, who was sent somewhere and not
+seen there.  Who was relieved is known of the call itself (``CallRecord.was_relieved``).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+import math
+from collections.abc import Iterable, MutableMapping
+from dataclasses import dataclass
+from typing import NamedTuple
 
+from ivr.calls.record import CallRecord
 from ivr.events.event import Event, Kind
-from ivr.transfers.states import DEADLINES, TransferState, following
+from ivr.transfers.states import DEADLINES, KEPT, TransferState, following
 from ivr.transfers.targets import By, Route
 
 _RINGING = frozenset(
     {TransferState.INVITING, TransferState.AWAITED, TransferState.CALLING_HELP, TransferState.AWAITED_HELP}
 )
 _ASKING = frozenset({TransferState.ASKING, TransferState.AWAITED_ASKING})
+
+_BEGINS = frozenset({Kind.TRANSFER_WANTED, Kind.EMERGENCY_WANTED, Kind.TAKE_OVER_WANTED, Kind.TAKEN_OVER})
+"""What makes a call one with a three-way side."""
+
+
+class Taking(NamedTuple):
+    """A shift leader who enters the room: seat, operator number, channel."""
+
+    seat: str
+    operator: str
+    channel: str
+
+
+class Gathering(NamedTuple):
+    """Caller and operator are led out of the queue's bridge: since when (infinite: not yet), how often before."""
+
+    since: float
+    tries: int
 
 
 @dataclass(slots=True)
@@ -26,8 +51,12 @@ class Transfer:
         moved: whether caller and operator have left the queue's bridge.
         since: when the present state began.
         rings_since: when the present route began to ring.
-        relieved: channels of operators whose call was taken over.
-        tries: how often somebody was sent again in the present state; not journalled.
+        tries: how often somebody was sent again in the present state.
+        caller_in: whether the caller is in the room.
+        operator_in: whether the operator is.
+        caller_gone: whether the caller has hung up, and the others are being sent home.
+        gathering: the operator was sent into the room and was not seen there yet.
+        taking: who is about to take the call over.
     """
 
     call_id: str
@@ -46,7 +75,11 @@ class Transfer:
     rings_since: float = 0.0
     answered_since: float = 0.0
     tries: int = 0
-    relieved: set[str] = field(default_factory=set)
+    caller_in: bool = False
+    operator_in: bool = False
+    caller_gone: bool = False
+    gathering: Gathering | None = None
+    taking: Taking | None = None
 
     @property
     def deadline(self) -> float | None:
@@ -65,28 +98,44 @@ class Transfer:
         """Whether there is another way to the target."""
         return self.route + 1 < len(self.routes)
 
-    def move(self, seconds: float) -> None:
-        """Count what has passed by a clock that was set."""
-        self.since += seconds
-        self.rings_since += seconds
-        self.answered_since += seconds
+    @property
+    def parting(self) -> bool:
+        """Whether caller and operator are still together, and about to be led away."""
+        return self.gathering is not None and math.isinf(self.gathering.since)
 
-    def apply(self, event: Event) -> bool:
-        """Fold one event in; return whether it changed the state."""
+    @property
+    def parted(self) -> bool:
+        """Whether the caller was seen anywhere but with the operator in the queue's bridge."""
+        return self.moved or self.caller_in
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether a third party is with the caller or on the way to them: their recording goes on."""
+        return self.state not in (TransferState.IDLE, TransferState.LEAVING)
+
+    def apply(self, event: Event, call: CallRecord | None = None) -> bool:
+        """Fold one event in; return whether it changed the state.
+
+        Args:
+            event: what happened.
+            call: the call as it is after the event; None where nothing of it matters.
+        """
         if event.kind is Kind.OPERATOR_LEFT and (
-            event.data.get("reason") == "caller" or event.data.get("channel", "-") in self.relieved
+            event.data.get("reason") == "caller" or (call is not None and call.was_relieved(event))
         ):
             return False  # app_queue's word for: the caller hung up; or somebody who was relieved
-        if event.kind is Kind.THIRD_MUTED:
-            self.muted = bool(event.data.get("on"))
-        if event.kind is Kind.CALLER_HELD:
-            self.moved = True
+        _FACTS.get(event.kind, _nothing)(self, event)
         then = following(self.state, event.kind)
         if then is None:
             return False
         _CHANGES.get(event.kind, _nothing)(self, event)
         if then is not self.state or event.kind is Kind.NEXT_ROUTE:
             self.since, self.tries = event.at, 0
+        if event.kind is Kind.OPERATOR_LEFT and then in KEPT:
+            self.gathering = None
+        if then in (TransferState.IDLE, TransferState.ENDED):
+            self.caller_in = self.operator_in = self.caller_gone = False
+            self.gathering = self.taking = None
         self.state = then
         return True
 
@@ -118,6 +167,12 @@ def _rings(transfer: Transfer, event: Event) -> None:
     transfer.rings_since = event.at
 
 
+def call_of(channel_id: str) -> str:
+    """Return the call that a third party's channel id names: ``<call>-t<n>-<route>``."""
+    call_id, found, _ = channel_id.rpartition("-t")
+    return call_id if found else ""
+
+
 def _answered(transfer: Transfer, event: Event) -> None:
     transfer.third_channel = event.data.get("channel", "")
     transfer.answered_since = event.at
@@ -129,10 +184,6 @@ def _gone(transfer: Transfer, _: Event) -> None:
 
 def _back_in_queue(transfer: Transfer, _: Event) -> None:
     transfer.moved = False
-
-
-def _taken_over(transfer: Transfer, event: Event) -> None:
-    transfer.relieved.add(event.data.get("from_channel", ""))
 
 
 def _in_room(transfer: Transfer, event: Event) -> None:
@@ -149,18 +200,130 @@ _CHANGES = {
     Kind.TRANSFER_CANCELLED: _gone,
     Kind.EMERGENCY_FAILED: _gone,
     Kind.QUEUED: _back_in_queue,
-    Kind.TAKEN_OVER: _taken_over,
     Kind.THREE_WAY: _in_room,
     Kind.CALLER_BACK: _in_room,
     Kind.HANDED_OFF: _in_room,
 }
+"""What an event changes where the table has it."""
+
+
+def _muted(transfer: Transfer, event: Event) -> None:
+    transfer.muted = bool(event.data.get("on"))
+
+
+def _held(transfer: Transfer, _: Event) -> None:
+    transfer.moved = True
+    transfer.caller_in = False
+
+
+def _clock_set(transfer: Transfer, event: Event) -> None:
+    """Count what has passed by a clock that was set."""
+    if transfer.state is TransferState.IDLE:
+        return
+    step = float(event.data.get("step_s", 0.0))
+    transfer.since += step
+    transfer.rings_since += step
+    transfer.answered_since += step
+    if transfer.gathering is not None:
+        transfer.gathering = Gathering(transfer.gathering.since + step, transfer.gathering.tries)
+
+
+def _take_over_wanted(transfer: Transfer, event: Event) -> None:
+    transfer.taking = Taking(*(str(event.data.get(what) or "") for what in Taking._fields))
+
+
+def _taken_over(transfer: Transfer, _: Event) -> None:
+    transfer.operator_in = True
+    transfer.gathering = transfer.taking = None
+
+
+def _gather_wanted(transfer: Transfer, event: Event) -> None:
+    transfer.gathering = Gathering(math.inf, int(event.data.get("tries", 0)))
+
+
+def _gather_sent(transfer: Transfer, event: Event) -> None:
+    transfer.gathering = Gathering(event.at, int(event.data.get("tries", 0)))
+
+
+def _gather_over(transfer: Transfer, _: Event) -> None:
+    transfer.gathering = None
+
+
+def _sent_again(transfer: Transfer, _: Event) -> None:
+    transfer.tries += 1
+
+
+def _room_entered(transfer: Transfer, event: Event) -> None:
+    if event.data.get("party") == "caller":
+        transfer.caller_in = True
+    else:
+        transfer.operator_in = True
+        transfer.gathering = None
+
+
+def _room_left(transfer: Transfer, event: Event) -> None:
+    if event.data.get("party") == "caller":
+        transfer.caller_in = False
+    else:
+        transfer.operator_in = False
+
+
+def _caller_gone(transfer: Transfer, _: Event) -> None:
+    transfer.caller_gone = True
+
+
+_FACTS = {
+    Kind.THIRD_MUTED: _muted,
+    Kind.CALLER_HELD: _held,
+    Kind.CLOCK_SET: _clock_set,
+    Kind.TAKE_OVER_WANTED: _take_over_wanted,
+    Kind.TAKEN_OVER: _taken_over,
+    Kind.GATHER_WANTED: _gather_wanted,
+    Kind.GATHER_SENT: _gather_sent,
+    Kind.GATHER_OVER: _gather_over,
+    Kind.SENT_AGAIN: _sent_again,
+    Kind.ROOM_ENTERED: _room_entered,
+    Kind.ROOM_LEFT: _room_left,
+    Kind.CALLER_GONE: _caller_gone,
+}
+"""What an event changes in every state."""
+
+
+class Change(NamedTuple):
+    """A three-way side whose state an event changed; how it was before and after."""
+
+    transfer: Transfer
+    before: TransferState
+    after: TransferState
+    third_before: str
+    third_after: str
+
+
+def fold(open_: MutableMapping[str, Transfer], event: Event, call: CallRecord | None) -> Change | None:
+    """Fold one event into the three-way calls; return what it changed.
+
+    Args:
+        open_: three-way sides by call; one that ends is taken out.
+        event: what happened.
+        call: its call as it is after the event.
+    """
+    transfer = open_.get(event.stream)
+    if transfer is None:
+        if event.kind not in _BEGINS:
+            return None
+        transfer = open_[event.stream] = Transfer(event.stream)
+    before, third = transfer.state, transfer.third
+    if not transfer.apply(event, call):
+        return None
+    if transfer.state is TransferState.ENDED:
+        del open_[event.stream]
+    return Change(transfer, before, transfer.state, third, transfer.third)
 
 
 def fold_transfer(call_id: str, events: Iterable[Event]) -> Transfer:
-    """Tell a call's three-way side from all of its events."""
-    transfer = Transfer(call_id)
+    """Tell a call's three-way side from all of its events; an idle one where there is none, or none any more."""
+    call, open_ = CallRecord(call_id), dict[str, Transfer]()
     for event in events:
-        if event.kind is Kind.CALLBACK_ANSWERED:  # before, they hung up to be called back
-            transfer = Transfer(call_id)
-        transfer.apply(event)
-    return transfer
+        call.apply(event)
+        fold(open_, event, call)
+    return open_.get(call_id) or Transfer(call_id)

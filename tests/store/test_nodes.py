@@ -81,7 +81,7 @@ async def start(url: str, tmp_path: Path) -> AsyncIterator[Start]:
         settings = Settings(home=tmp_path / (home or f"node{name}"), database_url=url, node=name)
         settings.home.mkdir(exist_ok=True)
         memory = Memory(settings, small_book(), f"i000{home or name}")
-        started.append(Node(memory, CallBook(memory.append, settings.node)))
+        started.append(Node(memory, CallBook(memory.append, node=settings.node)))
         return await started[-1].open()
 
     yield node
@@ -99,10 +99,10 @@ async def test_one_node_restarts_and_the_other_s_open_call_seat_and_ticket_are_u
     before = await first.memory.store.tickets()
     await second.kill()
     again = await start("2")
-    assert set(again.calls.calls) == {CALL["2"]}
+    assert again.calls.ids() == {CALL["2"]}
     assert again.calls.operator_on("01") == "1002"
     await again.tell(CALL["2"], ((60, Kind.HUNG_UP, {"reconciled": True}),))
-    assert first.calls.calls[CALL["1"]].seat == "01"
+    assert first.calls[CALL["1"]].seat == "01"
     assert await first.memory.store.open_calls() == [CALL["1"]]
     assert await again.memory.store.open_calls() == []
     (seat,) = await first.memory.store.seats()

@@ -702,7 +702,7 @@ def test_who_is_gone_leaves_the_seat_after_the_call(tmp_path: Path) -> None:
     assert keys.sip["seat04"]
     service.applied(2, "李")
     assert journal[-1].stream == HOTLINE
-    assert HOTLINE not in calls.calls
+    assert HOTLINE not in calls
     assert HOTLINE not in calls.seats
 
 

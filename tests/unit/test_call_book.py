@@ -35,17 +35,17 @@ def test_what_cannot_be_journalled_is_not_believed() -> None:
     calls = CallBook(refuse)
     with pytest.raises(OSError, match="no journal"):
         calls.record(event(CALL, 0, "call_started"))
-    assert not calls.calls
+    assert not calls.ids()
 
 
 def test_a_call_is_open_until_it_hangs_up_and_then_forgotten() -> None:
     journal = Journal()
     calls = calls_of(journal)
     calls.record(event(CALL, 0, "call_started"))
-    assert calls.calls[CALL].state is CallState.GREETING
+    assert calls[CALL].state is CallState.GREETING
     for after, kind, data in WHOLE[1:]:
         assert calls.record(event(CALL, after, kind, **data))
-    assert not calls.calls
+    assert not calls.ids()
     assert calls.over[CALL] == Heard(whole=True, queued=True, answered=True)
 
 
@@ -67,11 +67,11 @@ def test_words_told_after_a_call_do_not_make_a_ghost_that_waits_for_ever(
     calls = calls_of(journal)
     a_whole_call(calls)
     assert calls.record(event(CALL, 32, kind, **data))
-    assert not calls.calls
+    assert not calls.ids()
     assert journal.kinds(CALL)[-1] == kind
     fresh_start = calls_of(Journal())  # after a restart the book knows nothing of ended calls
     fresh_start.record(event(CALL, 32, kind, **data))
-    assert not fresh_start.calls
+    assert not fresh_start.ids()
 
 
 def test_an_event_that_asterisk_tells_after_the_hangup_does_not_open_the_call_again() -> None:
@@ -80,7 +80,7 @@ def test_an_event_that_asterisk_tells_after_the_hangup_does_not_open_the_call_ag
     for after, kind, data in [*WHOLE[:3], WHOLE[4]]:
         calls.record(event(CALL, after, kind, **data))
     calls.record(event(CALL, 31.1, "operator_left"))
-    assert not calls.calls
+    assert not calls.ids()
     assert journal.kinds(CALL)[-1] == "operator_left"
 
 
@@ -89,7 +89,7 @@ def test_an_unexpected_event_is_journalled_and_changes_no_state() -> None:
     calls = calls_of(journal)
     calls.record(event(CALL, 0, "call_started"))
     assert not calls.record(event(CALL, 1, "operator_left"))
-    assert calls.calls[CALL].state is CallState.GREETING
+    assert calls[CALL].state is CallState.GREETING
     assert journal.kinds(CALL) == ["call_started", "operator_left"]
 
 
@@ -135,8 +135,8 @@ def test_what_the_database_remembers_does_not_overwrite_what_was_just_heard() ->
     old = CallRecord("a1-1.1", started_at=T0)
     beginning = CallRecord("a1-2.2", started_at=T0, state=CallState.WAITING)
     calls.restore([old, beginning], [SeatRecord("01"), SeatRecord("02", SeatState.READY, "1002")])
-    assert calls.calls["a1-1.1"].state is CallState.WAITING
-    assert calls.calls["a1-2.2"].started_at == T0
+    assert calls["a1-1.1"].state is CallState.WAITING
+    assert calls["a1-2.2"].started_at == T0
     assert calls.operator_on("01") == "1001"
     assert calls.seat_of("1002") == "02"
 

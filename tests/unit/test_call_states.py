@@ -150,7 +150,7 @@ def test_a_seat_moves_as_its_table_says(state: SeatState, kind: Kind, after: Sea
         (state, kind)
         for state in SeatState
         for kind in Kind
-        if kind is not K.NOTED and (state, kind) not in {(s, k) for s, k, _ in SEAT_ROWS}
+        if kind not in (K.NOTED, K.CLOCK_SET) and (state, kind) not in {(s, k) for s, k, _ in SEAT_ROWS}
     ],
 )
 def test_a_seat_refuses_what_its_table_does_not_have(state: SeatState, kind: Kind) -> None:
@@ -164,6 +164,15 @@ def test_what_is_only_noted_of_a_seat_never_moves_it(state: SeatState) -> None:
     seat = SeatRecord("01", state=state, operator="1001", reason="meal", since=1.0)
     assert seat.apply(Event("seat:01", 5.0, K.NOTED, {"what": "wrong PIN", "operator": "1002"}))
     assert (seat.state, seat.operator, seat.reason, seat.since) == (state, "1001", "meal", 1.0)
+
+
+@pytest.mark.parametrize("state", SeatState)
+def test_a_clock_that_is_set_moves_no_seat_and_changes_no_remaining_time(state: SeatState) -> None:
+    seat = SeatRecord("01", state=state, operator="1001", reason="meal", since=1.0, until=31.0)
+    assert seat.apply(Event("seat:01", 3605.0, K.CLOCK_SET, {"step_s": 3600.0}))
+    assert (seat.state, seat.operator, seat.reason) == (state, "1001", "meal")
+    moved = state is not SeatState.LOGGED_OUT
+    assert (seat.since, seat.until) == ((3601.0, 3631.0) if moved else (1.0, 31.0))
 
 
 def test_nobody_sits_on_a_seat_after_a_log_out() -> None:

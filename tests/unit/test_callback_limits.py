@@ -29,7 +29,7 @@ async def test_a_missed_call_leaves_a_row_and_no_channel_until_a_seat_is_free() 
         at.gives_up(f"a1-{n}.1", f"138001380{n:02d}")
         at.clock.now += 1
     assert await standing(at) == []
-    assert [call.state for call in at.calls.calls.values()] == ["callback"] * 9
+    assert [call.state for call in at.calls.open()] == ["callback"] * 9
     at.man("01", status=IN_USE)
     assert await standing(at) == [], "the seat talks"
     at.link.states["seat01"] = NOT_IN_USE

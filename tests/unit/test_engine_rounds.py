@@ -50,7 +50,7 @@ async def test_a_call_ends_in_its_ticket_while_asterisk_is_too_busy_to_answer_an
     rounds = asyncio.create_task(engine._reconcile_forever())
     try:
         async with asyncio.timeout(60):
-            while CALL in engine.calls.calls:  # noqa: ASYNC110 - the book tells nobody else
+            while CALL in engine.calls:  # noqa: ASYNC110 - the book tells nobody else
                 await asyncio.sleep(0.01)
     finally:
         rounds.cancel()

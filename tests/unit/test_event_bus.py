@@ -69,7 +69,7 @@ def test_ten_subscribers_hear_the_journal_s_order_and_the_caller_is_placed_all_t
         assert kinds_of(story) == kinds_of(journal.events)
         assert [one.data for one in story] == [one.data for one in journal.events]
     assert seen[-1] is CallState.ENDED
-    assert not calls.calls
+    assert not calls.ids()
     raising = {f"subscriber {number}" for number, habit in enumerate(habits) if "raises" in habit}
     alarms = [one for one in journal.of(HOTLINE) if one.kind is Kind.ALARM_RAISED]
     assert {one.data["about"] for one in alarms} == raising
@@ -98,7 +98,7 @@ def test_an_event_is_folded_in_before_whoever_emitted_it_goes_on() -> None:
     def at_once(told: Event, _: Any) -> None:
         if told.kind is Kind.CALL_STARTED:
             calls.record(event(CALL, 1, "queued"))
-            states.append(calls.calls[CALL].state is CallState.WAITING)
+            states.append(calls[CALL].state is CallState.WAITING)
 
     calls.events.subscribe("at once", at_once)
     calls.record(event(CALL, 0, "call_started"))
@@ -221,7 +221,7 @@ def test_only_a_call_s_stream_opens_a_call() -> None:
     calls = calls_of(Journal())
     for stream in ("seat:01", "ticket:a1-1.1", "hotline", "node:1", "refused:2026-11-28"):
         calls.record(Event(stream, T0, Kind.NOTED, {}))
-    assert not calls.calls
+    assert not calls.ids()
 
 
 def test_what_cannot_be_journalled_is_told_to_nobody() -> None:
@@ -249,7 +249,7 @@ def test_an_event_that_a_newer_version_wrote_is_kept_and_changes_nothing(changes
     calls = calls_of(journal)
     calls.record(event(CALL, 0, "call_started"))
     calls.record(newer)
-    assert calls.calls[CALL].state is CallState.GREETING
+    assert calls[CALL].state is CallState.GREETING
     assert journal.events[-1] == newer
 
 

@@ -14,8 +14,8 @@ from ivr.hotline.duty import Roster
 from ivr.phone.leader import LeaderRoute
 from ivr.seats.record import SeatRecord
 from ivr.supervision.modes import ModeBoard
-from ivr.transfers.presence import Taking
 from ivr.transfers.states import TransferState
+from ivr.transfers.transfer import Taking
 from tests.unit.test_agi_routes import Session, agi
 from tests.unit.test_modes import MORNING, a_book
 from tests.unit.test_transfer_desk import CALL, OPERATOR, Hall
@@ -38,7 +38,7 @@ class Floor(Hall):
         self.route = LeaderRoute(
             book=lambda: self.book,
             calls=self.calls,
-            wishes=self.wishes,
+            requests=self.requests,
             clock=self.clock,
             leader=self.modes.leader,
             sound=lambda prompt, **_: prompt,
@@ -61,7 +61,7 @@ async def test_somebody_who_may_lead_but_does_not_lead_today_hears_no_call_and_w
     assert noted.data["by"] == "1003" and noted.data["seat"] == "01"
     assert "1003 does not lead this shift" in noted.data["reason"]
     assert Kind.LISTENED not in [event.kind for event in floor.journal.of(CALL)]
-    assert not floor.floor.taking
+    assert floor.transfer.taking is None
 
 
 @pytest.mark.parametrize("who", ["1001", "1005"])
@@ -92,13 +92,13 @@ async def test_the_leader_hears_that_nobody_talks_on_that_seat_not_that_they_may
 async def test_the_leader_who_takes_over_is_expected_in_the_room() -> None:
     floor = Floor("1001")
     assert (await floor.dial(TAKE)).variables == {"IVR_CALL": CALL}
-    assert floor.floor.taking[CALL] == Taking("02", "1001", MINE)
+    assert floor.transfer.taking == Taking("02", "1001", MINE)
 
 
 @pytest.mark.parametrize("state", ["CONSULTING", "THREE_WAY", "HANDED_OFF"])
 async def test_the_leader_who_speaks_with_all_of_a_room_enters_it(state: str) -> None:
     floor = Floor("1001")
     floor.to(TransferState[state])
-    floor.desk.joined(CALL, "o", OPERATOR)
+    floor.coordinator.joined(CALL, "o", OPERATOR)
     assert (await floor.dial(BARGE)).variables == {"IVR_CALL": CALL, "IVR_BARGES": "1"}
     assert "IVR_SPY" in (await floor.dial(LISTEN)).variables

@@ -19,7 +19,7 @@ from ivr.calls.record import CallRecord
 from ivr.calls.states import SeatState
 from ivr.engine.persistence import Memory
 from ivr.events.event import Event, Kind
-from ivr.events.streams import HOTLINE
+from ivr.events.streams import HOTLINE, seat_stream
 from ivr.home.settings import Settings
 from ivr.hotline.book import HotlineBook, Operator, QueueKind, QueueSpec
 from ivr.hotline.modes import ModeName
@@ -156,9 +156,20 @@ async def test_a_restart_keeps_the_seconds_of_wrap_up_the_mode_and_the_alarms(tm
         assert again.people.modes.set_to == engine.people.modes.set_to
         assert again.people.alarms.active == engine.people.alarms.active
         assert again.people.seating.memberships()[0].paused
-        assert HOTLINE not in again.calls.calls
+        assert HOTLINE not in again.calls
         again.clock.now = T0 + 40
         assert again.people.wrap_up.end_due() == ["01"]
+
+
+async def test_a_restart_after_the_clock_was_set_keeps_the_seconds_of_wrap_up(tmp_path: Path) -> None:
+    async with running(tmp_path / "home") as engine:
+        await talked(engine)
+        told = Event(seat_stream("01"), T0 + 3610, Kind.CLOCK_SET, {"step_s": 3600.0})
+        engine.calls.record(told)
+        before = engine.calls.seat("01")
+        assert before.until == T0 + 3640
+    async with running(tmp_path / "home") as again:
+        assert again.calls.seat("01") == before
 
 
 async def until(what: Callable[[], bool]) -> None:
@@ -199,7 +210,7 @@ async def test_callers_of_an_expert_queue_go_back_when_its_last_expert_goes(
             call = f"a1-9.{number}"
             engine.calls.restore([CallRecord(call, started_at=T0)], [])
             engine.calls.record(Event(call, T0, Kind.QUEUED, {"queue": "q_market"}))
-            engine.calls.calls[call].queued_at = None
+            engine.calls[call].queued_at = None
         if here:
             await engine.people.seating.log_in("01", "1002", by="x")
         await engine.people.look(AsteriskFloor(cast(Link, asterisk)))

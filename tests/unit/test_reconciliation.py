@@ -165,7 +165,7 @@ async def test_a_call_nobody_heard_gets_its_whole_life_from_asterisk_s_records()
     assert (call.waited_s, call.talk_s) == (3.0, 51.0)
     assert call.recording == f"/rec/{CALL}"
     assert call.started_at == T0
-    assert not hotline.calls.calls
+    assert not hotline.calls.ids()
     assert await hotline.reconcile() == 0
 
 
@@ -225,7 +225,7 @@ def test_each_call_has_exactly_one_beginning_and_one_end_whatever_we_heard(scene
             later += rows[scene.first_cut :]
             for heard, it in zip(scene.heard, events, strict=False):
                 # the engine passes over a hangup of a call it does not know
-                if heard and (it.kind is not Kind.HUNG_UP or call_id in hotline.calls.calls):
+                if heard and (it.kind is not Kind.HUNG_UP or call_id in hotline.calls):
                     hotline.hear(it)
         await hotline.reconcile(live=None)
         if any(scene.restart for scene in scenes):
@@ -239,7 +239,7 @@ def test_each_call_has_exactly_one_beginning_and_one_end_whatever_we_heard(scene
             call_id = f"a1-{number}.1"
             assert_one_start_and_one_end(hotline, call_id)
             assert hotline.call(call_id).outcome == ("answered" if scene.answered else "abandoned")
-        assert not hotline.calls.calls
+        assert not hotline.calls.ids()
         assert await hotline.reconcile(live=set()) == 0
 
     asyncio.run(scenario())
@@ -259,7 +259,7 @@ async def test_a_call_still_going_on_is_opened_but_not_ended() -> None:
     hotline = Hotline(Rows(rows_of(CALL)[:3]))
     await hotline.reconcile(live={CALL})
     assert hotline.journal.kinds(CALL) == ["call_started", "queued", "answered"]
-    assert hotline.calls.calls[CALL].state is CallState.TALKING
+    assert hotline.calls[CALL].state is CallState.TALKING
     assert hotline.records.kept == {CALL}
     assert await hotline.reconcile(live={CALL}) == 0
     hotline.records.rows += rows_of(CALL)[3:]
@@ -273,7 +273,7 @@ async def test_a_call_whose_beginning_was_missed_gets_its_ticket_while_it_goes_o
     hotline.hear(live_events(CALL)[2])
     await hotline.reconcile(live={CALL})
     assert hotline.call().known
-    assert hotline.calls.calls[CALL].state is CallState.WAITING
+    assert hotline.calls[CALL].state is CallState.WAITING
 
 
 async def test_a_call_asterisk_forgot_is_closed() -> None:
@@ -320,7 +320,7 @@ async def test_a_call_that_has_just_begun_is_not_taken_for_a_lost_one() -> None:
     hotline.hear(live_events(CALL)[0])
     hotline.hear(event("a1-2.2", 1.0, "queued"))  # its beginning was not heard
     assert await hotline.reconcile(live=set()) == 0
-    assert set(hotline.calls.calls) == {CALL, "a1-2.2"}
+    assert hotline.calls.ids() == {CALL, "a1-2.2"}
 
 
 async def test_a_call_that_has_just_ended_is_left_to_its_own_hangup() -> None:
@@ -431,7 +431,7 @@ async def test_a_message_left_while_the_engine_was_away_is_called_back_once_it_i
     await hotline.reconcile(live=set())
     kinds = ["call_started", "queued", "voicemail_left", "callback_claimed", "hung_up"]
     assert hotline.journal.kinds(CALL) == kinds
-    assert hotline.calls.calls[CALL].state is CallState.CALLBACK
+    assert hotline.calls[CALL].state is CallState.CALLBACK
     hotline.clock.now += 60
     assert await hotline.reconcile(live=set()) == 0
 

@@ -51,10 +51,10 @@ class Floor:
     def restart(self) -> None:
         """Begin anew with what the journal holds."""
         told = list(self.journal.events)
-        seats = self.calls.seats
+        seats = self.calls.seats.values()
         self.calls = CallBook(self.journal.append)
         self.calls.events.subscribe("the room", self._hear)
-        self.calls.seats = seats
+        self.calls.restore([], seats)
         self.people = self._people()
         self.people.restore([one for one in told if one.stream == "hotline"])
         self.people.seating.known = True

@@ -282,7 +282,7 @@ async def test_a_carrier_that_never_answers_options_has_not_gone() -> None:
 
 async def test_packets_without_any_sound_are_told_and_nothing_ends(tmp_path: Path) -> None:
     scene = Scene()
-    scene.calls.calls[CALL].recording = str(tmp_path / "talk")
+    scene.calls[CALL].recording = str(tmp_path / "talk")
     seconds = [400, 0] * 8000 * 4  # the caller is heard, the operator is not
     (tmp_path / "talk.raw").write_bytes(array("h", seconds).tobytes())
     await scene.pass_(25)

@@ -11,7 +11,8 @@ from ivr.cli.moved_codes import tell_moved_codes
 from ivr.hotline.book import HotlineBook, Line, MergeMode, Operator, QueueSpec, Trunks
 from ivr.hotline.destinations import Own, usable
 from ivr.hotline.units import Unit
-from ivr.transfers.targets import By, Targets, TransferRefused, codes_of, moved_codes
+from ivr.transfers.errors import TransferRefused
+from ivr.transfers.targets import By, Targets, codes_of, moved_codes
 from tests.unit.kit import small_book
 
 TAX = Line("tax_12366", "12366", "税务服务热线", "税务局", MergeMode.SUBCENTER)

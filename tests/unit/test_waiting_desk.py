@@ -89,7 +89,7 @@ def test_who_leaves_a_message_is_called_back_in_their_own_place() -> None:
     leaves_a_message(at, "13800138000")
     claim = next(e for e in at.journal.of(CALL) if e.kind is Kind.CALLBACK_CLAIMED)
     assert (claim.data["by"], claim.data["since"]) == ("message", T0)
-    call = at.calls.calls[CALL]
+    call = at.calls[CALL]
     assert (call.state, call.outcome) == ("callback", None), "the ticket stays open until they were called"
     assert call.message, "the message is kept"
 
@@ -99,7 +99,7 @@ def test_a_message_is_claimed_once_and_two_tries_leave_a_ticket() -> None:
     leaves_a_message(at, "13800138000")
     at.claims.message_over(CALL)
     assert at.journal.kinds(CALL).count("callback_claimed") == 1
-    call = at.calls.calls[CALL]
+    call = at.calls[CALL]
     for n in (1, 2):
         at.calls.record(event(CALL, 60 + n, Kind.CALLBACK_TRIED))
         at.calls.record(event(CALL, 60 + n, Kind.CALLBACK_UNREACHED))
@@ -120,7 +120,7 @@ def test_where_nobody_can_be_called_back_the_ticket_says_that_somebody_must(
 ) -> None:
     at = Desk(**({"callback": destinations} if destinations else {}))
     at.waits(CALL, number)
-    call = at.calls.calls[CALL]
+    call = at.calls[CALL]
     at.calls.record(event(CALL, 25, Kind.VOICEMAIL_LEFT, message="/r/m"))
     at.claims.message_over(CALL)
     at.calls.record(event(CALL, 60, Kind.HUNG_UP))
@@ -144,7 +144,7 @@ def test_a_callback_is_not_over_when_both_are_led_into_a_room() -> None:
     called_back(at)
     for what in ("callback_operator_left", "callback_hung_up"):  # the placeholder goes
         at.desk.hear(CALL, T0 + 30, what, {"reason": "caller", "channel": SEAT})
-    call = at.calls.calls[CALL]
+    call = at.calls[CALL]
     assert (call.state, call.legs[-1].left_at) == ("talking", None)
     assert at.calls.called_back == {CITIZEN: CALL}
     gone = as_caller(word(Channel=CITIZEN, Uniqueid="x", Linkedid="y"), at.calls.called_back)
@@ -215,7 +215,7 @@ def test_only_those_who_waited_alone_for_long_enough_are_sent_to_the_message() -
     at = desk()
     at.waits(CALL, "13800138000", 0)
     at.waits("a1-2.2", "13800138001", 15)
-    calls = list(at.calls.calls.values())
+    calls = at.calls.open()
 
     def alone(empty_since: float, now: float) -> list[str]:
         return [call.call_id for call in left_alone(calls, {"q_general": T0 + empty_since}, T0 + now, 20)]

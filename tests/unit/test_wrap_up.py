@@ -13,6 +13,7 @@ from ivr.calls.open_calls import CallBook
 from ivr.calls.record import CallRecord
 from ivr.calls.states import SeatState
 from ivr.errors import HotlineError
+from ivr.events.clock import ClockSteps
 from ivr.events.event import Event, Kind
 from ivr.events.streams import is_seat
 from ivr.hotline.book import Operator, QueueSpec, Seat
@@ -27,7 +28,7 @@ CALL = "a1-1.1"
 class Floor:
     """Seats, calls and a clock; wrap-up hears everything."""
 
-    def __init__(self, wrap_up_s: int = 30, seats: int = 3) -> None:
+    def __init__(self, wrap_up_s: int = 30, seats: int = 3, steady: Clock | None = None) -> None:
         queues = (QueueSpec("q_general", "综合受理", wrap_up_s=wrap_up_s),)
         self.book = small_book(
             queues=queues,
@@ -36,7 +37,8 @@ class Floor:
         )
         self.journal = Journal()
         self.clock = Clock()
-        self.calls = CallBook(self.journal.append)
+        self.steps = ClockSteps(self.clock, steady)
+        self.calls = CallBook(self.journal.append, self.steps)
         self.calls.events.subscribe("the room", self._hear)
         self.wrap_up = WrapUp(lambda: self.book, self.calls, self.clock)
         self.seating = Seating(lambda: self.book, self.calls, self._align, self.clock)
@@ -226,6 +228,16 @@ STEPS = st.lists(
 )
 
 
+def _seats_of(journal: Journal) -> dict[str, SeatRecord]:
+    """Tell the seats from the journal, as a restart does."""
+    again: dict[str, SeatRecord] = {}
+    for told in journal.events:
+        if is_seat(told.stream):
+            seat = told.stream.removeprefix("seat:")
+            assert again.setdefault(seat, SeatRecord(seat)).apply(told), "the journal tells only what may be"
+    return again
+
+
 async def _do(floor: Floor, step: int, verb: str, seat: str, operator: str) -> None:
     there = floor.calls.operator_on(seat)
     if verb == "login":
@@ -274,12 +286,7 @@ async def test_whatever_people_do_there_is_one_person_a_seat_and_one_seat_a_pers
             await _do(floor, number, verb, seat, operator)
         floor.wrap_up.end_due()
         _check(floor)
-    again: dict[str, SeatRecord] = {}
-    for told in floor.journal.events:
-        if is_seat(told.stream):
-            seat = told.stream.removeprefix("seat:")
-            assert again.setdefault(seat, SeatRecord(seat)).apply(told), "the journal tells only what may be"
-    assert again == floor.calls.seats
+    assert _seats_of(floor.journal) == floor.calls.seats
 
 
 async def test_who_is_relieved_by_the_shift_leader_wraps_up_and_the_leader_who_goes_on_does_not() -> None:
@@ -317,9 +324,8 @@ async def test_a_call_whose_operator_had_left_before_gives_nobody_a_second_wrap_
 
 @pytest.mark.parametrize("step", [3600.0, -3600.0])
 async def test_a_clock_that_is_set_neither_ends_a_wrap_up_nor_makes_it_an_hour_longer(step: float) -> None:
-    floor = Floor()
     steady = Clock()
-    floor.wrap_up = WrapUp(lambda: floor.book, floor.calls, floor.clock, steady)
+    floor = Floor(steady=steady)
 
     def later(seconds: float) -> None:
         floor.clock.now += seconds
@@ -340,3 +346,33 @@ async def test_a_clock_that_is_set_neither_ends_a_wrap_up_nor_makes_it_an_hour_l
     steady.now += 10
     floor.tell(Kind.OPERATOR_LEFT, "a1-2.2")
     assert floor.state() is SeatState.WRAP_UP
+
+
+@pytest.mark.parametrize("step", [3600.0, -3600.0])
+async def test_a_wrap_up_in_which_the_clock_was_set_ends_in_time_also_when_the_engine_is_killed_in_it(
+    step: float,
+) -> None:
+    steady = Clock()
+    floor = Floor(steady=steady)
+    await floor.talk()
+    steady.now = floor.clock.now
+    floor.wrap_up.end_due()
+    floor.tell(Kind.OPERATOR_LEFT)
+    floor.clock.now += step
+    floor.wrap_up.end_due()
+    assert _seats_of(floor.journal) == floor.calls.seats
+    again = Floor(steady=steady)
+    again.clock.now = floor.clock.now
+    again.calls.restore([], _seats_of(floor.journal).values())
+    assert again.seating.wrap_up_left_s("01") == pytest.approx(30.0)
+
+
+async def test_a_clock_that_was_set_back_while_the_engine_was_dead_makes_no_wrap_up_an_hour_longer() -> None:
+    floor = Floor()
+    await floor.talk()
+    floor.tell(Kind.OPERATOR_LEFT)
+    again = Floor(steady=Clock())
+    again.clock.now = floor.clock.now - 3600
+    again.calls.restore([], _seats_of(floor.journal).values())
+    assert again.seating.wrap_up_left_s("01") == pytest.approx(30.0)
+    assert again.journal.kinds("seat:01") == ["clock_set"]
