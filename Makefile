@@ -1,5 +1,5 @@
 # Two commands: `make run` answers calls, `make test` proves it.
-.PHONY: run setup setup-dev test quick lint explore bench demo check-types clean
+.PHONY: run setup setup-dev test quick lint explore bench demo wheel
 
 VENV := .venv/bin
 
@@ -33,3 +33,9 @@ bench: setup-dev
 
 demo: setup-dev
 	$(VENV)/python -m tools.demo
+
+# All a city needs to install without a checkout: the wheel, made from the source distribution, and the lock of what it needs.
+wheel: setup-dev
+	rm -rf dist
+	$(VENV)/python -m build --no-isolation --outdir dist .
+	cp requirements.lock dist/

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from ivr import shipped
 from ivr.asterisk import installation as installations
 from ivr.asterisk import lint
 from ivr.asterisk.instance import Instance
@@ -34,10 +35,9 @@ from ivr.speech.prompts import PromptBook
 from ivr.transfers.values import transfer_prompts, transfer_values
 
 PACKAGE = Path(__file__).resolve().parent
-PROJECT = PACKAGE.parent
-TEMPLATES = PROJECT / "asterisk_conf"
+TEMPLATES = shipped.folder("asterisk_conf")
 PROMPTS = PACKAGE / "speech/prompts"
-AWAY_SCRIPT = PROJECT / "agi_scripts/reception_away.py"
+AWAY_SCRIPT = shipped.folder("agi_scripts") / "reception_away.py"
 RECEPTION_LIMIT_S = 8
 MENU_LIMIT_S = 75  # the menu itself gives up earlier (ivr.calls.menu.MENU_S)
 ANNOUNCEMENT_ROUNDS = 3  # of hold music, some 30 s each, until the announcement comes again
