@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ivr.hotline.models import FILES
+from ivr.hotline.files.schema import FILES
 
 FOLDER = Path(__file__).resolve().parents[1] / "queues/schema"
 

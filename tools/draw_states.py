@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from ivr.calls.callbacks import CALLBACK_TRANSITIONS, CallbackState
-from ivr.calls.events import Kind
+from ivr.calls.callback import CALLBACK_TRANSITIONS, CallbackState
 from ivr.calls.states import CALL_TRANSITIONS, SEAT_TRANSITIONS, CallState, SeatState
+from ivr.events.event import Kind
 from ivr.transfers.states import DEADLINES, EMERGENCY_TRANSITIONS, TRANSITIONS, TransferState
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"

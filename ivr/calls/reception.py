@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
-from ivr.calls.events import Event, Kind
+from ivr.events.event import Event, Kind
 from ivr.hotline.book import HotlineBook, Line, MergeMode, QueueKind
 from ivr.hotline.modes import ModeName, ModeSpec, ReceptionStyle
 from ivr.hotline.telephone import LONGEST_TEXT, digits, numbers_named

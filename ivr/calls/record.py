@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ivr.calls.callbacks import Callback
-from ivr.calls.events import Event, Kind
+from ivr.calls.callback import Callback
 from ivr.calls.legs import Leg, Track
 from ivr.calls.spans import covered_s
 from ivr.calls.states import CALL_TRANSITIONS, CallState
+from ivr.events.event import Event, Kind
 
 PHONE_GONE = "phone gone"
 """The reason of an operator who left because the seat's phone was unplugged."""

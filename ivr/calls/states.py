@@ -3,7 +3,7 @@
 A row reads: in this state, when this happens, the next state is that.  What is not in the table
 does not change the state.  Every state of a call has ``hung_up`` as its exit, and Asterisk always
 says when a channel ends (reconciliation says it when Asterisk could not).  Only a call that waits
-for its callback outlives that: its exits are the callback itself (``ivr/calls/callbacks.py``).  A
+for its callback outlives that: its exits are the callback itself (``ivr/calls/callback.py``).  A
 seat's wrap-up has a deadline, and ends when that is over.
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 
-from ivr.calls.events import Kind
+from ivr.events.event import Kind
 
 
 class CallState(enum.StrEnum):

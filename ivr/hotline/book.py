@@ -1,6 +1,6 @@
 """Everything the city configured, as frozen data with look-ups.
 
-Pure: no files, no sockets, no clock.  ``ivr.hotline.files`` builds a book from ``queues/``.
+Pure: no files, no sockets, no clock.  ``ivr.hotline.files.reading`` builds a book from ``queues/``.
 """
 
 from __future__ import annotations

@@ -20,17 +20,17 @@ from typing import Any, TypeVar
 
 import simpy
 
-from ivr.calls.book import CallBook
-from ivr.calls.events import Event, Kind, seat_stream
-from ivr.calls.overflow import OVERFLOW_PENALTY, closed_because
+from ivr.calls.open_calls import CallBook
 from ivr.calls.reception import Placement
-from ivr.calls.seating import Seating
 from ivr.calls.states import SeatState
+from ivr.events.event import Event, Kind, seat_stream
 from ivr.hotline.book import HotlineBook
 from ivr.hotline.modes import ModeName
+from ivr.hotline.overflow import OVERFLOW_PENALTY, closed_because
+from ivr.seats.log_in import Seating
 
 LOOK_S = 3.0
-"""The live engine looks so often at who cannot stay in an expert queue (``ivr.people.WATCH_S``)."""
+"""The live engine looks so often at who cannot stay in an expert queue (``ivr.supervision.part.WATCH_S``)."""
 
 Steps = Generator[simpy.Event, Any, None]
 T = TypeVar("T")

@@ -1,8 +1,8 @@
 """A day of calls in a second: the live decision code on virtual time (`ivr simulate`).
 
 Every generated call goes through :class:`ivr.calls.reception.Reception`, every event through
-:class:`~ivr.calls.book.CallBook` and its state tables, every log-in, log-out and pause through
-:class:`~ivr.calls.seating.Seating`; every call leaves a numbered ticket.  Only who calls when, and what
+:class:`~ivr.calls.open_calls.CallBook` and its state tables, every log-in, log-out and pause through
+:class:`~ivr.seats.log_in.Seating`; every call leaves a numbered ticket.  Only who calls when, and what
 Asterisk's queue does with them, is made up.
 """
 
@@ -18,11 +18,11 @@ from zoneinfo import ZoneInfo
 
 import simpy
 
-from ivr.calls.book import CallBook
-from ivr.calls.events import Event, Kind
+from ivr.calls.open_calls import CallBook
 from ivr.calls.reception import DIVERSION_110, Arrival, Choice, Placement, Reception
 from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState, SeatState
+from ivr.events.event import Event, Kind
 from ivr.hotline.book import HotlineBook, Operator, Seat
 from ivr.reports.erlang import ANSWER_S
 from ivr.reports.simulated_queue import Habits, SimulatedQueue, Steps, at_once

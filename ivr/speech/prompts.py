@@ -20,7 +20,7 @@ from typing import Any
 import yaml
 
 from ivr.errors import HotlineError
-from ivr.hotline.ordinary import NotOrdinary, real
+from ivr.host.ordinary_files import NotOrdinary, real
 from ivr.speech import spoken
 
 log = logging.getLogger(__name__)

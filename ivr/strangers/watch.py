@@ -14,8 +14,8 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Protocol
 
-from ivr.asterisk.instance import Instance
-from ivr.asterisk.unidentified import counts, grown
+from ivr.asterisk.facts.unidentified import counts, grown
+from ivr.asterisk.install.instance import Instance
 from ivr.errors import HotlineError
 from ivr.strangers.record import FLOOD, UNKNOWN, Strangers
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 
-from ivr.calls.events import Kind
+from ivr.events.event import Kind
 
 
 class TransferState(enum.StrEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ivr.calls.events import Event, Kind
+from ivr.events.event import Event, Kind
 from ivr.transfers.states import DEADLINES, TransferState, following
 from ivr.transfers.targets import By, Route
 

@@ -12,12 +12,12 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from ivr import deployment
-from ivr.asterisk.instance import Instance
-from ivr.asterisk.rendering import render
-from ivr.hotline.files import load as load_book
-from ivr.keys import open_keys
-from ivr.settings import load as load_settings
+from ivr.asterisk.install.instance import Instance
+from ivr.asterisk.install.rendering import render
+from ivr.home.secrets import open_keys
+from ivr.home.settings import load as load_settings
+from ivr.hotline.files.reading import load as load_book
+from ivr.rollout import staging as deployment
 from tests.asterisk.hotline import Hotline, free_tcp_port
 
 _END = b"\r\n\r\n"

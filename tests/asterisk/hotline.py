@@ -22,14 +22,15 @@ from zoneinfo import ZoneInfo
 
 import psutil
 
-from ivr import control, deployment
-from ivr.asterisk.lint import free_port
+from ivr.api import socket as control
+from ivr.api.views import Views
+from ivr.asterisk.install.lint import free_port
 from ivr.errors import HotlineError
-from ivr.settings import load as load_settings
+from ivr.home.settings import load as load_settings
+from ivr.rollout import staging as deployment
 from ivr.store.causes import StoreAway
 from ivr.store.store import Store
 from ivr.tickets.numbers import take
-from ivr.views import Views
 from tests.watcher import watch
 from tools.phones import Phones, free_udp_port
 from tools.phones.patience import PATIENCE_S

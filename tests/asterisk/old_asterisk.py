@@ -5,11 +5,11 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-from ivr.asterisk import installation as installations
-from ivr.asterisk import translator
-from ivr.asterisk.installation import UNPACKED, Installation
-from ivr.asterisk.translator import Code
-from ivr.settings import Settings
+from ivr.asterisk.install import installation as installations
+from ivr.asterisk.install.installation import UNPACKED, Installation
+from ivr.asterisk.mends import translator
+from ivr.asterisk.mends.translator import Code
+from ivr.home.settings import Settings
 
 _CHAN_RTP = "chan_rtp.so"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ivr.commands.refused import newest_refused
+from ivr.cli.refused import newest_refused
 from tests.asterisk.hotline import Hotline, rtp_range, running, wait_for
 from tests.asterisk.test_strange_callers import from_110
 from tests.asterisk.three_parties import configure

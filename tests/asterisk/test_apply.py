@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from ivr import deployment
-from ivr.applying.states import ApplyState
-from ivr.applying.taking import history_of, only_one, take
-from ivr.asterisk.instance import Instance
-from ivr.commands.apply import Steps, switch
-from ivr.settings import load as load_settings
+from ivr.asterisk.install.instance import Instance
+from ivr.cli.apply import Steps, switch
+from ivr.home.settings import load as load_settings
+from ivr.rollout import staging as deployment
+from ivr.rollout.prepare import history_of, only_one, take
+from ivr.rollout.states import ApplyState
 from ivr.speech.prompts import wav_seconds
 from tests.asterisk.hotline import Hotline, rtp_range, running, wait_for
 

@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
-from ivr.calls.callback_limits import MOST_MISSED, MOST_SHORT_WAITS, SHORT_WAIT_S
+from ivr.queueing.callback_limits import MOST_MISSED, MOST_SHORT_WAITS, SHORT_WAIT_S
 from tests.asterisk.hotline import Hotline, rtp_range, wait_for
 from tests.asterisk.test_waiting import callback_events, caller_of, placeholders, waiting_hotline, wish
 from tools.phones.tone_phone import TonePhone

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ivr.asterisk.instance import Instance
+from ivr.asterisk.install.instance import Instance
 from tests.asterisk.city import CutLine, attached_to_a_city
 from tests.asterisk.hotline import Hotline, wait_for
 

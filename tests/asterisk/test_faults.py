@@ -132,8 +132,8 @@ def test_asterisk_restarted_under_the_engine_ends_calls_in_the_tickets_and_keeps
 
 
 def subprocess_output(hotline: Hotline, line: str) -> str:
-    from ivr import deployment
-    from ivr.settings import load
+    from ivr.home.settings import load
+    from ivr.rollout import staging as deployment
 
     settings = load(home=hotline.home)
     installation = deployment.find_asterisk(settings, print)

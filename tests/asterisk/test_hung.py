@@ -25,8 +25,9 @@ from tools.phones import free_udp_port
 pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(420)]
 
 SHORT = (
-    "from ivr.settings import load; from ivr.logs import start_logging; from ivr.supervisor import Supervisor\n"
-    "from ivr.upkeep.engine import Limits\n"
+    "from ivr.home.settings import load; from ivr.home.logs import start_logging\n"
+    "from ivr.engine.supervisor import Supervisor\n"
+    "from ivr.engine.upkeep.engine import Limits\n"
     "settings = load(); start_logging(settings.logs, 'supervisor')\n"
     "Supervisor(settings, print, limits=Limits(silent_s={silent}), hung_s={hung}).run()\n"
 )

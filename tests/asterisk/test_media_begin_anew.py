@@ -13,10 +13,10 @@ from functools import partial
 
 import pytest
 
-from ivr import deployment
-from ivr.asterisk.media_proof import Media
-from ivr.media import examine_ours
-from ivr.settings import load as load_settings
+from ivr.asterisk.mends.media_proof import Media
+from ivr.engine.media import examine_ours
+from ivr.home.settings import load as load_settings
+from ivr.rollout import staging as deployment
 from tests.asterisk.three_parties import C, Hall, O, Scene, T, hall
 from tools.phones.patience import PATIENCE_S
 from tools.phones.stream import PCMU

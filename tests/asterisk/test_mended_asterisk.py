@@ -10,11 +10,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ivr.asterisk import media_restart, translator
-from ivr.asterisk.instance import Instance
-from ivr.asterisk.media_proof import Media, Unproved, prove
-from ivr.asterisk.media_restart import Workshop, examine
-from ivr.asterisk.translator import Code
+from ivr.asterisk.install.instance import Instance
+from ivr.asterisk.mends import media_restart, translator
+from ivr.asterisk.mends.media_proof import Media, Unproved, prove
+from ivr.asterisk.mends.media_restart import Workshop, examine
+from ivr.asterisk.mends.translator import Code
 from tests.asterisk.city import attached_to_a_city
 from tests.asterisk.hotline import Hotline, running, wait_for
 from tests.asterisk.old_asterisk import OldAsterisk

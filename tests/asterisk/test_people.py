@@ -15,9 +15,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ivr import deployment
-from ivr.control import Refused
-from ivr.settings import load
+from ivr.api.socket import Refused
+from ivr.home.settings import load
+from ivr.rollout import staging as deployment
 from tests.asterisk.hotline import Hotline, wait_for
 from tools.phones.patience import PATIENCE_S
 

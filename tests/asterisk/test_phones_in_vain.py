@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ivr.calls.refusing import GAPS_S
+from ivr.seats.refusing import GAPS_S
 from tests.asterisk.hotline import Hotline, wait_for
 from tests.asterisk.test_waiting import times_heard, waiting_hotline
 from tools.phones.tone_phone import TonePhone, until

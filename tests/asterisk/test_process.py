@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from ivr import processes
+from ivr.host import processes
 from tests.asterisk.hotline import IVR, PROJECT, Hotline, rtp_range, running, wait_for
 from tests.watcher import left_in
 from tools.phones.patience import PATIENCE_S

@@ -69,7 +69,7 @@ def test_all_wrong_settings_are_told_together_in_the_readers_language(tmp_path: 
 
 def test_the_supervisor_itself_refuses_wrong_settings(tmp_path: Path) -> None:
     hotline = Hotline(tmp_path, IVR_DATABASE_URL="mysql://x", IVR_RECORDINGS="/etc/passwd")
-    told = refused(hotline, sys.executable, "-m", "ivr.supervisor")
+    told = refused(hotline, sys.executable, "-m", "ivr.engine.supervisor")
     assert "IVR_DATABASE_URL" in told
     assert "IVR_RECORDINGS" in told
 

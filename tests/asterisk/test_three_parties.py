@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ivr.transfers.values import TAKE_S
+from ivr.rollout.transfer_values import TAKE_S
 from tests.asterisk.three_parties import TONES, C, Hall, O, Scene, T, hall, moment, wait_for
 from tools.phones.tone_phone import TonePhone, until
 

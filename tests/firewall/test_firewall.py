@@ -108,7 +108,7 @@ def test_no_name_a_stranger_takes_bans_anybody_else(tmp_path: Path, forged: str)
 @pytest.mark.parametrize(
     "line",
     [
-        "2026-11-27 17:39:06,123 WARNING ivr.listening: stranger what=flood address=198.51.100.1 times=9",
+        "2026-11-27 17:39:06,123 WARNING ivr.calls.intake: stranger what=flood address=198.51.100.1 times=9",
         "[2026-11-27 17:39:06.123] NOTICE[1] stranger what=flood address=198.51.100.1 times=9",
         "2026-11-27 17:39:06+0800 stranger what=flood address=198.51.100.1 times=9 account=a b",
         "2026-11-27 17:39:06+0800 stranger what=unknown address=- times=9",

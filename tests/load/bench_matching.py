@@ -22,7 +22,7 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from ivr.hotline.book import HotlineBook, Line, MergeMode  # noqa: E402
-from ivr.hotline.matching import Matcher  # noqa: E402
+from ivr.hotline.names.matcher import Matcher  # noqa: E402
 from tests.unit.matching_kit import book_of_82, utterances  # noqa: E402
 
 NAMES = 5000

@@ -31,8 +31,8 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from ivr.asterisk.ami_protocol import LinkProtocol  # noqa: E402
-from ivr.asterisk.fastagi import AgiSession, FastAgiServer  # noqa: E402
+from ivr.asterisk.agi.server import AgiSession, FastAgiServer  # noqa: E402
+from ivr.asterisk.ami.protocol import LinkProtocol  # noqa: E402
 
 CONNECTIONS = 50
 COMMANDS = 10

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ivr.calls.events import Event, Kind
+from ivr.events.event import Event, Kind
 from ivr.store.journal_file import JournalFile
 from tests.store.conftest import fill
 
@@ -301,7 +301,7 @@ def test_a_next_segment_that_cannot_be_begun_stops_no_call(
 _FILLS_THE_DISK = """
 import resource, signal, sys
 from pathlib import Path
-from ivr.calls.events import Event, Kind
+from ivr.events.event import Event, Kind
 from ivr.store.journal_file import JournalFile
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -319,7 +319,7 @@ journal.close()
 _IS_KILLED = """
 import os, signal, sys
 from pathlib import Path
-from ivr.calls.events import Event, Kind
+from ivr.events.event import Event, Kind
 from ivr.store.journal_file import JournalFile
 
 journal = JournalFile(Path(sys.argv[1]), segment_bytes=3000)

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from ivr.engine.ownership import claim_of, refuse_if_taken
 from ivr.errors import HotlineError
-from ivr.ownership import claim_of, refuse_if_taken
-from ivr.settings import Settings
+from ivr.home.settings import Settings
 from ivr.store import lease
 from ivr.store import tables as t
 from ivr.store.lease import Claim, LeaseHeld, LeaseLost, LeaseWaits
@@ -107,8 +107,8 @@ async def test_the_same_folder_twice_is_refused_too(start: Start) -> None:
 _HOLDS = """
 import asyncio, sys
 from pathlib import Path
-from ivr.ownership import claim_of
-from ivr.settings import Settings
+from ivr.engine.ownership import claim_of
+from ivr.home.settings import Settings
 from ivr.store.store import Store
 from ivr.tickets.numbers import take
 

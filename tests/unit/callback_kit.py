@@ -7,17 +7,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
-from ivr.asterisk.manager import Link, LinkState, Message
-from ivr.asterisk.members import NOT_IN_USE
-from ivr.asterisk.records import called_back
-from ivr.calls.alarms import Alarms
-from ivr.calls.book import CallBook
-from ivr.calls.events import Event, Kind
+from ivr.alarms.board import Alarms
+from ivr.asterisk.ami.link import Link, LinkState, Message
+from ivr.asterisk.control.queues import NOT_IN_USE
+from ivr.asterisk.facts.records import called_back
+from ivr.calls.open_calls import CallBook
 from ivr.calls.record import CallRecord
-from ivr.calls.seating import Membership
+from ivr.events.event import Event, Kind
 from ivr.hotline.book import Trunks
-from ivr.waiting.claims import Claims, Secrets
-from ivr.waiting.desk import CallbackDesk
+from ivr.queueing.callback_desk import CallbackDesk
+from ivr.queueing.claims import Claims, Secrets
+from ivr.seats.log_in import Membership
 from tests.unit.kit import T0, Clock, Journal, calls_of, event, small_book
 
 CALL = "a1-1.1"

@@ -6,7 +6,7 @@ import shutil
 from datetime import date
 from pathlib import Path
 
-from ivr.hotline.files import Reading, Severity, read
+from ivr.hotline.files.reading import Reading, Severity, read
 
 SHIPPED = Path(__file__).parents[2] / "queues"
 CITIES = ("leshan", "ningxiang", "ankang")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ivr.calls.book import CallBook
-from ivr.calls.events import Event, Kind
+from ivr.calls.open_calls import CallBook
 from ivr.calls.record import CallRecord
+from ivr.events.event import Event, Kind
 from ivr.hotline.book import HotlineBook, Line, MergeMode, Operator, QueueSpec, Seat, Trunks
 
 T0 = 1_795_296_848.0

@@ -19,7 +19,7 @@ from ivr.hotline.book import (
     Referral,
     Trunks,
 )
-from ivr.hotline.matching import Match
+from ivr.hotline.names.matcher import Match
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 CARRIERS = (

@@ -11,14 +11,14 @@ from typing import Any, cast
 
 import pytest
 
-from ivr import admission as module
-from ivr.admission import Admission, Sources
-from ivr.asterisk.manager import Link, LinkState
-from ivr.calls.alarms import Alarms
-from ivr.calls.book import CallBook
-from ivr.calls.events import Kind
-from ivr.memory import Memory
-from ivr.settings import Settings
+from ivr.admission import part as module
+from ivr.admission.part import Admission, Sources
+from ivr.alarms.board import Alarms
+from ivr.asterisk.ami.link import Link, LinkState
+from ivr.calls.open_calls import CallBook
+from ivr.engine.persistence import Memory
+from ivr.events.event import Kind
+from ivr.home.settings import Settings
 from tests.unit.kit import Journal, identify, small_book
 from tests.unit.test_refused_files import Logs
 from tools.phones.patience import PATIENCE_S

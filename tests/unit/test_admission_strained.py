@@ -9,15 +9,15 @@ from typing import Any, cast
 
 import pytest
 
-from ivr import admission as module
-from ivr.admission import STRAINED_FOR_S, Admission, Sources
-from ivr.asterisk.ami_codec import Message
-from ivr.asterisk.manager import Link, LinkState
-from ivr.calls.alarms import Alarms
-from ivr.calls.book import CallBook
-from ivr.calls.strain import Strain
-from ivr.memory import Memory
-from ivr.settings import Settings
+from ivr.admission import part as module
+from ivr.admission.part import STRAINED_FOR_S, Admission, Sources
+from ivr.admission.strain import Strain
+from ivr.alarms.board import Alarms
+from ivr.asterisk.ami.codec import Message
+from ivr.asterisk.ami.link import Link, LinkState
+from ivr.calls.open_calls import CallBook
+from ivr.engine.persistence import Memory
+from ivr.home.settings import Settings
 from tests.unit.kit import Journal, identify, small_book
 from tests.unit.test_admission_away import until
 

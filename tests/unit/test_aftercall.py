@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from ivr.calls import aftercall
-from ivr.calls.aftercall import SIDES, AfterCall, talk_over
-from ivr.calls.events import Event, Kind
 from ivr.calls.record import CallRecord
 from ivr.errors import HotlineError
+from ivr.events.event import Event, Kind
+from ivr.recordings import after_call as aftercall
+from ivr.recordings.after_call import SIDES, AfterCall, talk_over
 from tests.unit.kit import T0, Clock, Journal, event, told
 
 CALL = "a1-1.1"

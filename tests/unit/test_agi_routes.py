@@ -9,19 +9,19 @@ from typing import Any, cast
 
 import pytest
 
-from ivr.asterisk.fastagi import AgiSession
-from ivr.asterisk.fastagi_session import AgiCommandError, AgiHangup
-from ivr.calls.book import CallBook
-from ivr.calls.leadership import NotTheLeader
+from ivr.asterisk.agi.server import AgiSession
+from ivr.asterisk.agi.session import AgiCommandError, AgiHangup
+from ivr.calls.open_calls import CallBook
 from ivr.calls.reception import Placement, Reception, Said
-from ivr.calls.seating import Seating
 from ivr.calls.states import SeatState
 from ivr.errors import HotlineError
 from ivr.hotline.book import HotlineBook
 from ivr.hotline.modes import ReceptionSpec, ReceptionStyle
-from ivr.routes.guard import guarded
-from ivr.routes.reception import AgiCaller, arrival_of, menu_route, reception_route
-from ivr.routes.seat import LOCK_OUT_AFTER, LOCK_OUT_S, PIN_TRIES, SeatRoute
+from ivr.phone.guard import guarded
+from ivr.phone.reception import AgiCaller, arrival_of, menu_route, reception_route
+from ivr.phone.seat import LOCK_OUT_AFTER, LOCK_OUT_S, PIN_TRIES, SeatRoute
+from ivr.seats.log_in import Seating
+from ivr.supervision.leadership import NotTheLeader
 from tests.unit.kit import Clock, Journal, calls_of, identify, small_book
 from tests.unit.test_menu import Meant
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivr.calls.alarms import Alarms, Fault
-from ivr.calls.events import HOTLINE
+from ivr.alarms.board import Alarms, Fault
+from ivr.events.event import HOTLINE
 from tests.unit.kit import T0, Clock, Journal
 
 AWAY = Fault("phone_away", "01", "the phone is away.", "话机未注册。", lasts_s=30, gone_s=10)

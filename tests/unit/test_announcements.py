@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from ivr import deployment
-from ivr.asterisk.rendering import render
-from ivr.keys import open_keys
-from ivr.settings import Settings
+from ivr.asterisk.install.rendering import render
+from ivr.home.secrets import open_keys
+from ivr.home.settings import Settings
+from ivr.rollout import staging as deployment
 from ivr.speech import announcements
 from ivr.speech.prompts import PromptBook, wav_seconds
 from tests.unit.kit import small_book

@@ -13,12 +13,21 @@ from pathlib import Path
 
 import pytest
 
-from ivr import deployment
-from ivr.applying import keeping
-from ivr.applying.changes import compare, rows, summary
-from ivr.applying.history import Change, History
-from ivr.applying.keeping import parent_of
-from ivr.applying.states import (
+from ivr.asterisk.ami.link import AmiDown, AmiRefused
+from ivr.asterisk.install.reloading import Difference, Expected
+from ivr.calls.open_calls import CallBook
+from ivr.errors import HotlineError
+from ivr.events.event import HOTLINE, Event, Kind
+from ivr.home.links import named_by, point
+from ivr.home.settings import Settings
+from ivr.hotline.book import HotlineBook, Operator, QueueSpec, Seat
+from ivr.rollout import retention as keeping
+from ivr.rollout import staging as deployment
+from ivr.rollout.changes import compare, rows, summary
+from ivr.rollout.history import Change, History
+from ivr.rollout.prepare import book_of, forget_interrupted, history_of, only_one, versions_of
+from ivr.rollout.retention import parent_of
+from ivr.rollout.states import (
     AFTER_A_KILL,
     TRANSITIONS,
     ApplyEvent,
@@ -27,17 +36,8 @@ from ivr.applying.states import (
     Repair,
     following,
 )
-from ivr.applying.switch import Switch, resume
-from ivr.applying.taking import book_of, forget_interrupted, history_of, only_one, versions_of
-from ivr.applying.versions import Reading, Versions, fingerprint, read
-from ivr.asterisk.manager import AmiDown, AmiRefused
-from ivr.asterisk.reloading import Difference, Expected
-from ivr.calls.book import CallBook
-from ivr.calls.events import HOTLINE, Event, Kind
-from ivr.errors import HotlineError
-from ivr.hotline.book import HotlineBook, Operator, QueueSpec, Seat
-from ivr.pointers import named_by, point
-from ivr.settings import Settings
+from ivr.rollout.switch import Switch, resume
+from ivr.rollout.versions import Reading, Versions, fingerprint, read
 from tests.unit.kit import T0, small_book
 
 SHIPPED = Path(__file__).resolve().parents[2] / "queues"
@@ -547,7 +547,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 def start(settings: Settings, told: list[str] | None = None) -> tuple[HotlineBook, int]:
     """Start everything; return the book and the version that runs."""
-    from ivr.applying.starting import take_up
+    from ivr.rollout.start import take_up
 
     book = take_up(settings, None, (told if told is not None else []).append)
     for change in history_of(settings).changes():
@@ -588,7 +588,7 @@ def test_a_broken_folder_does_not_keep_a_hotline_from_starting(home: Settings) -
 def test_whoever_starts_with_a_broken_folder_is_told_so(
     home: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ivr.commands.process import tell_what_was_left
+    from ivr.cli.process import tell_what_was_left
 
     monkeypatch.setenv("IVR_LANGUAGE", "en")
     start(home)
@@ -605,7 +605,7 @@ def test_whoever_starts_while_calls_go_on_is_told_of_a_fault_only_where_there_is
     home: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An Asterisk that was kept runs what it ran; the folder is not even looked into."""
-    from ivr.commands.process import tell_what_was_left
+    from ivr.cli.process import tell_what_was_left
 
     monkeypatch.setenv("IVR_LANGUAGE", "en")
     start(home)
@@ -636,7 +636,7 @@ def test_what_was_undone_does_not_come_back_at_a_start(home: Settings) -> None:
 
 
 def test_after_a_power_cut_in_the_middle_the_former_version_starts(scene: Scene) -> None:
-    from ivr.applying.starting import settle_without_asterisk
+    from ivr.rollout.start import settle_without_asterisk
 
     scene.asterisk_runs(2)
     scene.history.step(scene.number, ApplyEvent.SWAPPED, T0)
@@ -664,8 +664,8 @@ def test_what_ran_before_there_were_versions_is_the_first_one(home: Settings) ->
 def test_who_is_gone_leaves_the_seat_after_the_call(tmp_path: Path) -> None:
     from types import SimpleNamespace
 
-    from ivr.applying.service import Service
-    from ivr.keys import Keys
+    from ivr.home.secrets import Keys
+    from ivr.rollout.live import Service
 
     journal: list[Event] = []
     calls = CallBook(journal.append)
@@ -707,7 +707,7 @@ def test_who_is_gone_leaves_the_seat_after_the_call(tmp_path: Path) -> None:
 
 def test_a_reader_is_a_function_that_can_be_swapped(tmp_path: Path) -> None:
     """The configuration's own reader takes the place of ours."""
-    from ivr.applying.taking import take
+    from ivr.rollout.prepare import take
 
     def refuse(_: Path) -> Reading:
         raise HotlineError("operators.yaml:3: mend it")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from ivr.commands.process import asterisk
+from ivr.cli.process import asterisk
 
 SHIPPED = Path(__file__).parents[2] / "queues"
 

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivr.asterisk import record_files
-from ivr.asterisk.record_files import RecordFiles
-from ivr.asterisk.records import RecordRow, read_cdr, read_cel, read_whole_lines, seat_user
+from ivr.asterisk.facts import record_files
+from ivr.asterisk.facts.record_files import RecordFiles
+from ivr.asterisk.facts.records import RecordRow, read_cdr, read_cel, read_whole_lines, seat_user
 
 ID = "a1-1795296848.3"
 # as Asterisk 22 wrote them

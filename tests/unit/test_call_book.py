@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from ivr.calls.book import CallBook, Heard
-from ivr.calls.events import Event, Kind
+from ivr.calls.open_calls import CallBook, Heard
 from ivr.calls.record import CallRecord
-from ivr.calls.seat_record import SeatRecord
 from ivr.calls.states import CallState, SeatState
+from ivr.events.event import Event, Kind
+from ivr.seats.record import SeatRecord
 from tests.unit.kit import T0, Journal, calls_of, event
 
 CALL = "a1-1795296848.3"
@@ -116,7 +116,7 @@ def test_calls_whose_talk_we_heard_only_half_are_compared_with_asterisk_s_record
 
 
 def test_a_month_of_calls_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ivr.calls.book._REMEMBERED", 10)
+    monkeypatch.setattr("ivr.calls.open_calls._REMEMBERED", 10)
     calls = calls_of(Journal())
     for number in range(100):
         calls.record(event(f"a1-{number}.1", number, "call_started"))

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivr.calls.events import Event, Kind, is_call, seat_stream
 from ivr.calls.record import fold_call
 from ivr.calls.states import CallState
+from ivr.events.event import Event, Kind, is_call, seat_stream
 from ivr.tickets.ticket import call_row, call_ticket
 from tests.unit.kit import T0, told
 

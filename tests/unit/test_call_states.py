@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from ivr.calls.events import Event, Kind
 from ivr.calls.record import CallRecord
-from ivr.calls.seat_record import SeatRecord
 from ivr.calls.states import CALL_TRANSITIONS, SEAT_TRANSITIONS, CallState, SeatState
+from ivr.events.event import Event, Kind
+from ivr.seats.record import SeatRecord
 
 S, K = CallState, Kind
 

@@ -8,16 +8,16 @@ from typing import cast
 
 import pytest
 
-from ivr.asterisk.manager import Link
-from ivr.asterisk.members import IN_USE, NOT_IN_USE, RINGING
-from ivr.calls import callback_limits as limits
-from ivr.calls.callback_places import Staff
-from ivr.calls.callback_places import standing as chosen
-from ivr.calls.callbacks import Callback
-from ivr.calls.events import Kind
+from ivr.asterisk.ami.link import Link
+from ivr.asterisk.control.queues import IN_USE, NOT_IN_USE, RINGING
+from ivr.calls.callback import Callback
 from ivr.calls.record import fold_call
-from ivr.calls.seating import WRAP_UP, Membership
-from ivr.waiting import desk as waiting_desk
+from ivr.events.event import Kind
+from ivr.queueing import callback_desk as waiting_desk
+from ivr.queueing import callback_limits as limits
+from ivr.queueing.callback_places import Staff
+from ivr.queueing.callback_places import standing as chosen
+from ivr.seats.log_in import WRAP_UP, Membership
 from tests.unit.callback_kit import CALL, desk, standing
 from tests.unit.kit import T0, event
 

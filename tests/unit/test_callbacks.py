@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivr.calls import callbacks as rules
-from ivr.calls import queue_announcements
-from ivr.calls.callbacks import CALLBACK_TRANSITIONS, Callback, CallbackState, Step, Waiting, place_of
-from ivr.calls.events import Event, Kind
-from ivr.engine import Engine
+from ivr.calls import callback as rules
+from ivr.calls.callback import CALLBACK_TRANSITIONS, Callback, CallbackState, Step, Waiting, place_of
+from ivr.engine.engine import Engine
+from ivr.events.event import Event, Kind
+from ivr.home.secrets import open_keys
 from ivr.hotline.book import Trunks
 from ivr.hotline.telephone import NumberPlan
-from ivr.keys import open_keys
-from ivr.waiting.progress import caught_up, citizen_in
+from ivr.queueing import announcements as queue_announcements
+from ivr.queueing.callback_progress import caught_up, citizen_in
 from tests.unit.kit import T0, event, small_book, told
 
 S, K = CallbackState, Kind

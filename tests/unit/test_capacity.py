@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivr.calls.capacity import (
+from ivr.admission.capacity import (
     OVERLOADED,
     WANTED_SEATS,
     WANTED_WAITING,
@@ -16,7 +16,7 @@ from ivr.calls.capacity import (
     pairs_of,
     pairs_of_files,
 )
-from ivr.settings import Settings
+from ivr.home.settings import Settings
 
 
 @given(st.integers(10, 30_000), st.integers(1, 200))

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ivr.hotline.book import EMERGENCY_NUMBERS, HotlineBook, MergeMode, QueueSpec
-from ivr.hotline.files import ConfigurationError, load
+from ivr.hotline.files.reading import ConfigurationError, load
 from ivr.hotline.telephone import digits
 
 SHIPPED = Path(__file__).parents[2] / "queues"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ivr.hotline.destinations import Own
-from ivr.hotline.files import Severity, read
+from ivr.hotline.files.reading import Severity, read
 from ivr.speech.prompts import wordings
 from tests.unit.configuration_kit import SPRING, Desk
 

@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic_core.core_schema import ErrorType
 
-from ivr.hotline import snapshot
-from ivr.hotline.explain import explain
-from ivr.hotline.files import FILES, ConfigurationError, Severity, load, read, read_snapshot
-from ivr.hotline.models import MAX_LINES, HotlineFile
-from ivr.hotline.yaml_nodes import compose
+from ivr.hotline.files import snapshot
+from ivr.hotline.files.explain import explain
+from ivr.hotline.files.reading import FILES, ConfigurationError, Severity, load, read, read_snapshot
+from ivr.hotline.files.schema import MAX_LINES, HotlineFile
+from ivr.hotline.files.yaml_nodes import compose
 from tests.unit.configuration_kit import CITIES, SHIPPED, SPRING, Desk
 from tools import config_schema
 

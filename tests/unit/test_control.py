@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ivr.control import ControlServer, EngineAway, Refused, ask
+from ivr.api.socket import ControlServer, EngineAway, Refused, ask
 from ivr.errors import HotlineError
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import cast
 
-from ivr.calls.alarms import Alarms
-from ivr.calls.events import Event
-from ivr.calls.recorder import Lost
-from ivr.database_watch import AWAY_S, BACK_S, DATABASE_AWAY, EVENTS_LOST, JOURNAL_SHORT, DatabaseWatch
+from ivr.alarms.board import Alarms
+from ivr.engine.database_watch import AWAY_S, BACK_S, DATABASE_AWAY, EVENTS_LOST, JOURNAL_SHORT, DatabaseWatch
+from ivr.engine.persistence import Memory
+from ivr.engine.projector import Lost
 from ivr.errors import HotlineError
-from ivr.memory import Memory
+from ivr.events.event import Event
 from tests.unit.kit import T0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ivr.disk import DISK_FULL, disk_faults
+from ivr.home.disk import DISK_FULL, disk_faults
 
 
 def test_a_disk_with_little_left_is_told_once_with_its_folder(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ import click
 import pytest
 import yaml
 
-from ivr.cli import main
-from ivr.hotline.files import Severity, read
-from ivr.settings import Settings
+from ivr.cli.main import main
+from ivr.home.settings import Settings
+from ivr.hotline.files.reading import Severity, read
 from tools import draw_states
 
 PROJECT = Path(__file__).resolve().parents[2]

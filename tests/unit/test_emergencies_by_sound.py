@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ivr.hotline.matching import Matcher
+from ivr.hotline.names.matcher import Matcher
 from tests.unit.matching_kit import DATA, book_of_82
 
 FLOORS = {"tuned": (1.0, 1.0), "heldout": (0.83, 0.92)}

@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
-from ivr.asterisk.manager import AmiTimeout, Link, LinkState
-from ivr.calls.events import Event, Kind
-from ivr.engine import Engine
-from ivr.keys import open_keys
-from ivr.settings import load
+from ivr.asterisk.ami.link import AmiTimeout, Link, LinkState
+from ivr.engine.engine import Engine
+from ivr.events.event import Event, Kind
+from ivr.home.secrets import open_keys
+from ivr.home.settings import load
 from tests.unit.kit import small_book
 
 CALL = "a1-1.1"

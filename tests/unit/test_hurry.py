@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
-from ivr.asterisk.ami_codec import Message
-from ivr.asterisk.manager import Link, LinkState
-from ivr.asterisk.members import IN_USE, NOT_IN_USE, Caller, Member, QueueStatus
-from ivr.calls.book import CallBook
-from ivr.calls.events import Event, Kind
-from ivr.calls.seating import Membership
-from ivr.waiting.hurry import LISTED, Hurry, at_the_head
+from ivr.asterisk.ami.codec import Message
+from ivr.asterisk.ami.link import Link, LinkState
+from ivr.asterisk.control.queues import IN_USE, NOT_IN_USE, Caller, Member, QueueStatus
+from ivr.calls.open_calls import CallBook
+from ivr.events.event import Event, Kind
+from ivr.queueing.announcement_cutter import LISTED, Hurry, at_the_head
+from ivr.seats.log_in import Membership
 from tests.unit.kit import T0
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ivr.asterisk.installation import Installation
-from ivr.asterisk.instance import Instance
+from ivr.asterisk.install.installation import Installation
+from ivr.asterisk.install.instance import Instance
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidTag
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivr.keys import Keys, KeysError, open_keys
+from ivr.home.secrets import Keys, KeysError, open_keys
 
 SEATS, PEOPLE = ["seat01", "seat02", "from-110"], ["1001", "1002"]
 

@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from ivr.asterisk.fastagi import AgiSession
-from ivr.calls.events import Kind
-from ivr.calls.modes import ModeBoard
-from ivr.calls.seat_record import SeatRecord
+from ivr.asterisk.agi.server import AgiSession
 from ivr.calls.states import SeatState
+from ivr.events.event import Kind
 from ivr.hotline.book import HotlineBook
 from ivr.hotline.duty import Roster
-from ivr.routes.leader import LeaderRoute
-from ivr.transfers.floor import Taking
+from ivr.phone.leader import LeaderRoute
+from ivr.seats.record import SeatRecord
+from ivr.supervision.modes import ModeBoard
+from ivr.transfers.presence import Taking
 from ivr.transfers.states import TransferState
 from tests.unit.test_agi_routes import Session, agi
 from tests.unit.test_modes import MORNING, a_book

@@ -9,9 +9,9 @@ import pytest
 
 from ivr.calls.legs import Track
 from ivr.calls.record import CallRecord
-from ivr.calls.sides import Role
+from ivr.sides.rules import Role
+from ivr.sides.tracks import recorded
 from ivr.speech.levels import RATE_HZ, WINDOW_S, Side, is_flat
-from ivr.waiting.tracks import recorded
 
 LONG = int(WINDOW_S * RATE_HZ)
 

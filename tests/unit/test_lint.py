@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ivr.asterisk import lint
-from ivr.asterisk.lint import Step
+from ivr.asterisk.install import lint
+from ivr.asterisk.install.lint import Step
 
 APPLICATIONS = {"Answer", "AGI", "ExecIf", "Goto", "GotoIf", "Hangup", "NoOp", "Playback", "Queue", "Set"}
 
@@ -181,6 +181,6 @@ def test_a_port_held_for_udp_alone_is_not_free(monkeypatch: pytest.MonkeyPatch) 
                 binds.append(wanted)
                 super().bind((address[0], wanted))
 
-        monkeypatch.setattr("ivr.asterisk.lint.socket.socket", Taken)
+        monkeypatch.setattr("ivr.asterisk.install.lint.socket.socket", Taken)
         assert lint.free_port() != taken
     assert binds[:2] == [taken, taken]

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from ivr.commands.common import print_table
-from ivr.commands.look import tickets
+from ivr.cli.common import print_table
+from ivr.cli.records import tickets
 from ivr.store.store import Batch, Row, Store
 from ivr.tickets.numbers import take
 

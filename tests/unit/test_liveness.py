@@ -17,20 +17,21 @@ from typing import Any
 
 import pytest
 
-from ivr import processes, questions
-from ivr.asterisk.instance import Instance
-from ivr.calls.alarms import Alarms
+from ivr.alarms.board import Alarms
+from ivr.api import questions
+from ivr.api.questions import Asking, Outcome, Question
+from ivr.asterisk.install.instance import Instance
+from ivr.engine.liveness import ASTERISK_AWAY, ENGINE_HUNG, RAN_WELL_S, Hang, Liveness
+from ivr.engine.upkeep import asterisk as asterisk_upkeep
+from ivr.engine.upkeep import engine as engine_upkeep
+from ivr.engine.upkeep.asterisk import AsteriskProcess
+from ivr.engine.upkeep.engine import EngineProcess, Limits
+from ivr.engine.upkeep.notes import Notes
 from ivr.errors import HotlineError
-from ivr.homes import LOOKS, HomeWatch
-from ivr.liveness import ASTERISK_AWAY, ENGINE_HUNG, RAN_WELL_S, Hang, Liveness
-from ivr.questions import Asking, Outcome, Question
-from ivr.settings import load as load_settings
-from ivr.silence import Silence
-from ivr.upkeep import asterisk as asterisk_upkeep
-from ivr.upkeep import engine as engine_upkeep
-from ivr.upkeep.asterisk import AsteriskProcess
-from ivr.upkeep.engine import EngineProcess, Limits
-from ivr.upkeep.notes import Notes
+from ivr.home.settings import load as load_settings
+from ivr.host import processes
+from ivr.host.home_watch import LOOKS, HomeWatch
+from ivr.host.silence import Silence
 from tools.phones.patience import PATIENCE_S
 
 STEP_S = 0.25
@@ -198,7 +199,7 @@ def test_the_alarm_points_to_where_a_hung_engine_stood_only_if_it_could_write_th
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     process, clock = engine
-    monkeypatch.setattr("ivr.upkeep.engine.time.sleep", time.sleep)
+    monkeypatch.setattr("ivr.engine.upkeep.engine.time.sleep", time.sleep)
     monkeypatch.setattr(engine_upkeep, "TRACE_TRIES", int(PATIENCE_S / 0.05))
     (tmp_path / "waiting/waits.py").write_text(_WRITES + _SLEEPS)
     process.stop()
@@ -293,7 +294,7 @@ def test_an_engine_that_cannot_run_ends_the_start_however_long_it_took_to_say_so
     assert process._process is not None
     process._process.kill()
     process._process.wait()
-    process._process.returncode = 2  # as ivr.serve ends when starting again makes no sense
+    process._process.returncode = 2  # as ivr.engine.serve ends when starting again makes no sense
     with pytest.raises(HotlineError):
         process.look()
 

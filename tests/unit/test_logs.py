@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ivr.logs import SAME, FirstOfEach, lines_to, start_logging
-from ivr.terminal import shown
+from ivr.home.logs import SAME, FirstOfEach, lines_to, start_logging
+from ivr.host.terminal import shown
 
 
 @contextlib.contextmanager

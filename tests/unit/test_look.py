@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from ivr.commands.look import lines
+from ivr.cli.records import lines
 from ivr.hotline.book import EMERGENCY_NUMBERS
 
 SHIPPED = Path(__file__).parents[2] / "queues"

@@ -16,9 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivr.hotline import names_index, names_talk, pinyin
 from ivr.hotline.book import EmergencyWords
-from ivr.hotline.matching import Match, Matcher
+from ivr.hotline.names import index as names_index
+from ivr.hotline.names import phrases as names_talk
+from ivr.hotline.names import pinyin
+from ivr.hotline.names.matcher import Match, Matcher
 from tests.load.bench_matching import with_names
 from tests.unit.matching_kit import CARRIERS, book_of_82, book_with, utterances
 from tools import pinyin_table
@@ -269,7 +271,7 @@ def test_a_matcher_and_its_answers_cannot_be_changed(matcher: Matcher) -> None:
 
 
 def test_the_engine_does_not_load_pypinyins_dictionaries() -> None:
-    code = "import sys, ivr.hotline.matching; sys.exit('pypinyin' in sys.modules)"
+    code = "import sys, ivr.hotline.names.matcher; sys.exit('pypinyin' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0
 
 
@@ -280,7 +282,7 @@ def test_all_names_and_sounds_take_less_than_twelve_megabytes() -> None:
         "book = pickle.loads(sys.stdin.buffer.read())\n"
         "resident = lambda: psutil.Process().memory_info().rss\n"
         "gc.collect(); before = resident()\n"
-        "from ivr.hotline.matching import Matcher\n"
+        "from ivr.hotline.names.matcher import Matcher\n"
         "Matcher(book).match('喂你好我想问一下那个公积金贷款')\n"
         "print(resident() - before)\n"
     )

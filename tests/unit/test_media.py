@@ -12,14 +12,22 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ivr import media, processes
-from ivr.asterisk import media_restart
-from ivr.asterisk.installation import Installation, InstallationError, find, program_in, run_by, words_of
-from ivr.asterisk.media_proof import Media
-from ivr.asterisk.media_restart import Verdict
-from ivr.calls.alarms import Fault
-from ivr.media import MediaWatch, Told, note, noted, sentence
-from ivr.settings import Settings, load
+from ivr.alarms.board import Fault
+from ivr.asterisk.install.installation import (
+    Installation,
+    InstallationError,
+    find,
+    program_in,
+    run_by,
+    words_of,
+)
+from ivr.asterisk.mends import media_restart
+from ivr.asterisk.mends.media_proof import Media
+from ivr.asterisk.mends.media_restart import Verdict
+from ivr.engine import media
+from ivr.engine.media import MediaWatch, Told, note, noted, sentence
+from ivr.home.settings import Settings, load
+from ivr.host import processes
 
 LOADER = "/x/usr/lib64/ld-linux-x86-64.so.2"
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from ivr.calls.book import CallBook
-from ivr.calls.events import Event, Kind
-from ivr.memory import Memory
-from ivr.settings import Settings
+from ivr.calls.open_calls import CallBook
+from ivr.engine.persistence import Memory
+from ivr.events.event import Event, Kind
+from ivr.home.settings import Settings
 from ivr.store.causes import StoreAway
 from ivr.store.lease import LeaseHeld
 from ivr.store.store import Batch
@@ -50,7 +50,7 @@ async def test_whoever_asks_for_a_call_does_not_wait_for_a_database_that_is_away
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory = await start("home")
-    monkeypatch.setattr("ivr.calls.recorder.RETRY_S", (0.05,))
+    monkeypatch.setattr("ivr.engine.projector.RETRY_S", (0.05,))
 
     async def refuse(_: Batch) -> None:
         raise StoreAway("it is full", "已满")

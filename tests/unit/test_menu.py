@@ -224,7 +224,7 @@ def test_the_star_key_comes_before_everything(pauses: int, then: str) -> None:
 
 
 def test_the_whole_menu_is_over_before_asterisk_takes_the_caller_back() -> None:
-    from ivr.deployment import MENU_LIMIT_S
+    from ivr.rollout.staging import MENU_LIMIT_S
     from ivr.speech.prompts import PromptBook
 
     longest = max(PromptBook().seconds(name) for name in (menu.GREETING, menu.MENU, menu.SAY_IT))

@@ -6,15 +6,15 @@ from datetime import UTC, date, datetime, time
 
 import pytest
 
-from ivr.calls.book import CallBook
-from ivr.calls.events import HOTLINE, Event, Kind, is_call, is_seat
-from ivr.calls.leadership import Leader, NotTheLeader, shift_leader
-from ivr.calls.modes import MODE_KEYS, ModeBoard, ModeUnknown
-from ivr.calls.seat_record import SeatRecord
+from ivr.calls.open_calls import CallBook
 from ivr.calls.states import SeatState
+from ivr.events.event import HOTLINE, Event, Kind, is_call, is_seat
 from ivr.hotline.book import HotlineBook, Operator
 from ivr.hotline.duty import Crew, Roster, Shift
 from ivr.hotline.modes import ModeName
+from ivr.seats.record import SeatRecord
+from ivr.supervision.leadership import Leader, NotTheLeader, shift_leader
+from ivr.supervision.modes import MODE_KEYS, ModeBoard, ModeUnknown
 from tests.unit.kit import Clock, Journal, calls_of, small_book
 
 EARLY, LATE = Shift("early", "早班", time(8), time(16)), Shift("late", "晚班", time(16), time(0))

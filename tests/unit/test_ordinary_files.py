@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ivr.cli import main
-from ivr.hotline.models import FILES
+from ivr.cli.main import main
+from ivr.hotline.files.schema import FILES
 from ivr.speech.prompts import PromptBook
 
 SHIPPED = Path(__file__).parents[2] / "queues"

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivr.calls.overflow import Return, Waiting, closed_because, helped_queues, helper_of, place_in, returns
 from ivr.hotline.book import QueueKind, QueueSpec
 from ivr.hotline.modes import ModeName
+from ivr.hotline.overflow import Return, Waiting, closed_because, helped_queues, helper_of, place_in, returns
 from ivr.hotline.workdays import Calendar, OpeningHours, YearOfDays
 from tests.unit.kit import T0, small_book
 

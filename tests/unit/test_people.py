@@ -10,17 +10,17 @@ from typing import Any, cast
 
 import pytest
 
-from ivr.asterisk.ami_codec import Message
-from ivr.asterisk.manager import Link, LinkState
-from ivr.calls.book import CallBook
-from ivr.calls.events import HOTLINE, Event, Kind
+from ivr.asterisk.ami.codec import Message
+from ivr.asterisk.ami.link import Link, LinkState
+from ivr.calls.open_calls import CallBook
 from ivr.calls.record import CallRecord
 from ivr.calls.states import SeatState
+from ivr.engine.persistence import Memory
+from ivr.events.event import HOTLINE, Event, Kind
+from ivr.home.settings import Settings
 from ivr.hotline.book import HotlineBook, Operator, QueueKind, QueueSpec
 from ivr.hotline.modes import ModeName
-from ivr.memory import Memory
-from ivr.people import BACK_TO_GENERAL, People
-from ivr.settings import Settings
+from ivr.supervision.part import BACK_TO_GENERAL, People
 from tests.unit.kit import T0, Clock, small_book
 
 

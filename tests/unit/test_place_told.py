@@ -9,13 +9,13 @@ from typing import Any, cast
 
 import pytest
 
-from ivr.asterisk.ami_codec import Message
-from ivr.asterisk.manager import AmiRefused, Link, LinkState
-from ivr.calls.events import Kind
-from ivr.calls.queue_announcements import FIRST, FREE, NOBODY, VARIANTS
+from ivr.asterisk.ami.codec import Message
+from ivr.asterisk.ami.link import AmiRefused, Link, LinkState
+from ivr.events.event import Kind
+from ivr.queueing.announcements import FIRST, FREE, NOBODY, VARIANTS
+from ivr.queueing.place_told import PlaceTold
 from ivr.speech.announcements import write_variants
 from ivr.speech.prompts import PromptBook
-from ivr.waiting.place_told import PlaceTold
 from tests.unit.kit import Journal, calls_of, event
 
 CALL, CALLER = "a1-1.1", "PJSIP/trunk-0"

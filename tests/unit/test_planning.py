@@ -16,9 +16,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ivr.calls.record import CallRecord
-from ivr.cli import main
-from ivr.commands import planning, spread
-from ivr.hotline.files import load as load_book
+from ivr.cli import load_profile as spread
+from ivr.cli import planning
+from ivr.cli.main import main
+from ivr.hotline.files.reading import load as load_book
 from ivr.reports.load_profile import BUILT_IN
 from ivr.store.store import Batch, Store
 from ivr.tickets.numbers import take

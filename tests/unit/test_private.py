@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from ivr.asterisk.external import install
-from ivr.hotline.snapshot import Snapshot
-from ivr.logs import CleanFormatter, start_logging
+from ivr.asterisk.install.external import install
+from ivr.home.logs import CleanFormatter, start_logging
+from ivr.hotline.files.snapshot import Snapshot
 
 IVR = Path(sys.executable).with_name("ivr")
 

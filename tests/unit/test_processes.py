@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from ivr import processes
-from ivr.asterisk.instance import Instance
-from ivr.settings import Settings
-from ivr.settings import load as load_settings
-from ivr.upkeep import ending, lock
-from ivr.upkeep.engine import find
+from ivr.asterisk.install.instance import Instance
+from ivr.engine.upkeep import ending, lock
+from ivr.engine.upkeep.engine import find
+from ivr.home.settings import Settings
+from ivr.home.settings import load as load_settings
+from ivr.host import processes
 
 Start = Callable[..., subprocess.Popen[bytes]]
 
@@ -55,10 +55,10 @@ def settings(tmp_path: Path) -> Settings:
     return settings
 
 
-@pytest.fixture
-def engine(settings: Settings, start: Start) -> subprocess.Popen[bytes]:
+@pytest.fixture(params=["ivr.engine.serve", "ivr.serve"], ids=["engine", "engine of the version before"])
+def engine(settings: Settings, start: Start, request: pytest.FixtureRequest) -> subprocess.Popen[bytes]:
     """A process that was started as this home's engine, and its pid file."""
-    process = start("ivr.serve", **processes.marked(settings.home, "engine"))
+    process = start(request.param, **processes.marked(settings.home, "engine"))
     processes.note(settings.pids / "engine.pid", str(process.pid))
     return process
 
@@ -97,7 +97,7 @@ def test_a_home_that_was_moved_or_is_reached_by_a_link_has_the_same_engine(
 def test_an_engine_is_found_though_its_pid_file_could_not_be_written_or_names_another(
     settings: Settings, engine: subprocess.Popen[bytes], start: Start
 ) -> None:
-    another = start("ivr.serve")
+    another = start("ivr.engine.serve")
     for text in ("", str(another.pid), None):
         file = settings.pids / "engine.pid"
         file.write_text(text) if text is not None else file.unlink()
@@ -112,7 +112,9 @@ def test_an_engine_that_a_version_before_the_marks_left_is_ended_too_and_not_by_
     settings.journal.mkdir()
     journal = str(settings.journal / "1.jsonl")
     old = start(
-        "ivr.serve", journal, code="import sys; file = open(sys.argv[2], 'w'); print(flush=True); input()"
+        "ivr.engine.serve",
+        journal,
+        code="import sys; file = open(sys.argv[2], 'w'); print(flush=True); input()",
     )
     assert old.stdout is not None
     old.stdout.readline()  # its journal is open

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ivr.cli import main
+from ivr.cli.main import main
 from ivr.hotline.book import EMERGENCY_NUMBERS, HotlineBook, MergeMode
-from ivr.hotline.files import FILES, load, read
+from ivr.hotline.files.reading import FILES, load, read
 from ivr.hotline.modes import ModeName, ModeSpec, Priorities, ReceptionSpec, ReceptionStyle
 from tests.unit.configuration_kit import CITIES, SHIPPED, SPRING
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivr.asterisk import members
-from ivr.asterisk.ami_codec import Message
-from ivr.asterisk.manager import AmiRefused, Link
-from ivr.asterisk.members import Member
-from ivr.asterisk.queue_events import QueueEvent, translate
-from ivr.calls.events import Kind
+from ivr.asterisk.ami.codec import Message
+from ivr.asterisk.ami.link import AmiRefused, Link
+from ivr.asterisk.control import queues as members
+from ivr.asterisk.control.queues import Member
+from ivr.asterisk.facts.queue_events import QueueEvent, translate
+from ivr.events.event import Kind
 
 CALL = "a1-1795296848.3"
 

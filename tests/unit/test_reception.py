@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivr.calls.events import Event, Kind
 from ivr.calls.reception import (
     Arrival,
     Choice,
@@ -21,6 +20,7 @@ from ivr.calls.reception import (
     started,
 )
 from ivr.calls.record import fold_call
+from ivr.events.event import Event, Kind
 from ivr.hotline.book import HotlineBook, Line, MergeMode, QueueKind, QueueSpec
 from ivr.hotline.modes import ModeName, ModeSpec, ReceptionSpec, ReceptionStyle
 from ivr.hotline.workdays import Calendar, OpeningHours, YearOfDays

@@ -14,20 +14,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ivr.asterisk.record_files import RecordFiles
-from ivr.asterisk.records import RecordRow
-from ivr.calls.alarms import Alarms
-from ivr.calls.book import CallBook
-from ivr.calls.events import Event, Kind
+from ivr.alarms.board import Alarms
+from ivr.asterisk.facts.record_files import RecordFiles
+from ivr.asterisk.facts.records import RecordRow
+from ivr.calls.open_calls import CallBook
 from ivr.calls.reception import Arrival, started
-from ivr.calls.reconciler import QUIET_S, Reconciler, arrival_of
-from ivr.calls.reconciliation import CallTrace, gather, lost, missing_events
 from ivr.calls.record import CallRecord, fold_call
 from ivr.calls.states import CallState
-from ivr.calls.tracks import last_written
 from ivr.errors import HotlineError
+from ivr.events.event import Event, Kind
 from ivr.hotline.book import Trunks
-from ivr.waiting.claims import Claims, Secrets
+from ivr.queueing.claims import Claims, Secrets
+from ivr.reconciliation.reconciler import QUIET_S, Reconciler, arrival_of
+from ivr.reconciliation.trace import CallTrace, gather, lost, missing_events
+from ivr.recordings.tracks import last_written
 from tests.unit.kit import T0, Clock, Journal, calls_of, event, identify, small_book, told
 
 CALL = "a1-1.1"

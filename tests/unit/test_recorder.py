@@ -16,13 +16,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ivr.calls import given_numbers
-from ivr.calls import recorder as recorder_module
-from ivr.calls.events import Event, Kind
 from ivr.calls.record import CallRecord, fold_call
-from ivr.calls.recorder import Recorder, local_day
-from ivr.calls.seat_record import SeatRecord
+from ivr.engine import projector as recorder_module
+from ivr.engine.projector import Recorder, local_day
 from ivr.errors import HotlineError
+from ivr.events.event import Event, Kind
+from ivr.seats.record import SeatRecord
+from ivr.store import given_numbers
 from ivr.store.journal_file import JournalFile
 from tests.unit.kit import T0
 

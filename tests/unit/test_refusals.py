@@ -6,11 +6,11 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from ivr.calls import refusals as module
-from ivr.calls.alarms import Alarms
-from ivr.calls.book import CallBook
-from ivr.calls.events import Event, Kind, is_call, refused_stream
-from ivr.calls.refusals import CALLS_REFUSED, QUIET_S, Refusal, Refusals
+from ivr.admission import refusals as module
+from ivr.admission.refusals import CALLS_REFUSED, QUIET_S, Refusal, Refusals
+from ivr.alarms.board import Alarms
+from ivr.calls.open_calls import CallBook
+from ivr.events.event import Event, Kind, is_call, refused_stream
 from tests.unit.kit import T0, Clock, Journal, identify
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ivr.asterisk.refused_files import RefusedFiles
+from ivr.asterisk.facts.refused_files import RefusedFiles
 
 
 class Logs:

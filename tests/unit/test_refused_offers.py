@@ -7,8 +7,8 @@ import struct
 
 import pytest
 
-from ivr.asterisk.refused_offers import RefusedOffers
-from ivr.asterisk.sip_capture import Packet, packets
+from ivr.asterisk.facts.refused_offers import RefusedOffers
+from ivr.asterisk.facts.sip_capture import Packet, packets
 
 G729 = "m=audio 4000 RTP/AVP 18 101\r\na=rtpmap:18 G729/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
 ALAW = "m=audio 4000 RTP/AVP 18 8\r\n"

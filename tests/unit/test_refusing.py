@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from ivr.asterisk.ami_codec import Message
-from ivr.calls.book import CallBook
-from ivr.calls.events import Event, Kind
+from ivr.asterisk.ami.codec import Message
+from ivr.calls.open_calls import CallBook
 from ivr.calls.record import CallRecord
-from ivr.calls.refusing import GAPS_S, PASSED_OVER, REFUSES, SEAT_REFUSES, TRIES_S, WAITS_S
-from ivr.calls.seating import REASON_NAMES, Membership
 from ivr.calls.states import SeatState
-from ivr.people import People
+from ivr.events.event import Event, Kind
+from ivr.seats.log_in import REASON_NAMES, Membership
+from ivr.seats.refusing import GAPS_S, PASSED_OVER, REFUSES, SEAT_REFUSES, TRIES_S, WAITS_S
+from ivr.supervision.part import People
 from tests.unit.kit import T0, Clock, Journal, event, small_book
 
 CALL = "a1-1.1"

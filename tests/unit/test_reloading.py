@@ -9,18 +9,18 @@ from typing import Any, cast
 
 import pytest
 
-from ivr import deployment
-from ivr.answers import Answers
-from ivr.applying.states import ApplyRefused
-from ivr.applying.taking import place_fingerprint
-from ivr.asterisk.ami_codec import Message
-from ivr.asterisk.manager import AmiRefused, Link
-from ivr.asterisk.reloading import changed_files, differences, expected, family, tell
-from ivr.asterisk.rendering import render
-from ivr.engine import Engine
+from ivr.api.requests import Answers
+from ivr.asterisk.ami.codec import Message
+from ivr.asterisk.ami.link import AmiRefused, Link
+from ivr.asterisk.install.reloading import changed_files, differences, expected, family, tell
+from ivr.asterisk.install.rendering import render
+from ivr.engine.engine import Engine
+from ivr.home.secrets import open_keys
+from ivr.home.settings import Settings
 from ivr.hotline.book import QueueSpec
-from ivr.keys import open_keys
-from ivr.settings import Settings
+from ivr.rollout import staging as deployment
+from ivr.rollout.prepare import place_fingerprint
+from ivr.rollout.states import ApplyRefused
 from tests.unit.kit import small_book
 
 

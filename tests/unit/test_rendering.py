@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ivr import deployment
-from ivr.asterisk.rendering import RenderingError, render
+from ivr.asterisk.install.rendering import RenderingError, render
+from ivr.home.secrets import open_keys
+from ivr.home.settings import Settings
 from ivr.hotline.book import Seat, Trunks
 from ivr.hotline.telephone import NumberPlan
-from ivr.keys import open_keys
-from ivr.settings import Settings
+from ivr.rollout import staging as deployment
 from tests.unit.kit import small_book
 
 ANY_TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=40) | st.sampled_from(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ivr.asterisk.request_answers import mend
+from ivr.asterisk.mends.request_answers import mend
 
 HEAD = b"\x7fELF\x02\x01" + bytes(12) + struct.pack("<H", 62) + bytes(44)
 CLAIM = (

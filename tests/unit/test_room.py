@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ivr import deployment
-from ivr.asterisk.ports_in_use import udp_ports_in_use
-from ivr.asterisk.rendering import render
-from ivr.cli import main
-from ivr.keys import open_keys
-from ivr.room import MOST_FILES, max_files, room
-from ivr.settings import Settings
+from ivr.admission.room import MOST_FILES, max_files, room
+from ivr.asterisk.facts.ports_in_use import udp_ports_in_use
+from ivr.asterisk.install.rendering import render
+from ivr.cli.main import main
+from ivr.home.secrets import open_keys
+from ivr.home.settings import Settings
+from ivr.rollout import staging as deployment
 from tests.unit.kit import small_book
 
 SHIPPED = Path(__file__).parents[2] / "queues"

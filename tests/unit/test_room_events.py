@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ivr.asterisk.ami_codec import Message
-from ivr.asterisk.room_events import translate_room
+from ivr.asterisk.ami.codec import Message
+from ivr.asterisk.facts.room_events import translate_room
 
 CALL = "a1-1.1"
 

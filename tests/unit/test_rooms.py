@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from ivr.asterisk.ami_codec import Message
-from ivr.asterisk.manager import Link
-from ivr.asterisk.rooms import Rooms
+from ivr.asterisk.ami.codec import Message
+from ivr.asterisk.ami.link import Link
+from ivr.asterisk.control.rooms import Rooms
 
 
 class Wire:
@@ -42,5 +42,5 @@ def test_whoever_still_keys_is_not_redirected_before_the_keys_are_read() -> None
 
 
 def test_whoever_keys_for_ever_is_redirected_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ivr.asterisk.rooms.KEYS_LIMIT_S", 0.2)
+    monkeypatch.setattr("ivr.asterisk.control.rooms.KEYS_LIMIT_S", 0.2)
     assert 10 < looked("ivr-keys") < 100

@@ -10,7 +10,7 @@ import pytest
 
 from ivr.hotline.book import HotlineBook
 from ivr.hotline.duty import Crew, Roster, Shift
-from ivr.hotline.files import load
+from ivr.hotline.files.reading import load
 from tests.unit.configuration_kit import SHIPPED, Desk
 
 ZONE = ZoneInfo("Asia/Shanghai")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ivr.asterisk.ami_codec import Message
-from ivr.asterisk.queue_events import translate
-from ivr.asterisk.seat_offers import Offered, Outcome, SeatOffers
+from ivr.asterisk.ami.codec import Message
+from ivr.asterisk.facts.queue_events import translate
+from ivr.asterisk.facts.seat_offers import Offered, Outcome, SeatOffers
 from tests.unit.kit import T0
 
 SEAT, CALL = "PJSIP/seat01-00000001", "a1-1795296848.3"

@@ -6,13 +6,13 @@ from typing import Any, cast
 
 import pytest
 
-from ivr import deployment
-from ivr.asterisk.ami_codec import Message
-from ivr.asterisk.manager import Link, LinkState
-from ivr.calls.events import Kind
+from ivr.asterisk.ami.codec import Message
+from ivr.asterisk.ami.link import Link, LinkState
+from ivr.events.event import Kind
+from ivr.home.settings import Settings
 from ivr.hotline.book import Trunks
-from ivr.settings import Settings
-from ivr.waiting.seat_phones import SeatPhones
+from ivr.rollout import staging as deployment
+from ivr.seats.phones import SeatPhones
 from tests.unit.kit import event, small_book
 
 

@@ -6,12 +6,12 @@ from datetime import date, time
 
 import pytest
 
-from ivr.calls.book import CallBook
-from ivr.calls.seating import PAUSE_REASONS, Membership, Seating, SeatingRefused
+from ivr.calls.open_calls import CallBook
 from ivr.calls.states import SeatState
 from ivr.hotline.book import Operator, QueueKind, QueueSpec, Seat
 from ivr.hotline.duty import Crew, Roster, Shift
 from ivr.hotline.modes import ModeName
+from ivr.seats.log_in import PAUSE_REASONS, Membership, Seating, SeatingRefused
 from tests.unit.kit import T0, Clock, Journal, calls_of, small_book
 
 

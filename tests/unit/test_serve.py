@@ -13,11 +13,12 @@ from typing import Any, cast
 
 import pytest
 
-from ivr import last_words, serve
-from ivr.answers import Answers
-from ivr.engine import Engine
+from ivr.api.requests import Answers
+from ivr.engine import serve
+from ivr.engine.engine import Engine
 from ivr.errors import HotlineError
-from ivr.settings import Settings
+from ivr.home.settings import Settings
+from ivr.host import last_words
 from ivr.store.lease import LeaseHeld, LeaseLost
 from tests.unit.kit import small_book
 
@@ -60,7 +61,7 @@ async def test_the_collector_leaves_what_was_loaded_alone_once_the_engine_answer
 ) -> None:
     for name in ("Engine", "ControlServer", "Answers"):
         monkeypatch.setattr(serve, name, Part)
-    monkeypatch.setattr("ivr.deployment.running_book", lambda _: small_book())
+    monkeypatch.setattr("ivr.rollout.staging.running_book", lambda _: small_book())
     before = gc.get_freeze_count()
     served = asyncio.ensure_future(serve.serve(Settings(home=tmp_path)))
     async with asyncio.timeout(60):
@@ -94,7 +95,7 @@ async def test_an_engine_on_a_database_that_is_not_its_own_ends_and_says_why(
     error: HotlineError, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ended: list[int] = []
-    monkeypatch.setattr("ivr.engine.os._exit", ended.append)
+    monkeypatch.setattr("ivr.engine.engine.os._exit", ended.append)
 
     async def part() -> None:
         raise error

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ivr.settings import SettingsError, load
+from ivr.home.settings import SettingsError, load
 
 
 @pytest.fixture(autouse=True)

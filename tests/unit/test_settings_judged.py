@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from ivr.cli import main
-from ivr.judging.door import judge
-from ivr.settings import Settings, SettingsError, load, load_to_look
-from ivr.settings_faults import SettingFault
+from ivr.cli.main import main
+from ivr.home.judging.door import judge
+from ivr.home.settings import Settings, SettingsError, load, load_to_look
+from ivr.home.settings_faults import SettingFault
 
 _HALF_WIDTH = re.compile(r"[\u4e00-\u9fff\uff09\u201d][,;:?!()]|[,;:?!()][\u4e00-\u9fff\uff08\u201c]")
 
@@ -357,7 +357,7 @@ def test_recordings_may_lie_in_the_state_folder_beside_what_is_ours(monkeypatch:
 def test_a_folder_with_other_things_is_never_replaced_by_an_asterisk(
     empty: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ivr.asterisk.installation import InstallationError, Programs
+    from ivr.asterisk.install.installation import InstallationError, Programs
 
     (empty / "mine").mkdir()
     (empty / "mine/letters.txt").touch()

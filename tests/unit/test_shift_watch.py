@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivr.calls import shift_watch
-from ivr.calls.alarms import Alarms
-from ivr.calls.events import HOTLINE
-from ivr.calls.shift_watch import Sitting, watch
+from ivr.alarms.board import Alarms
 from ivr.calls.states import SeatState
+from ivr.events.event import HOTLINE
 from ivr.hotline.book import HotlineBook, Operator
 from ivr.hotline.duty import Crew, Roster, Shift
 from ivr.hotline.workdays import Calendar, YearOfDays
+from ivr.supervision import shift_watch
+from ivr.supervision.shift_watch import Sitting, watch
 from tests.unit.kit import Clock, Journal, small_book
 
 ZONE = ZoneInfo("Asia/Shanghai")

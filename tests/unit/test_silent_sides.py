@@ -9,16 +9,16 @@ from typing import Any, cast
 
 import pytest
 
-from ivr.asterisk.ami_codec import Message
-from ivr.asterisk.manager import AmiRefused, Link, LinkState
-from ivr.calls.alarms import Alarms
-from ivr.calls.events import Kind
+from ivr.alarms.board import Alarms
+from ivr.asterisk.ami.codec import Message
+from ivr.asterisk.ami.link import AmiRefused, Link, LinkState
 from ivr.calls.record import CallRecord
-from ivr.calls.sides import ASK_AGAIN_S, LIMITS, Doing, Role, Sign, Step, step, to_tell
+from ivr.events.event import Kind
+from ivr.sides import watch as sides
+from ivr.sides.present import present
+from ivr.sides.rules import ASK_AGAIN_S, LIMITS, Doing, Role, Sign, Step, step, to_tell
+from ivr.sides.watch import SideWatch
 from ivr.transfers.states import TransferState
-from ivr.waiting import sides
-from ivr.waiting.present import present
-from ivr.waiting.sides import SideWatch
 from tests.unit.kit import T0, Clock, Journal, calls_of, event
 
 CALL = "a1-1.1"

@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from ivr.calls import reception
-from ivr.calls.book import CallBook
-from ivr.calls.events import Event, Kind
-from ivr.calls.seating import SeatingRefused
+from ivr.calls.open_calls import CallBook
 from ivr.calls.states import CALL_TRANSITIONS, CallState
+from ivr.events.event import Event, Kind
 from ivr.hotline.book import Operator, QueueKind, QueueSpec
-from ivr.hotline.files import load
+from ivr.hotline.files.reading import load
 from ivr.reports import simulation
 from ivr.reports.load_profile import BUILT_IN
 from ivr.reports.simulated_queue import LOOK_S, at_once
 from ivr.reports.simulation import Runs, Scenario, SimulatedDay, percentile, scenario, simulate, with_people
 from ivr.reports.staffing import Demand, DutyPlan, forecast
+from ivr.seats.log_in import SeatingRefused
 from ivr.tickets.numbers import is_valid
 from tests.unit.kit import small_book
 

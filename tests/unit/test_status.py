@@ -14,12 +14,12 @@ import pytest
 from click.testing import CliRunner
 
 from ivr import __version__
-from ivr.answers import Answers
-from ivr.asterisk.manager import LinkState
-from ivr.cli import main
-from ivr.commands.parts import PARTS, other_version, parts_of
-from ivr.engine import Engine
-from ivr.settings import load
+from ivr.api.requests import Answers
+from ivr.asterisk.ami.link import LinkState
+from ivr.cli.main import main
+from ivr.cli.parts import PARTS, other_version, parts_of
+from ivr.engine.engine import Engine
+from ivr.home.settings import load
 from ivr.speech.transcriber import Transcriber
 
 SHIPPED = Path(__file__).parents[2] / "queues"
@@ -85,7 +85,7 @@ def test_who_looks_at_an_engine_of_another_version_is_told_what_to_do(
 ) -> None:
     told = {name: {"state": "live", "reason": "", "pid": 1} for name in PARTS}
     told["engine"] |= {"version": version} if version else {}
-    monkeypatch.setattr("ivr.commands.parts.ask", lambda *_, **__: told)
+    monkeypatch.setattr("ivr.cli.parts.ask", lambda *_, **__: told)
     parts = parts_of(load(home=tmp_path))
     why = other_version(parts)
     assert (why is None) is (not words)
@@ -114,7 +114,7 @@ def test_who_may_not_look_is_told_whose_hotline_it_is(
         raise PermissionError(13, "Permission denied")
 
     settings = load(home=tmp_path)
-    monkeypatch.setattr("ivr.control.os.open", closed)
+    monkeypatch.setattr("ivr.api.socket.os.open", closed)
     reason = parts_of(settings)["engine"]["reason"]
     assert "another user" in reason
     assert "ivr up" not in reason

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ivr.commands.process import _tell_alarms, _tell_capacity
+from ivr.cli.process import _tell_alarms, _tell_capacity
 
 
 def test_a_night_of_messages_does_not_bury_that_the_disk_is_full(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-from ivr import processes
-from ivr.asterisk.cpu_use import CpuUse
-from ivr.calls.capacity import capacity, overloaded
-from ivr.calls.strain import Strain
+from ivr.admission.capacity import capacity, overloaded
+from ivr.admission.strain import Strain
+from ivr.asterisk.facts.cpu_use import CpuUse
+from ivr.host import processes
 
 
 def test_a_full_machine_lets_in_as_many_as_leave() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivr.asterisk import unidentified
+from ivr.asterisk.facts import unidentified
 from ivr.errors import HotlineError
 from ivr.strangers import record, watch
 from ivr.strangers.record import (

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from ivr import last_words
+from ivr.engine.upkeep.engine import STEADY_S, EngineProcess
+from ivr.engine.upkeep.notes import Notes
 from ivr.errors import HotlineError
-from ivr.settings import load
-from ivr.upkeep.engine import STEADY_S, EngineProcess
-from ivr.upkeep.notes import Notes
+from ivr.home.settings import load
+from ivr.host import last_words
 
 REFUSAL = HotlineError("one thing is wrong.\nanother is, too.", "有一处错误。\n还有一处。")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ivr.commands import common
-from ivr.commands.common import echo, print_json, print_table
+from ivr.cli import common
+from ivr.cli.common import echo, print_json, print_table
 
 COMMANDS = Path(common.__file__).parent
 EVIL = "张三\x1b[2J\x1b]0;title\x07\x9b31m\u202e[/red][bold]x"

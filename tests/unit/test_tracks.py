@@ -8,7 +8,7 @@ from typing import Any
 
 from ivr.calls.legs import Track
 from ivr.calls.record import CallRecord
-from ivr.calls.tracks import from_s, held_s, pauses, transcribe_all
+from ivr.recordings.tracks import from_s, held_s, pauses, transcribe_all
 from tests.unit.kit import T0, told
 
 

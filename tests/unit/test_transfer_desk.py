@@ -12,21 +12,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ivr.calls.book import CallBook
-from ivr.calls.events import Event, Kind
+from ivr.calls.open_calls import CallBook
 from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState
 from ivr.errors import HotlineError
+from ivr.events.event import Event, Kind
 from ivr.hotline.book import Line, MergeMode, Trunks
 from ivr.hotline.modes import ReceptionSpec
-from ivr.transfers.desk import Desk
-from ivr.transfers.floor import Floor, Taking
-from ivr.transfers.moves import Moves
-from ivr.transfers.room import Invitation, Presence
+from ivr.transfers.commands import Moves
+from ivr.transfers.coordinator import Desk
+from ivr.transfers.ports import Invitation, Presence
+from ivr.transfers.presence import Floor, Taking
+from ivr.transfers.requests import Wishes
 from ivr.transfers.states import COMPANY, DEADLINES, TransferState
 from ivr.transfers.targets import Targets, TransferRefused
 from ivr.transfers.transfer import Transfer, fold_transfer
-from ivr.transfers.wishes import Wishes
 from tests.unit.kit import T0, Clock, Journal, event, small_book
 
 CALL = "a1-1.1"

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from ivr.calls.events import Event, Kind
+from ivr.events.event import Event, Kind
 from ivr.transfers.states import (
     ALL_TRANSITIONS,
     COMPANY,

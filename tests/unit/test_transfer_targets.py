@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from ivr.calls.record import CallRecord
-from ivr.commands.codes import tell_moved_codes
+from ivr.cli.moved_codes import tell_moved_codes
 from ivr.hotline.book import HotlineBook, Line, MergeMode, Operator, QueueSpec, Trunks
 from ivr.hotline.destinations import Own, usable
 from ivr.hotline.units import Unit

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivr.asterisk.translator import Code, look, mend
+from ivr.asterisk.mends.translator import Code, look, mend
 
 X86, ARM = 62, 183
 _ENTRY = bytes.fromhex("f30f1efa41574989f041564989fe4155415455534881eca80100004189d5")

@@ -9,11 +9,11 @@ import wave
 import pytest
 from click.testing import CliRunner, Result
 
-from ivr.applying.history import Change, History
-from ivr.applying.states import ApplyState
-from ivr.applying.taking import history_of
-from ivr.cli import main
-from ivr.settings import Settings
+from ivr.cli.main import main
+from ivr.home.settings import Settings
+from ivr.rollout.history import Change, History
+from ivr.rollout.prepare import history_of
+from ivr.rollout.states import ApplyState
 from tests.unit.kit import T0
 from tests.unit.test_applying import home, start
 
@@ -104,7 +104,7 @@ def test_a_long_history_is_read_once_and_not_once_a_line(desk: Desk, monkeypatch
 
 
 def test_a_configuration_applied_after_an_import_is_what_an_undo_takes_back_first(desk: Desk) -> None:
-    from ivr.applying import recordings
+    from ivr.rollout import prompt_recordings as recordings
 
     heard = desk.bring(5)
     history_of(desk.settings).begin(Change(0, 2, 1, ApplyState.VERIFIED, T0, how="apply"))

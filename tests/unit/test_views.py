@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from ivr.api.views import Views
 from ivr.calls.record import fold_call
 from ivr.tickets.ticket import call_row, call_ticket
-from ivr.views import Views
 from tests.unit.kit import T0, event
 
 CALL = "a1-1.1"

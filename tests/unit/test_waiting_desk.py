@@ -7,11 +7,11 @@ from typing import Any, cast
 
 import pytest
 
-from ivr.asterisk.citizens import as_caller
-from ivr.asterisk.manager import Link, Message
-from ivr.calls.events import Event, Kind
-from ivr.calls.seating import Seating
-from ivr.waiting.unattended import Unattended, left_alone
+from ivr.asterisk.ami.link import Link, Message
+from ivr.asterisk.facts.called_back import as_caller
+from ivr.events.event import Event, Kind
+from ivr.queueing.unattended import Unattended, left_alone
+from ivr.seats.log_in import Seating
 from tests.unit.callback_kit import CALL, Desk, desk, sealed
 from tests.unit.kit import T0, event, small_book
 

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from click.testing import CliRunner
 
-from ivr.cli import main
+from ivr.cli.main import main
 from ivr.hotline.book import QueueSpec
-from ivr.hotline.files import load
+from ivr.hotline.files.reading import load
 from ivr.hotline.workdays import Calendar, CalendarMissing, DeadlineTooFar, OpeningHours, YearOfDays
 from tests.unit.configuration_kit import SHIPPED
 

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ivr.calls.book import CallBook
-from ivr.calls.events import Event, Kind, is_seat
+from ivr.calls.open_calls import CallBook
 from ivr.calls.record import CallRecord
-from ivr.calls.seat_record import SeatRecord
-from ivr.calls.seating import MOST_LOGGED_IN, Seating, SeatingRefused
 from ivr.calls.states import SeatState
-from ivr.calls.wrap_up import WrapUp
 from ivr.errors import HotlineError
+from ivr.events.event import Event, Kind, is_seat
 from ivr.hotline.book import Operator, QueueSpec, Seat
+from ivr.seats.log_in import MOST_LOGGED_IN, Seating, SeatingRefused
+from ivr.seats.record import SeatRecord
+from ivr.seats.wrap_up import WrapUp
 from tests.unit.kit import T0, Clock, Journal, event, small_book
 
 CALL = "a1-1.1"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ivr.asterisk.manager import AmiRefused, AmiTimeout, LinkState, UnsafeValue
+from ivr.asterisk.ami.link import AmiRefused, AmiTimeout, LinkState, UnsafeValue
 from tests.wire.wire_kit import (
     FakeManager,
     event,

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import uvloop
 
-from ivr.asterisk.agi_codec import UnsafeValue
-from ivr.asterisk.fastagi import (
+from ivr.asterisk.agi.codec import UnsafeValue
+from ivr.asterisk.agi.server import (
     AgiCommandError,
     AgiError,
     AgiHangup,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from panoramisk import fast_agi
 
-from ivr.asterisk.fastagi import (
+from ivr.asterisk.agi.server import (
     AgiCommandError,
     AgiHangup,
     AgiReply,

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ivr.asterisk.agi_codec import MAX_COMMAND, encode_command
-from ivr.asterisk.ami_codec import encode_action
-from ivr.asterisk.ami_values import UnsafeValue, clean, unescape
-from ivr.asterisk.fastagi_session import _fitting
+from ivr.asterisk.agi.codec import MAX_COMMAND, encode_command
+from ivr.asterisk.agi.session import _fitting
+from ivr.asterisk.ami.codec import encode_action
+from ivr.asterisk.ami.values import UnsafeValue, clean, unescape
 from tests.wire.wire_kit import read_actions, read_commands
 
 NASTY = st.text(

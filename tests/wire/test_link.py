@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from ivr.asterisk.manager import (
+from ivr.asterisk.ami.link import (
     AmiDown,
     AmiError,
     AmiOverflow,

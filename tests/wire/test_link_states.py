@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivr.asterisk.ami_states import (
+from ivr.asterisk.ami.states import (
     TRANSITIONS,
     Backoff,
     IllegalTransition,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ivr.asterisk.agi_codec import HANGUP, AgiParser, AgiReply, AgiRequest, parse_reply
-from ivr.asterisk.ami_codec import AmiParser, Message
+from ivr.asterisk.agi.codec import HANGUP, AgiParser, AgiReply, AgiRequest, parse_reply
+from ivr.asterisk.ami.codec import AmiParser, Message
 
 DATA = Path(__file__).parent / "data"
 MIXED = (DATA / "ami_mixed.bin").read_bytes()

@@ -15,7 +15,7 @@ from typing import Any
 
 from panoramisk import Manager
 
-from ivr.asterisk.manager import Backoff, Link
+from ivr.asterisk.ami.link import Backoff, Link
 
 BANNER = b"Asterisk Call Manager/11.0.0\r\n"
 QUICK = Backoff(first_s=0.05, cap_s=0.1, refused_s=0.2, jitter=0.0)

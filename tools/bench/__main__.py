@@ -17,9 +17,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ivr import deployment
 from ivr.errors import HotlineError
-from ivr.settings import load as load_settings
+from ivr.home.settings import load as load_settings
+from ivr.rollout import staging as deployment
 from tests.load import bench_matching
 from tools.bench import apply, crowd, load, machine, others, planning, start, three_way
 from tools.bench.table import Part, markdown, plain

@@ -20,7 +20,7 @@ from typing import Any
 import yaml
 
 from ivr.errors import HotlineError
-from ivr.settings import Settings
+from ivr.home.settings import Settings
 from tests.asterisk.hotline import Hotline, running
 from tools.bench.instances import wide_rtp
 from tools.bench.machine import resident_mb

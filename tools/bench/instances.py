@@ -12,13 +12,13 @@ from pathlib import Path
 
 import psutil
 
-from ivr import deployment
-from ivr.asterisk.instance import Instance
-from ivr.asterisk.rendering import MODULES, render
-from ivr.hotline.files import load as load_book
-from ivr.keys import open_keys
-from ivr.settings import Settings
-from ivr.settings import load as load_settings
+from ivr.asterisk.install.instance import Instance
+from ivr.asterisk.install.rendering import MODULES, render
+from ivr.home.secrets import open_keys
+from ivr.home.settings import Settings
+from ivr.home.settings import load as load_settings
+from ivr.hotline.files.reading import load as load_book
+from ivr.rollout import staging as deployment
 from ivr.speech.prompts import SHIPPED, PromptBook
 from tests.asterisk.hotline import Hotline, free_tcp_port, running
 from tools.phones import Phones, free_udp_port
@@ -101,8 +101,8 @@ def _named(hotline: Hotline) -> dict[str, list[psutil.Process]]:
     for process in hotline.processes():
         words = " ".join(process.cmdline())
         for mark, name in (
-            ("ivr.serve", "engine"),
-            ("ivr.supervisor", "supervisor"),
+            ("ivr.engine.serve", "engine"),
+            ("ivr.engine.supervisor", "supervisor"),
             ("ivr.speech", "speech"),
             ("asterisk.conf", "Asterisk"),
         ):

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from ivr.hotline.files import load
+from ivr.hotline.files.reading import load
 from ivr.reports.load_profile import BUILT_IN
 from ivr.reports.simulation import scenario, simulate
 from ivr.reports.staffing import Demand, DutyPlan, forecast
@@ -72,7 +72,7 @@ def _commands(*words: str, rounds: int) -> list[float]:
     for _ in range(rounds):
         began = time.perf_counter()
         subprocess.run(
-            [sys.executable, "-m", "ivr.cli", *words], check=True, cwd=PROJECT, stdout=subprocess.DEVNULL
+            [sys.executable, "-m", "ivr.cli.main", *words], check=True, cwd=PROJECT, stdout=subprocess.DEVNULL
         )
         seconds.append(time.perf_counter() - began)
     return seconds

@@ -13,7 +13,7 @@ import threading
 import time
 from pathlib import Path
 
-from ivr.control import ask
+from ivr.api.socket import ask
 from ivr.errors import HotlineError
 
 LOOK_S = 0.05

@@ -26,8 +26,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from ivr import control
-from ivr.asterisk.lint import free_port
+from ivr.api import socket as control
+from ivr.asterisk.install.lint import free_port
 from tools.phones import Phones, Running, free_udp_port
 
 PROJECT = Path(__file__).resolve().parents[2]

@@ -12,7 +12,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from ivr.asterisk.installation import Programs
+from ivr.asterisk.install.installation import Programs
 from tools.phones.sipp import media_port
 
 PROGRAMS = Path("~/.cache/ivr12345/baresip").expanduser()

@@ -17,8 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ivr.asterisk.installation import Programs
-from ivr.asterisk.instance import port_owner
+from ivr.asterisk.install.installation import Programs
+from ivr.asterisk.install.instance import port_owner
 from tools.phones.handled import Handled, called_scenario, calling_scenario
 from tools.phones.patience import PATIENCE_S
 

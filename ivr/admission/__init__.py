@@ -1,0 +1,1 @@
+"""Room for callers: how many are let in, who was refused, and why."""

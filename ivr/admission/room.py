@@ -1,0 +1,31 @@
+"""The room for callers of one instance: what its settings and this machine's limits come to."""
+
+from __future__ import annotations
+
+import resource
+
+from ivr.admission.capacity import Capacity, capacity, pairs_of, pairs_of_files
+from ivr.home.settings import Settings
+from ivr.hotline.book import HotlineBook
+
+MOST_FILES = 20_000
+
+
+def max_files() -> int:
+    """Return the file handles that an Asterisk started from here may have."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
+
+
+def room(settings: Settings, book: HotlineBook, files: int | None = None) -> Capacity:
+    """Return how many callers are admitted.
+
+    Args:
+        settings: the range of RTP ports.
+        book: the seats.
+        files: the file handles of Asterisk; None: of one started from here, and of a city's own they are not known.
+    """
+    pairs = pairs_of(*settings.rtp_ports)
+    if not settings.external_asterisk:
+        pairs = min(pairs, pairs_of_files(max_files() if files is None else files))
+    return capacity(pairs, len(book.seats))

@@ -1,0 +1,1 @@
+"""What the command line and other processes ask a running engine."""

@@ -1,0 +1,1 @@
+"""FastAGI: bytes, sessions, the server."""

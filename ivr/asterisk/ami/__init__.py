@@ -1,0 +1,1 @@
+"""The manager interface (AMI): bytes, actions, the link that comes back."""

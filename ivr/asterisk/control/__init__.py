@@ -1,0 +1,1 @@
+"""What Asterisk is told to do: queue members, rooms, placeholders."""

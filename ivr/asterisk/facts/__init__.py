@@ -1,0 +1,1 @@
+"""What Asterisk tells: events, records and files, turned into facts."""

@@ -1,0 +1,91 @@
+"""What Asterisk tells while calls go on, turned into the journal's events."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from ivr.asterisk.ami.link import Message
+from ivr.asterisk.facts.queue_events import translate
+from ivr.asterisk.facts.records import seat_user
+from ivr.calls.open_calls import CallBook
+from ivr.events.event import Event, Kind
+from ivr.hotline.book import HotlineBook
+from ivr.strangers import record
+
+log = logging.getLogger(__name__)
+
+_INTRUDERS = {
+    "InvalidAccountID": record.UNKNOWN,
+    "InvalidPassword": record.WRONG_PASSWORD,
+    "ChallengeResponseFailed": record.WRONG_PASSWORD,
+    "FailedACL": record.NOT_ALLOWED,
+}
+
+
+class Listener:
+    """Hears AMI messages and journals what they tell of callers.
+
+    Args:
+        book: gives the present configuration.
+        calls: where events are recorded.
+        stranger: told of what strangers do: kind, address, account; answers whether it is worth a line.
+    """
+
+    def __init__(
+        self, book: Callable[[], HotlineBook], calls: CallBook, stranger: Callable[[str, str, str], bool]
+    ) -> None:
+        self._book = book
+        self._calls = calls
+        self._stranger = stranger
+        self.on_placeholder: Callable[[str, float, str, dict[str, Any]], None] = lambda *_: None
+        """Told what a callback's placeholder lived through: call, moment, what, values."""
+        self.before_hang_up: Callable[[str, float], None] = lambda *_: None
+        """Told that a caller has hung up, just before it is journalled: call, moment."""
+        self.words: dict[str, Callable[[Message], None]] = {}
+        """Who hears which UserEvent of our dialplan."""
+
+    def hear(self, message: Message) -> None:
+        """Journal what Asterisk tells of a caller; log what it tells of intruders."""
+        told = translate(message)
+        if told is None:
+            if message.name == "UserEvent" and message.get("UserEvent") in self.words:
+                self.words[message.get("UserEvent")](message)
+            self._tell_intruders(message)
+            return
+        strange = "queue" in told.data and self._book().queue(told.data["queue"]) is None
+        if strange and told.call_id not in self._calls.calls:
+            return  # a city's own Asterisk has queues that are not ours
+        if told.call_id not in self._calls.calls and told.what == "hung_up":
+            return  # a channel that never was in reception, or one that is over
+        data = dict(told.data)
+        if "seat_user" in data:
+            data |= self.seat_facts(data.pop("seat_user"))
+        if told.what.startswith("callback_"):
+            self.on_placeholder(told.call_id, told.at, told.what, data)
+            return
+        if told.what == "hung_up":
+            self.before_hang_up(told.call_id, told.at)
+        self._calls.record(Event(told.call_id, told.at, Kind(told.what), data))
+
+    def seat_facts(self, username: str) -> dict[str, Any]:
+        """Return the seat of a SIP user and who sits there."""
+        seat = self._book().seat_by_username(username)
+        return {"seat": seat.id, "operator": self._calls.operator_on(seat.id)} if seat else {"seat": None}
+
+    def name_seat(self, channel: str) -> dict[str, Any]:
+        """Return the seat of a channel and who sits there."""
+        return self.seat_facts(seat_user(channel) or "")
+
+    def _tell_intruders(self, message: Message) -> None:
+        if message.name == "UserEvent" and message.get("UserEvent") == "IvrRefused":
+            dialled, address = message.get("Dialled"), message.get("Address")
+            if self._stranger(record.REFUSED_CALL, address, dialled):
+                log.warning(
+                    "security: refused a call to %s from %s (%s)", dialled, message.get("Endpoint"), address
+                )
+        elif message.name in _INTRUDERS:
+            account, address = message.get("AccountID"), message.get("RemoteAddress")
+            if self._stranger(_INTRUDERS[message.name], address, account):
+                log.warning("security: %s for %s from %s", message.name, record.plain(account), address)

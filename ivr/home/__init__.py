@@ -1,0 +1,1 @@
+"""Where things are: settings, secrets, links, logs, disks."""

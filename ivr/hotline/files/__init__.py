@@ -1,0 +1,1 @@
+"""The city's files: read with their lines, checked, and built into the hotline book."""

@@ -1,0 +1,1 @@
+"""Names of lines: which one a caller means by what they say."""

@@ -1,0 +1,1 @@
+"""Calls that nobody told us of, found in what Asterisk wrote down."""

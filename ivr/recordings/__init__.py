@@ -1,0 +1,1 @@
+"""Recordings: closed when a talk is over, written down as words."""

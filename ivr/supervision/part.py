@@ -1,0 +1,206 @@
+"""People on the floor: seats, wrap-up, the mode, the watch over shifts, and callers who must move.
+
+Puts the domain's decisions and Asterisk together; decides nothing itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from ivr.alarms.board import Alarms
+from ivr.asterisk.ami.link import Link, LinkState, Message
+from ivr.asterisk.control import queues as members
+from ivr.asterisk.facts.seat_offers import Outcome, SeatOffers
+from ivr.calls.open_calls import CallBook
+from ivr.calls.record import CallRecord
+from ivr.calls.states import CallState, SeatState
+from ivr.errors import HotlineError
+from ivr.events.event import Event, Kind, is_seat, seat_stream
+from ivr.hotline.book import HotlineBook
+from ivr.hotline.duty import Duty
+from ivr.hotline.overflow import Waiting, returns
+from ivr.seats.log_in import Seating
+from ivr.seats.refusing import Refusing
+from ivr.seats.wrap_up import WrapUp
+from ivr.supervision.modes import ModeBoard
+from ivr.supervision.shift_watch import Sitting, Watched, watch
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.5
+WATCH_S = 3.0
+BACK_TO_GENERAL = "ivr-back-to-general"
+"""The dialplan context whose extensions are places in the general queue."""
+
+_BUSY = (members.IN_USE, members.BUSY, members.RINGING)
+
+Audit = Callable[[float, str, str, Mapping[str, Any]], Awaitable[None]]
+
+
+class People:
+    """The floor of one hotline.
+
+    Args:
+        book: gives the present configuration.
+        calls: where calls and seats are remembered.
+        align: brings Asterisk's queue members in line with who sits where.
+        audit: notes what a person did: (when, who, what, values).
+        clock: seconds since the epoch.
+        steady: seconds since any moment, which nobody can set; None: the clock is never set.
+    """
+
+    def __init__(
+        self,
+        book: Callable[[], HotlineBook],
+        calls: CallBook,
+        align: Callable[[], Awaitable[None]],
+        audit: Audit,
+        clock: Callable[[], float],
+        steady: Callable[[], float] | None = None,
+    ) -> None:
+        self._book = book
+        self._calls = calls
+        self._align = align
+        self._audit = audit
+        self._clock = clock
+        self.modes = ModeBoard(book, calls, clock)
+        self.alarms = Alarms(calls.record, clock)
+        self.offers = SeatOffers()
+        self.refusing = Refusing(book, calls, self.alarms, clock, steady or clock)
+        mode = lambda: self.modes.current  # noqa: E731
+        self.seating = Seating(book, calls, align, clock, mode, refusing=self.refusing)
+        self.wrap_up = WrapUp(book, calls, clock, steady)
+        self.watched: Watched | None = None
+        self._reminded: dict[str, Duty] = {}
+        self._must_align = asyncio.Event()
+        self._auditing: set[asyncio.Task[None]] = set()
+
+    # -- what happens --------------------------------------------------------------------------
+    def hear(self, event: Event, call: CallRecord | None) -> None:
+        """Take in an event that was journalled a moment ago."""
+        if self.wrap_up.hear(event, call) or event.kind is Kind.MODE_SET:
+            self._must_align.set()
+        self.refusing.on_event(event)
+        if is_seat(event.stream) and event.kind in (Kind.LOGGED_IN, Kind.RESUMED, Kind.WRAP_UP_ENDED):
+            self._believe_in(event.stream.removeprefix("seat:"))
+        if event.kind is Kind.MODE_SET:
+            by = str(event.data.get("by", ""))
+            work = self._audit(event.at, f"operator {by}", "mode_set", dict(event.data))
+            task = asyncio.ensure_future(work)
+            self._auditing.add(task)
+            task.add_done_callback(self._auditing.discard)
+
+    def _believe_in(self, seat_id: str) -> None:
+        if (seat := self._book().seat(seat_id)) is not None:
+            self.offers.forget(seat.username)
+
+    def hear_phone(self, message: Message) -> Message | None:
+        """Learn how rings at seats end; return an event that Asterisk left out, for those who hear of callers."""
+        told = self.offers.hear(message)
+        seat = self._book().seat_by_username(told.seat_user) if told else None
+        if told is None or seat is None:
+            return None
+        if told.outcome is Outcome.REFUSED:
+            self.refusing.refused(seat.id, told.status)
+        else:
+            self.refusing.reached(seat.id)
+        if self.refusing.moved():
+            self._must_align.set()
+        return told.untold
+
+    def restore(self, events: Sequence[Event]) -> None:
+        """Take over the mode and the alarms from before a restart."""
+        self.modes.restore(events)
+        self.alarms.restore(events)
+
+    # -- what goes on --------------------------------------------------------------------------
+    async def run(self, link: Link) -> None:
+        """End wrap-ups in time, watch shifts and queues; until cancelled."""
+        watched_at = 0.0
+        loop = asyncio.get_running_loop()
+        while True:
+            if not self.seating.known:
+                await asyncio.sleep(TICK_S)
+                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await self._must_align.wait()
+            try:
+                await self._tick()
+                if loop.time() - watched_at >= WATCH_S:
+                    watched_at = loop.time()
+                    await self.look(link)
+            except HotlineError as error:
+                log.info("the floor is looked at again in a moment: %s", error.sentence)
+            except Exception:  # a fault here must not end the engine, again and again
+                log.exception("the watch over the floor failed; the next round tries again")
+
+    async def _tick(self) -> None:
+        moved = self.refusing.moved()
+        if self.wrap_up.end_due() or moved or self._must_align.is_set():
+            self._must_align.clear()
+            await self._align()
+
+    async def look(self, link: Link) -> None:
+        """Look at the floor once: alarms, reminders, and callers who cannot stay where they wait."""
+        status = await members.status(link, self._calls.called_back) if link.state is LinkState.LIVE else None
+        present = await members.registered(link) if status is not None else None
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        sitting = self._sitting(status, present)
+        owed = any(one.open for one in self._calls.callbacks())
+        waiting = len(status.callers) + owed if status else 1  # nobody is sent home by guess
+        seen = watch(self._book(), now, sitting, waiting)
+        self.watched = seen
+        self.alarms.judge(seen.faults, seen.judged)
+        self._remind(seen.may_leave)
+        if status is not None:
+            await self._return_callers(link, status, now)
+
+    def _sitting(self, status: members.QueueStatus | None, present: set[str] | None) -> list[Sitting]:
+        found = []
+        for seat in self._book().seats:
+            record = self._calls.seat(seat.id)
+            if record.operator is None or record.state is SeatState.LOGGED_OUT:
+                continue
+            registered = None if present is None else seat.username in present
+            busy = status is not None and status.states.get(f"PJSIP/{seat.username}") in _BUSY
+            found.append(Sitting(seat.id, record.operator, record.state, registered, busy))
+        return found
+
+    def _remind(self, may_leave: Mapping[str, Duty]) -> None:
+        """Journal once a shift that somebody stayed beyond it and may leave."""
+        for operator, duty in may_leave.items():
+            seat_id = self._calls.seat_of(operator)
+            if seat_id is None or self._reminded.get(operator) == duty:
+                continue
+            self._reminded[operator] = duty
+            told = {"what": "shift over, may leave", "operator": operator, "shift": duty.shift.id}
+            self._calls.record(Event(seat_stream(seat_id), self._clock(), Kind.NOTED, told))
+
+    async def _return_callers(self, link: Link, status: members.QueueStatus, now: datetime) -> None:
+        served = {
+            queue
+            for number in self._calls.logged_in()
+            if (person := self._book().operator(number)) is not None
+            for queue in person.queues
+        }
+        waiting = [self._waiting(caller) for caller in status.callers]
+        for back in returns(self._book(), waiting, now, self.modes.current, served):
+            caller = back.caller
+            moved = await members.redirect(link, caller.channel, BACK_TO_GENERAL, str(back.position))
+            if moved:
+                told = {"what": "back to the general queue", "from": caller.queue, "why": back.why}
+                self._calls.record(Event(caller.call_id, self._clock(), Kind.NOTED, told))
+
+    def _waiting(self, caller: members.Caller) -> Waiting:
+        call = self._calls.calls.get(caller.call_id)
+        since = self._clock() - caller.wait_s
+        if call is not None and call.queued_at is not None:
+            since = min(since, call.queued_at)
+        free = call is None or call.state in (CallState.WAITING, CallState.GREETING)
+        return Waiting(caller.call_id, caller.queue, caller.channel, since, caller.priority, free)
