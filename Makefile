@@ -1,5 +1,5 @@
 # Two commands: `make run` answers calls, `make test` proves it.
-.PHONY: run setup setup-dev test quick lint explore bench demo wheel
+.PHONY: run setup setup-dev test quick lint explore bench demo drawings wheel
 
 VENV := .venv/bin
 
@@ -33,6 +33,12 @@ bench: setup-dev
 
 demo: setup-dev
 	$(VENV)/python -m tools.demo
+
+# What documents show of the code, drawn from it again: states, the house, the schemas of the files.
+drawings: setup-dev
+	$(VENV)/python -m tools.draw_states
+	$(VENV)/python -m tools.architecture
+	$(VENV)/python -m tools.config_schema
 
 # All a city needs to install without a checkout: the wheel, made from the source distribution, and the lock of what it needs.
 wheel: setup-dev
