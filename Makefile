@@ -1,5 +1,5 @@
 # Two commands: `make run` answers calls, `make test` proves it.
-.PHONY: run setup setup-dev test quick lint explore bench demo drawings wheel
+.PHONY: run setup setup-dev test quick coverage lint explore bench demo drawings wheel
 
 VENV := .venv/bin
 
@@ -18,6 +18,10 @@ test: lint
 # For who changes the code: an answer within a minute, at the first fault; examples made up by Hypothesis are for `make test`.
 quick: lint
 	$(VENV)/python -m pytest -n 2 --dist loadfile -x -q --durations 0 --durations-min 5 -m "not slow and not hypothesis" tests/unit tests/wire
+
+# Which lines no test of a decision, a wire or a database runs; the tests with a real Asterisk run the engine in processes of its own.
+coverage: setup-dev
+	$(VENV)/python -m pytest -n 2 --dist loadfile -q --durations 0 --durations-min 30 --cov --cov-report=term tests/unit tests/wire tests/store
 
 lint: setup-dev
 	$(VENV)/ruff format --check --quiet .
