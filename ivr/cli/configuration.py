@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from ivr import shipped
 from ivr.cli.common import (
     echo,
     json_option,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from ivr.hotline.book import HotlineBook
 
 CHINA = ZoneInfo("Asia/Shanghai")
-SHIPPED = Path(__file__).resolve().parents[2] / "queues"
+SHIPPED = shipped.folder("queues")
 
 
 def _now() -> datetime:

@@ -57,6 +57,7 @@ def up(detach: bool) -> None:
         _tell_other_version(load_to_look())
         return
     settings = admitted(tell_advice)
+    _write_first_configuration(settings)
     if not detach:
         _foreground(settings)
         return
@@ -77,6 +78,17 @@ def tell_advice(advice: SettingFault) -> None:
     """Print what is unwise about a setting that does not keep the hotline from starting."""
     english, chinese = f"advice: {advice.sentence}", f"建议：{advice.sentence_zh}"
     echo(chinese if language() == "zh" else english, err=True)
+
+
+def _write_first_configuration(settings: Settings) -> None:
+    """Give an installed hotline that starts in an empty folder something to start with."""
+    from ivr.home.judging.first_configuration import write_if_due
+
+    if write_if_due(settings):
+        _warn(
+            f"{settings.config}: the shipped configuration was written there; it is yours to edit.",
+            f"已将自带的配置写入 {settings.config}，可自行修改。",
+        )
 
 
 def _runs_already() -> bool:
@@ -301,7 +313,7 @@ def setup() -> None:
     def progress(line: str) -> None:
         echo(line, err=True)
 
-    admitted(tell_advice, starting=False)
+    _write_first_configuration(admitted(tell_advice, starting=False))
     settings, book = settings_and_book()
     open_keys(settings.home, deployment.sip_users(book), [person.number for person in book.operators])
     if settings.external_asterisk:

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from ivr import shipped
 from ivr.admission.capacity import Capacity
 from ivr.admission.room import max_files, room
 from ivr.asterisk import contract
@@ -37,10 +38,9 @@ from ivr.speech.numbers import write_numbers
 from ivr.speech.prompts import PromptBook
 
 PACKAGE = Path(__file__).resolve().parents[1]
-PROJECT = PACKAGE.parent
-TEMPLATES = PROJECT / "asterisk_conf"
+TEMPLATES = shipped.folder("asterisk_conf")
 PROMPTS = PACKAGE / "speech/prompts"
-AWAY_SCRIPT = PROJECT / "agi_scripts/reception_away.py"
+AWAY_SCRIPT = shipped.folder("agi_scripts") / "reception_away.py"
 RECEPTION_LIMIT_S = 8
 MENU_LIMIT_S = 75  # the menu itself gives up earlier (ivr.calls.menu.MENU_S)
 ANNOUNCEMENT_ROUNDS = 3  # of hold music, some 30 s each, until the announcement comes again

@@ -98,6 +98,8 @@ def quick_city(folder: Path, greeting_s: float = 0.5) -> Path:
 class Hotline:
     """One instance under a folder; ``extra`` are more settings."""
 
+    program = IVR
+
     def __init__(self, folder: Path, *, quick: bool = False, **extra: str) -> None:
         self.folder = folder
         config = quick_city(folder) if quick else PROJECT / "queues"
@@ -126,7 +128,7 @@ class Hotline:
         if words[:1] == ("up",):
             self.watch()
         return subprocess.run(
-            [str(IVR), *words],
+            [str(self.program), *words],
             env=self.environment,
             capture_output=True,
             text=True,

@@ -25,6 +25,10 @@ PAGES = sorted(
             PROJECT / name
             for name in (*READMES, *GUIDES, "docs/operator-card.md", "docs/call-life.md", "docs/three-way.md")
         ),
+        *(
+            PROJECT / name
+            for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md")
+        ),
         *(PROJECT / "docs/decisions").glob("*.md"),
     ]
 )

@@ -97,9 +97,9 @@ def find(program: str, root: Path, progress: Progress, *, unpack: bool = True) -
     if found is None:
         raise InstallationError(
             f"no Asterisk from version {OLDEST} on was found and none is unpacked in {root}: "
-            "run `make setup`, install the package asterisk, or set IVR_ASTERISK to its path.",
+            "run `ivr setup`, install the package asterisk, or set IVR_ASTERISK to its path.",
             f"没有找到 {OLDEST} 及以上版本的 Asterisk，{root} 中也没有解包的版本："
-            "请运行 make setup、安装 asterisk 软件包，或把 IVR_ASTERISK 设为它的路径。",
+            "请运行 ivr setup、安装 asterisk 软件包，或把 IVR_ASTERISK 设为它的路径。",
         )
     return found
 

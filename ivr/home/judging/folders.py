@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from ivr import shipped
+from ivr.home.judging import first_configuration
 from ivr.home.settings import Settings
 from ivr.home.settings_faults import SettingFault, Weight
 
@@ -136,14 +138,14 @@ def recordings(settings: Settings) -> Iterator[SettingFault]:
 def config(settings: Settings) -> Iterator[SettingFault]:
     """Judge the folder that administrators edit; without it the version that ran before runs."""
     folder = settings.config
-    if settings.running_config.is_dir():
+    if settings.running_config.is_dir() or first_configuration.is_due(settings):
         return
     try:
         if not folder.is_dir():
             yield SettingFault(
                 "IVR_CONFIG",
-                f"names {folder}: there is no such folder; copy the shipped queues/ folder.",
-                f"所指的 {folder}：没有这个目录；请复制自带的 queues/ 目录。",
+                f"names {folder}: there is no such folder; copy the shipped one, {shipped.folder('queues')}.",
+                f"所指的 {folder}：没有这个目录；请复制自带的 {shipped.folder('queues')}。",
             )
             return
         os.scandir(folder).close()
