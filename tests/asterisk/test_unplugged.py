@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.asterisk.floor import CALLER, FIRST, SECOND, Floor
 from tests.asterisk.hotline import Hotline, quick_city, running, wait_for
 from tests.asterisk.three_parties import LINES, configure
 from tools.phones import free_udp_port
@@ -21,57 +21,9 @@ from tools.phones.tone_phone import TonePhone, until
 pytestmark = pytest.mark.asterisk
 
 THIRD_PORT, CITIZEN_PORT, HELP_PORT = free_udp_port(), free_udp_port(), free_udp_port()
-NUMBERS = iter(range(1, 1000))
-CALLER, FIRST, SECOND = 400.0, 900.0, 1600.0
 CHECK_S = 4
 NOTICED_S = 3.0 * CHECK_S + 10.0
 """A question every 4 s, 3 s for the answer, and a machine that is busy with other things."""
-
-
-class Floor:
-    """A hotline that asks its phones every few seconds, with seats that sing."""
-
-    def __init__(self, hotline: Hotline) -> None:
-        self.hotline = hotline
-        self.phones: list[TonePhone] = []
-
-    def phone(self, hertz: float, port: int = 0) -> TonePhone:
-        phone = TonePhone(port, hertz, ("127.0.0.1", self.hotline.sip_port))
-        self.phones.append(phone)
-        return phone
-
-    def man(self, seat: str, hertz: float, port: int = 0) -> TonePhone:
-        """Put a phone and, where nobody is there, an operator on a seat."""
-        phone, user = self.phone(hertz, port), f"seat{seat}"
-        passwords = json.loads((self.hotline.home / "secrets.json").read_text())["sip"]
-        self.hotline.phones.register({user: passwords[user]}, {user: phone.port})
-        if self.row(seat)["operator"] is None:
-            self.hotline.engine("login", seat=seat, operator=f"10{seat}")
-        wait_for(lambda: self.row(seat)["registered"], why=f"seat {seat} is there")
-        return phone
-
-    def row(self, seat: str) -> dict[str, Any]:
-        rows: list[dict[str, Any]] = self.hotline.engine("seats")
-        return next(row for row in rows if row["seat"] == seat)
-
-    def call(self) -> tuple[TonePhone, str]:
-        number = f"9555{next(NUMBERS):07d}"
-        caller = self.phone(CALLER)
-        caller.call("12345", number)
-        return caller, number
-
-    def hears(self, phone: TonePhone, tone: float, why: str) -> None:
-        heard: Callable[[], bool] = lambda: phone.hears((FIRST, SECOND)) == {tone}  # noqa: E731
-        assert until(heard), f"{why}: hears {phone.hears((FIRST, SECOND))} {self.hotline.logs()}"
-
-    def clear(self) -> None:
-        for phone in self.phones:
-            phone.close()
-        self.phones.clear()
-        for row in self.hotline.engine("seats"):
-            if row["operator"] is not None:
-                self.hotline.unman(row["seat"])
-        self.hotline.cli("channel request hangup all")
 
 
 def unplug(phone: TonePhone) -> None:
