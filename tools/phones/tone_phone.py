@@ -91,6 +91,7 @@ class TonePhone:
         name: for messages of failed tests.
         codec: the one it speaks.
         deaf: hears nothing and says nothing: in a crowd nobody is woken for each packet of music.
+        translated: it stands behind an address translation: its media come from another port than it names.
     """
 
     def __init__(  # noqa: PLR0913 - a telephone has many sides
@@ -105,6 +106,7 @@ class TonePhone:
         name: str = "",
         codec: Codec = PCMA,
         deaf: bool = False,
+        translated: bool = False,
     ) -> None:
         self.port, self.hertz, self.server = port, hertz, server
         self.behaviour, self.ring_s, self.auto_keys = behaviour, ring_s, keys
@@ -124,10 +126,11 @@ class TonePhone:
         self._sip = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._sip.bind(("127.0.0.1", port))
         self.port = self._sip.getsockname()[1]
-        self._rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._rtp.bind(("127.0.0.1", 0))
         self._sip.settimeout(0.1)
-        self._rtp.settimeout(0.1)
+        self._rtp = _media_socket()
+        self._inside = _media_socket() if translated else self._rtp
+        self._media_port: int = self._inside.getsockname()[1]
+        """The port it names."""
         self._heard: deque[tuple[float, bytes]] = deque(maxlen=3000)
         self._speech: deque[bytes] = deque()
         self._dialog: Dialog | None = None
@@ -182,6 +185,24 @@ class TonePhone:
         with self._lock:
             self.hertz = hertz
             self._stream.begin_anew()
+
+    def move_media(self, *, told: bool) -> None:
+        """Send and hear at another port from now on, without a re-INVITE.
+
+        Args:
+            told: whether a re-INVITE of Asterisk's is answered with that port.
+        """
+        with self._lock:
+            before, self._rtp = self._rtp, _media_socket()
+            if told:
+                self._media_port = self._rtp.getsockname()[1]
+            before.close()
+
+    @property
+    def sends_from(self) -> int:
+        """The port its media come from."""
+        port: int = self._rtp.getsockname()[1]
+        return port
 
     def hold(self) -> None:
         """Put the call on hold: nothing is sent until it is resumed."""
@@ -254,8 +275,8 @@ class TonePhone:
         self._closed = True
         for thread in self._threads:
             thread.join(1.0)
-        self._sip.close()
-        self._rtp.close()
+        for one in (self._sip, self._rtp, self._inside):
+            one.close()
 
     # -- SIP -----------------------------------------------------------------------------------
     def _serve(self) -> None:
@@ -419,7 +440,7 @@ class TonePhone:
             self._sip.sendto(text.encode(), to)
 
     def _sdp(self, dialog: Dialog) -> str:
-        port, codec = self._rtp.getsockname()[1], self._codec
+        port, codec = self._media_port, self._codec
         return (
             f"v=0\r\no=tone 1 {dialog.version} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
             f"m=audio {port} RTP/AVP {codec.payload} 101\r\na=rtpmap:{codec.payload} {codec.name}/8000\r\n"
@@ -457,6 +478,13 @@ class TonePhone:
                 self._rtp.sendto(packet, dialog.media)
             except OSError:
                 continue
+
+
+def _media_socket() -> socket.socket:
+    one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    one.bind(("127.0.0.1", 0))
+    one.settimeout(0.1)
+    return one
 
 
 def _md5(text: str) -> str:
