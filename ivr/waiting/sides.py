@@ -39,6 +39,8 @@ LOOK_AGAIN_S = 1.0
 """Seconds between two looks at those who are silent."""
 ANSWER_S = 1.0
 """Who has lost the call says so within this time; a caller whose side ends meanwhile is not asked to rate that."""
+KNOWS_NO_CALL = "127"
+"""Asterisk's cause of a channel whose phone answered 481 (Q.850 interworking); ``waiting.part`` asks for it too."""
 _GREETED_S = 10.0
 """Seconds after their answer in which a third party's address is found to answer."""
 _OUT = "ivr-out"
@@ -117,6 +119,8 @@ class SideWatch:
         elif message.name == "Hangup":
             self._holding.discard(channel)
             lost = self._asking.pop(channel, None)
+            if message.get("Cause") == KNOWS_NO_CALL:  # however late it says so
+                lost = lost or self._heard.get(channel)
             call = self._calls.calls.get(lost.present.call_id) if lost else None
             if lost is not None and call is not None and self._must_not_rate(call, lost.present):
                 self._tell_gone(call, lost.present)

@@ -29,13 +29,18 @@ class Floor:
 
     def man(self, seat: str, hertz: float, port: int = 0, **more: Any) -> TonePhone:
         """Put a phone and, where nobody is there, an operator on a seat."""
-        phone, user = self.phone(hertz, port, **more), f"seat{seat}"
+        phone = self.phone(hertz, port, **more)
+        self.sit(seat, phone.port)
+        return phone
+
+    def sit(self, seat: str, port: int) -> None:
+        """Register the phone at a port for a seat and, where nobody is there, log an operator in."""
+        user = f"seat{seat}"
         passwords = json.loads((self.hotline.home / "secrets.json").read_text())["sip"]
-        self.hotline.phones.register({user: passwords[user]}, {user: phone.port})
+        self.hotline.phones.register({user: passwords[user]}, {user: port})
         if self.row(seat)["operator"] is None:
             self.hotline.engine("login", seat=seat, operator=f"10{seat}")
         wait_for(lambda: self.row(seat)["registered"], why=f"seat {seat} is there")
-        return phone
 
     def row(self, seat: str) -> dict[str, Any]:
         """Return what the engine tells of a seat."""

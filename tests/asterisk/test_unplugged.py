@@ -31,6 +31,10 @@ def unplug(phone: TonePhone) -> None:
     phone._closed = True
 
 
+def kinds_of(floor: Floor, number: str) -> list[str]:
+    return [event["kind"] for event in floor.hotline.journal_of(number)]
+
+
 def kinds(ticket: dict[str, Any]) -> list[str]:
     return [event["kind"] for event in ticket["events"]]
 
@@ -150,6 +154,55 @@ def test_a_softphone_that_is_started_again_in_a_talk_gives_the_caller_back(floor
     assert kinds(ticket).count("answered") == 2, kinds(ticket)
     assert "surveyed" not in kinds(ticket)
     assert "side_silent" in {row["alarm"] for row in floor.hotline.engine("alarms")}
+
+
+@pytest.mark.parametrize("hesitates_ms", [0, 3000])
+def test_a_phone_that_is_started_again_at_the_same_address_says_that_the_call_is_lost(
+    floor: Floor, hesitates_ms: int
+) -> None:
+    phones, port = floor.hotline.phones, free_udp_port()
+    before = phones.restarted(port)
+    floor.sit("01", port)
+    caller, number = floor.call()
+    wait_for(lambda: floor.hotline.call_state(number) == "talking", why="they talk")
+    before.stop()
+    after = phones.restarted(port, hesitates_ms=hesitates_ms)
+    wait_for(
+        lambda: kinds_of(floor, number).count("answered") == 2,
+        why=lambda: f"{kinds_of(floor, number)} {floor.hotline.logs()}",
+    )
+    assert caller.up, "the caller was not hung up"
+    caller.hang_up()
+    ticket = floor.hotline.ticket_of(number)
+    noted = [event["what"] for event in ticket["events"] if event["kind"] == "noted"]
+    assert "the seat's phone is gone" in noted, kinds(ticket)
+    assert "surveyed" not in kinds(ticket)
+    after.stop()
+
+
+@pytest.mark.parametrize("who", ["caller", "operator", "third"])
+def test_whose_packets_bring_no_sound_is_told_of_until_they_do_and_nobody_is_cut_off(
+    floor: Floor, who: str
+) -> None:
+    phones = {"operator": floor.man("01", FIRST), "third": floor.phone(SECOND, HELP_PORT)}
+    phones["caller"], number = floor.call()
+    floor.hears(phones["caller"], FIRST, "they talk")
+    call_id = next(row["call_id"] for row in floor.hotline.engine("open_calls"))
+    if who == "third":
+        floor.hotline.engine("transfer", call=call_id, step="start", to="119")
+        assert until(lambda: SECOND in phones["caller"].hears((SECOND,))), "119 is there"
+    voice, phones[who].hertz = phones[who].hertz, 0.0
+    told: Callable[[], list[str]] = lambda: [  # noqa: E731
+        row["sentence"] for row in floor.hotline.engine("alarms") if row["about"] == call_id
+    ]
+    wait_for(lambda: any("without any sound" in text for text in told()), why=lambda: f"{told()}")
+    phones[who].hertz = voice
+    wait_for(lambda: not told(), why="they are heard again")
+    assert phones["caller"].up and phones["operator"].up, "nobody is cut off"
+    phones["caller"].hang_up()
+    ticket = floor.hotline.ticket_of(number)
+    noted = [(event["what"], event["side"]) for event in ticket["events"] if event["kind"] == "noted"]
+    assert noted == [("a side is silent", who), ("a side is heard again", who)]
 
 
 def test_help_that_dies_after_the_operator_left_gives_the_caller_back(floor: Floor) -> None:

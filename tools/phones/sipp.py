@@ -208,6 +208,14 @@ class Phones:
         values = {"ring_ms": ring_ms, "talk_ms": talk_ms, "speak": self._speak(sound), "sound": "-"}
         return self._start("seat", _filled(text, values), port, ["-m", str(calls)] if calls else [])
 
+    def restarted(self, port: int, *, hesitates_ms: int = 0) -> Running:
+        """Answer calls on a port, and questions (OPTIONS); what is asked in a call that is not known gets 481, late."""
+        text = (SCENARIOS / "seat.xml").read_text().replace("{hang_up}", "")
+        head, tail = text.index("<recv request"), text.index("<send")
+        text = text[:head] + (SCENARIOS / "restarted.part.xml").read_text() + text[tail:]
+        values = {"ring_ms": 200, "hesitates_ms": hesitates_ms, "speak": "", "sound": "-"}
+        return self._start("seat", _filled(text, values), port, [])
+
     def refuses(
         self, port: int, status: str = "486 Busy Here", *, ring_ms: int = 0, calls: int = 0
     ) -> Handled:
