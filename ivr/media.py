@@ -17,7 +17,6 @@ import psutil
 
 from ivr import processes
 from ivr.asterisk import installation as installations
-from ivr.asterisk import request_answers
 from ivr.asterisk.installation import Installation
 from ivr.asterisk.instance import port_pid
 from ivr.asterisk.media_proof import Media
@@ -69,18 +68,16 @@ class Told:
 
 def examine_ours(settings: Settings, found: Installation, progress: Progress, patience_s: float) -> Verdict:
     """Find out about an Asterisk that this hotline starts, and mend it if it is the one we unpacked."""
-    ours = installations.program_in(settings.asterisk_root).resolve()
-    if Path(found.command[-1]).resolve() == ours:
-        try:
-            if request_answers.mend(settings.asterisk_root):
-                progress(
-                    f"Asterisk {found.version}: requests inside a call that nobody takes get an answer now"
-                )
-        except OSError as error:  # they are sent in vain for half a minute each; calls go on
-            progress(
-                f"{error.filename}: {error.strerror}: requests inside a call that nobody takes get no answer"
-            )
-    return examine(found, _workshop(settings, ours, patience_s), progress)
+    return examine(found, _workshop(settings, _our_program(settings), patience_s), progress)
+
+
+def is_ours(settings: Settings, found: Installation) -> bool:
+    """Tell whether an Asterisk is the one we unpacked."""
+    return Path(found.command[-1]).resolve() == _our_program(settings)
+
+
+def _our_program(settings: Settings) -> Path:
+    return installations.program_in(settings.asterisk_root).resolve()
 
 
 def examine_city(settings: Settings, progress: Progress, patience_s: float) -> Verdict | None:
@@ -192,7 +189,7 @@ def _remedy(settings: Settings, told: Told) -> tuple[str, str]:
             f"install one without Debian's patch 2016_opus_plc and restart it, see {_PAGE}",
             f"请安装不含 Debian 补丁 2016_opus_plc 的版本并重启，详见 {_PAGE}",
         )
-    if Path(told.verdict.program) != installations.program_in(settings.asterisk_root).resolve():
+    if Path(told.verdict.program) != _our_program(settings):
         return (
             f"set IVR_ASTERISK={installations.UNPACKED} and run `ivr setup`: the copy it unpacks is mended, see {_PAGE}",
             f"请设置 IVR_ASTERISK={installations.UNPACKED} 并运行 ivr setup：其解包的副本会被修正，详见 {_PAGE}",

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ivr import control, deployment, last_words, media, processes
+from ivr import control, deployment, last_words, media, mending, processes
 from ivr.applying.starting import bring_in, take_up
 from ivr.applying.taking import keys_for
 from ivr.asterisk.installation import Installation
@@ -184,7 +184,7 @@ class Supervisor:
         """Say so if Asterisk drops voices; a copy of ours that is not mended yet is mended before it starts."""
         settings = self._settings
         verdict = (
-            media.examine_ours(settings, ours, self._progress, media.START_S)
+            mending.mend_ours(settings, ours, self._progress, media.START_S)
             if ours is not None
             else media.examine_city(settings, self._progress, media.START_S)
         )

@@ -293,7 +293,7 @@ def status(as_json: bool) -> None:
 @told_if_unwritable()
 def setup() -> None:
     """Fetch or find Asterisk and make the secrets, without starting. 只做准备,不启动。"""
-    from ivr import deployment, media
+    from ivr import deployment, media, mending
     from ivr.judging.door import admitted
     from ivr.keys import open_keys
 
@@ -307,7 +307,7 @@ def setup() -> None:
         verdict = media.examine_city(settings, progress, media.SETUP_S)
     else:
         found = deployment.find_asterisk(settings, progress)
-        verdict = media.examine_ours(settings, found, progress, media.SETUP_S)
+        verdict = mending.mend_ours(settings, found, progress, media.SETUP_S)
         say(f"Asterisk {found.version} is ready.", f"Asterisk {found.version} 已就绪。")
     if verdict is not None:
         say(*media.sentence(settings, media.Told(verdict)))
