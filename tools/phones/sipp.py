@@ -150,8 +150,9 @@ class Running:
         self.process.wait()
 
     def errors(self) -> str:
-        """Return what SIPp complained of."""
-        return "\n".join(path.read_text(errors="replace")[-2000:] for path in self.folder.glob("errors*.log"))
+        """Return what SIPp complained of: the beginnings, where the cause stands, and the ends of long logs."""
+        logs = [path.read_text(errors="replace") for path in sorted(self.folder.glob("errors*.log"))]
+        return "\n".join(log if len(log) <= 8000 else f"{log[:4000]}\n[…]\n{log[-4000:]}" for log in logs)
 
 
 class Phones:
