@@ -20,8 +20,9 @@ from ivr.asterisk import installation as installations
 from ivr.asterisk.installation import Installation
 from ivr.asterisk.instance import port_pid
 from ivr.asterisk.media_proof import Media
-from ivr.asterisk.media_restart import Verdict, Workshop, examine, writable
+from ivr.asterisk.media_restart import Verdict, Workshop, examine, seen, writable
 from ivr.calls.alarms import Fault
+from ivr.errors import HotlineError
 from ivr.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -69,6 +70,20 @@ class Told:
 def examine_ours(settings: Settings, found: Installation, progress: Progress, patience_s: float) -> Verdict:
     """Find out about an Asterisk that this hotline starts, and mend it if it is the one we unpacked."""
     return examine(found, _workshop(settings, _our_program(settings), patience_s), progress)
+
+
+def look(settings: Settings) -> Told | None:
+    """Return what is known of the Asterisk that would be used, without starting one; None: nothing is."""
+    try:
+        found = (
+            _city_program(settings)
+            if settings.external_asterisk
+            else installations.find(settings.asterisk, settings.asterisk_root, lambda _: None, unpack=False)
+        )
+        verdict = seen(_workshop(settings, None, 0.0).store, found) if found else None
+    except (HotlineError, OSError):
+        return None
+    return Told(verdict) if verdict else None
 
 
 def is_ours(settings: Settings, found: Installation) -> bool:
@@ -194,6 +209,8 @@ def _remedy(settings: Settings, told: Told) -> tuple[str, str]:
             f"set IVR_ASTERISK={installations.UNPACKED} and run `ivr setup`: the copy it unpacks is mended, see {_PAGE}",
             f"请设置 IVR_ASTERISK={installations.UNPACKED} 并运行 ivr setup：其解包的副本会被修正，详见 {_PAGE}",
         )
+    if not told.verdict.why:
+        return "our copy is not mended yet: run `ivr setup`", "本机副本尚未修正：请运行 ivr setup"
     return (
         f"our copy could not be mended ({told.verdict.why}): run `ivr setup` as the owner of {settings.asterisk_root}, "
         f"then `ivr down` and `ivr up`; see {_PAGE}",
