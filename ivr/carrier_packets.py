@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
 
-from ivr.asterisk.manager import AmiRefused, Link, LinkState
+from ivr.asterisk.manager import AmiError, AmiRefused, Link, LinkState
 from ivr.asterisk.records import RefusedRow
 from ivr.asterisk.refused_offers import RefusedOffers
 from ivr.asterisk.sip_capture import SipCapture, packets
 from ivr.settings import Settings
 
 log = logging.getLogger(__name__)
+
+_STOP_S = 1.0
 
 
 class CarrierPackets:
@@ -32,7 +35,15 @@ class CarrierPackets:
         self._capture = SipCapture(settings.run, time.monotonic)
         self._without: object = None
         """The connection to an Asterisk that copies no packets."""
-        self._here = not settings.external_asterisk or settings.ami_host in ("", "127.0.0.1")
+        self._external = settings.external_asterisk
+        self._here = not self._external or settings.ami_host in ("", "127.0.0.1")
+
+    async def stop(self) -> None:
+        """Let a city's own Asterisk, which goes on without us, copy nothing any more; ours ends or is asked again."""
+        if self._here and self._external and self._link.state is LinkState.LIVE:
+            with contextlib.suppress(AmiError, TimeoutError):
+                async with asyncio.timeout(_STOP_S):
+                    await self._capture.stop(self._link)
 
     async def look(self) -> list[RefusedRow]:
         """Return the calls that were refused since the last time.

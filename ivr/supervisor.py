@@ -18,6 +18,7 @@ from pathlib import Path
 from ivr import control, deployment, last_words, media, mending, processes
 from ivr.applying.starting import bring_in, take_up
 from ivr.applying.taking import keys_for
+from ivr.asterisk import sip_capture
 from ivr.asterisk.installation import Installation
 from ivr.asterisk.instance import Instance, port_owner
 from ivr.asterisk.media_proof import Media
@@ -122,6 +123,8 @@ class Supervisor:
             ended["Asterisk"] = asterisk.stop()
         for name in (name for name, gone in ended.items() if not gone):
             log.error("%s could not be ended", name)
+        if self._stopping and not keep_asterisk and all(ended.values()):
+            sip_capture.forget(self._settings.run)
 
     def _stop(self, *_: object) -> None:
         self._stopping = True

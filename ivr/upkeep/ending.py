@@ -7,6 +7,7 @@ ended; only where nothing moves any more is the next, harder step taken.
 from __future__ import annotations
 
 from ivr import processes
+from ivr.asterisk import sip_capture
 from ivr.asterisk.instance import Instance
 from ivr.errors import HotlineError
 from ivr.settings import Settings
@@ -56,6 +57,7 @@ def end_all(settings: Settings, instance: Instance | None, patience_s: float = P
             "look at it, then `ivr down` again.",
             f"未能全部停止：{named} 仍在运行，可能在等待磁盘；请检查后再次运行 ivr down。",
         )
+    sip_capture.forget(settings.run)  # whole numbers of citizens stand there
     return supervisor is not None or running.seen
 
 

@@ -135,7 +135,7 @@ def test_a_check_says_what_is_known_of_the_asterisk_that_would_be_used_and_start
     program = settings.home.parent / "asterisk"
     program.touch()
     installation = Installation((str(program),), program.parent, program.parent, "22.10.1")
-    monkeypatch.setattr(media.installations, "find", lambda *_, **__: installation)
+    monkeypatch.setattr("ivr.asterisk.installation.find", lambda *_, **__: installation)
     if found is not None:
         known = Verdict(found, str(program), "22.10.1", why="no call", why_zh="无呼叫")
         media_restart._keep(settings.asterisk_root.with_name("root.media.json"), installation, known)
