@@ -108,6 +108,10 @@ class Admission:
                 log.exception("the watch over refused calls failed; the next round tries again")
             await asyncio.sleep(READ_S)
 
+    async def stop(self) -> None:
+        """Leave nothing behind in an Asterisk that goes on."""
+        await self._wires.carrier.stop()
+
     async def _count_until_restored(self) -> None:
         """Count what is refused while the database is away; which calls the journal has is not known before.
 

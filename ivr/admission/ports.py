@@ -71,6 +71,9 @@ class Written(Protocol):
 class Carrier(Protocol):
     """What passes between us and the carrier."""
 
+    async def stop(self) -> None:
+        """Leave nothing behind in an Asterisk that goes on without us."""
+
     async def look(self) -> Sequence[Refusal]:
         """Return the calls that were refused without being written down, since the last time; numbers as they came.
 

@@ -297,10 +297,15 @@ def _named(names: Iterable[enum.StrEnum]) -> SimpleNamespace:
     return SimpleNamespace(**{one.name.lower(): one.value for one in names})
 
 
+UNKNOWN_CALL = "127"
+"""Asterisk's cause of a channel whose phone answered 481 (Q.850 interworking)."""
+
+
 def values() -> dict[str, object]:
     """Return all of it as the templates name it."""
     return {
         "at": _named(Context),
+        "unknown_call": UNKNOWN_CALL,
         "says": _named(Says),
         "noted": _named(Noted),
         "ask": {one.script: one for one in REQUESTS},

@@ -56,9 +56,10 @@ class Held(NamedTuple):
 
 
 class ChannelEnded(NamedTuple):
-    """A channel is over."""
+    """A channel is over; ``knew_no_call``: its telephone has said that it knows no such call, as after a restart."""
 
     channel: str
+    knew_no_call: bool = False
 
 
 class PhoneMoved(NamedTuple):

@@ -22,7 +22,7 @@ from ivr.cli.common import (
     told_if_unwritable,
 )
 from ivr.cli.moved_codes import tell_moved_codes
-from ivr.home.settings import load
+from ivr.home.settings import Settings, load
 
 if TYPE_CHECKING:
     from ivr.cli.room import Room
@@ -58,6 +58,7 @@ def check(folder: Path | None, html: Path | None, as_json: bool) -> None:
         counts: dict[str, Any] = {"lines": len(book.lines), "seats": len(book.seats)} if book else {}
         room = room_for(settings, book) if book else None
         counts |= {"capacity": room.to_json()} if room else {}
+        counts["media"] = _media(settings)
         ok = reading.ok and (room is None or room.fits_seats)
         print_json({"ok": ok, "faults": [fault.to_json() for fault in reading.faults], **counts})
         raise SystemExit(0 if book and ok else 1)
@@ -73,12 +74,42 @@ def check(folder: Path | None, html: Path | None, as_json: bool) -> None:
         f"没有错误：{len(book.lines)} 条部门线，{len(book.queues)} 个队列，{len(book.seats)} 个座席，"
         f"{len(book.operators)} 名话务员。",
     )
+    _tell_media(settings)
     _tell_room(room_for(settings, book))
     tell_moved_codes(_running(book), book)
     if book.demand is not None or html is not None:
         from ivr.cli.planning import tell_roster_effect
 
         tell_roster_effect(_running(book), book, _now().date(), html)
+
+
+def _media(settings: Settings) -> dict[str, Any] | None:
+    """Return what is known of the Asterisk that would be used: whether it carries media that begin anew."""
+    from ivr.engine import media
+
+    told = media.look(settings)
+    if told is None:
+        return None
+    verdict = told.verdict
+    return {"asterisk": verdict.version, "program": verdict.program, "begin_anew": verdict.media.value}
+
+
+def _tell_media(settings: Settings) -> None:
+    """Say whether the Asterisk that would be used drops voices; no fault of the configuration, and none is started."""
+    from ivr.engine import media
+
+    told = media.look(settings)
+    if told is None:
+        say(
+            "whether Asterisk carries a voice whose media begin anew is not known yet: `ivr setup` finds out.",
+            "尚不知道 Asterisk 是否会丢弃通话中重新开始的媒体流：请运行 ivr setup 进行验证。",
+        )
+    elif told.dropped:
+        prefix = "建议 " if language() == "zh" else "advice: "
+        english, chinese = media.sentence(settings, told)
+        echo(prefix + (chinese if language() == "zh" else english))
+    else:
+        say(*media.sentence(settings, told))
 
 
 def _tell_room(room: Room) -> None:

@@ -305,7 +305,7 @@ def status(as_json: bool) -> None:
 @told_if_unwritable()
 def setup() -> None:
     """Fetch or find Asterisk and make the secrets, without starting. 只做准备，不启动。"""
-    from ivr.engine import media
+    from ivr.engine import media, mending
     from ivr.home.judging.door import admitted
     from ivr.home.secrets import open_keys
     from ivr.rollout import staging as deployment
@@ -320,7 +320,7 @@ def setup() -> None:
         verdict = media.examine_city(settings, progress, media.SETUP_S)
     else:
         found = deployment.find_asterisk(settings, progress)
-        verdict = media.examine_ours(settings, found, progress, media.SETUP_S)
+        verdict = mending.mend_ours(settings, found, progress, media.SETUP_S)
         say(f"Asterisk {found.version} is ready.", f"Asterisk {found.version} 已就绪。")
     if verdict is not None:
         say(*media.sentence(settings, media.Told(verdict)))

@@ -273,7 +273,9 @@ class Engine:
         return Wires(
             AsteriskMachine(self.link, process, settings.rtp_ports, here=here),
             lambda places: RefusedFiles(logs, places),
-            CarrierPackets(self.link, addresses, settings.run, here=here),
+            CarrierPackets(
+                self.link, addresses, settings.run, here=here, external=settings.external_asterisk
+            ),
             lambda: deployment.room_of(settings, self.book),
             last - first + 1,
         )
@@ -330,6 +332,7 @@ class Engine:
     async def stop(self) -> None:
         """Stop all parts; what was journalled reaches the database if that answers within a second."""
         await self.fastagi.close(grace_s=0.5)
+        await self.admission.stop()
         await self.link.close()
         # the transcripts first: what waits for the recogniser stays pending and is taken up at the next start
         await _cancel(self._tasks - self._recording)

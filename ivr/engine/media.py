@@ -19,9 +19,9 @@ from ivr.alarms.board import Fault
 from ivr.asterisk.install import installation as installations
 from ivr.asterisk.install.installation import Installation
 from ivr.asterisk.install.instance import port_pid
-from ivr.asterisk.mends import request_answers
 from ivr.asterisk.mends.media_proof import Media
-from ivr.asterisk.mends.media_restart import Verdict, Workshop, examine, writable
+from ivr.asterisk.mends.media_restart import Verdict, Workshop, examine, seen, writable
+from ivr.errors import HotlineError
 from ivr.home.settings import Settings
 from ivr.host import processes
 
@@ -69,18 +69,30 @@ class Told:
 
 def examine_ours(settings: Settings, found: Installation, progress: Progress, patience_s: float) -> Verdict:
     """Find out about an Asterisk that this hotline starts, and mend it if it is the one we unpacked."""
-    ours = installations.program_in(settings.asterisk_root).resolve()
-    if Path(found.command[-1]).resolve() == ours:
-        try:
-            if request_answers.mend(settings.asterisk_root):
-                progress(
-                    f"Asterisk {found.version}: requests inside a call that nobody takes get an answer now"
-                )
-        except OSError as error:  # they are sent in vain for half a minute each; calls go on
-            progress(
-                f"{error.filename}: {error.strerror}: requests inside a call that nobody takes get no answer"
-            )
-    return examine(found, _workshop(settings, ours, patience_s), progress)
+    return examine(found, _workshop(settings, _our_program(settings), patience_s), progress)
+
+
+def look(settings: Settings) -> Told | None:
+    """Return what is known of the Asterisk that would be used, without starting one; None: nothing is."""
+    try:
+        found = (
+            _city_program(settings)
+            if settings.external_asterisk
+            else installations.find(settings.asterisk, settings.asterisk_root, lambda _: None, unpack=False)
+        )
+        verdict = seen(_workshop(settings, None, 0.0).store, found) if found else None
+    except (HotlineError, OSError):
+        return None
+    return Told(verdict) if verdict else None
+
+
+def is_ours(settings: Settings, found: Installation) -> bool:
+    """Tell whether an Asterisk is the one we unpacked."""
+    return Path(found.command[-1]).resolve() == _our_program(settings)
+
+
+def _our_program(settings: Settings) -> Path:
+    return installations.program_in(settings.asterisk_root).resolve()
 
 
 def examine_city(settings: Settings, progress: Progress, patience_s: float) -> Verdict | None:
@@ -192,11 +204,13 @@ def _remedy(settings: Settings, told: Told) -> tuple[str, str]:
             f"install one without Debian's patch 2016_opus_plc and restart it, see {_PAGE}",
             f"请安装不含 Debian 补丁 2016_opus_plc 的版本并重启，详见 {_PAGE}",
         )
-    if Path(told.verdict.program) != installations.program_in(settings.asterisk_root).resolve():
+    if Path(told.verdict.program) != _our_program(settings):
         return (
             f"set IVR_ASTERISK={installations.UNPACKED} and run `ivr setup`: the copy it unpacks is mended, see {_PAGE}",
             f"请设置 IVR_ASTERISK={installations.UNPACKED} 并运行 ivr setup：其解包的副本会被修正，详见 {_PAGE}",
         )
+    if not told.verdict.why:
+        return "our copy is not mended yet: run `ivr setup`", "本机副本尚未修正：请运行 ivr setup"
     return (
         f"our copy could not be mended ({told.verdict.why}): run `ivr setup` as the owner of {settings.asterisk_root}, "
         f"then `ivr down` and `ivr up`; see {_PAGE}",

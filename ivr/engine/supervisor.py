@@ -16,10 +16,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ivr.api import socket as control
+from ivr.asterisk.facts import sip_capture
 from ivr.asterisk.install.installation import Installation
 from ivr.asterisk.install.instance import Instance, port_owner
 from ivr.asterisk.mends.media_proof import Media
-from ivr.engine import media
+from ivr.engine import media, mending
 from ivr.engine.upkeep.asterisk import HUNG_S, AsteriskProcess
 from ivr.engine.upkeep.engine import EngineProcess, Limits
 from ivr.engine.upkeep.lock import HomeLock
@@ -125,6 +126,8 @@ class Supervisor:
             ended["Asterisk"] = asterisk.stop()
         for name in (name for name, gone in ended.items() if not gone):
             log.error("%s could not be ended", name)
+        if self._stopping and not keep_asterisk and all(ended.values()):
+            sip_capture.forget(self._settings.run)
 
     def _stop(self, *_: object) -> None:
         self._stopping = True
@@ -187,7 +190,7 @@ class Supervisor:
         """Say so if Asterisk drops voices; a copy of ours that is not mended yet is mended before it starts."""
         settings = self._settings
         verdict = (
-            media.examine_ours(settings, ours, self._progress, media.START_S)
+            mending.mend_ours(settings, ours, self._progress, media.START_S)
             if ours is not None
             else media.examine_city(settings, self._progress, media.START_S)
         )

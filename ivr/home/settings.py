@@ -15,7 +15,14 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -100,6 +107,16 @@ def _node(value: str) -> str:
     return value
 
 
+def _yes_no_or_unset(value: object, read: ValidatorFunctionWrapHandler) -> object:
+    try:
+        return read(value)
+    except ValidationError as error:
+        raise Unusable(
+            "write yes or no, or unset it: then IVR_BIND decides",
+            "请写 yes 或 no，或取消该设置，由 IVR_BIND 决定",
+        ) from error
+
+
 Folder = Annotated[Path, BeforeValidator(_named), AfterValidator(_absolute)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 PortRange = Annotated[tuple[int, int], BeforeValidator(_port_range), AfterValidator(_even_and_wide)]
@@ -136,7 +153,7 @@ class Settings(BaseSettings):
     survey: bool = True
     callback_retry_s: Annotated[float, Field(ge=1, le=3600)] = 120.0
     unattended_s: Annotated[float, Field(ge=1, le=3600)] = 20.0
-    strict_rtp: bool = True
+    strict_rtp: Annotated[bool | None, WrapValidator(_yes_no_or_unset)] = None
     phone_check_s: Annotated[int, Field(ge=0, le=3600)] | None = None
 
     @classmethod
@@ -159,6 +176,13 @@ class Settings(BaseSettings):
     def external_asterisk(self) -> bool:
         """Whether the city runs Asterisk itself and we only attach over AMI."""
         return self.asterisk == "external"
+
+    @property
+    def keeps_to_first_media(self) -> bool:
+        """Whether a party's voice is taken only from the address it came from first: unset, where strangers can send."""
+        if self.strict_rtp is not None:
+            return self.strict_rtp
+        return not ipaddress.IPv4Address(self.bind).is_loopback
 
     @property
     def asterisk_home(self) -> Path:

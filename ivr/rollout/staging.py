@@ -158,7 +158,7 @@ def context(
         "bind": settings.bind,
         "sip_port": settings.sip_port,
         "sip_tcp": settings.sip_tcp,
-        "strict_rtp": settings.strict_rtp,
+        "strict_rtp": settings.keeps_to_first_media,
         "media_address": "" if settings.bind in ("0.0.0.0", "::") else settings.bind,
         "rtp_first": settings.rtp_ports[0],
         "rtp_last": settings.rtp_ports[1],

@@ -116,6 +116,8 @@ class SideWatch:
         """Hear whose side ends, perhaps while it is asked."""
         self._holding.discard(told.channel)
         lost = self._asking.pop(told.channel, None)
+        if told.knew_no_call:  # however late it says so
+            lost = lost or self._heard.get(told.channel)
         call = self._calls.get(lost.present.call_id) if lost else None
         if lost is not None and call is not None and self._must_not_rate(call, lost.present):
             self._tell_gone(call, lost.present)

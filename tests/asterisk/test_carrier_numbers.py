@@ -115,6 +115,8 @@ CALLED = [
     ("sip:+8612345@{}", "q_general"),
     ("sip:8612345@{}", "q_general"),
     ("sip:008612345@{}", "q_general"),
+    ("sip:008683312345@{}", "q_general"),
+    ("sip:+8683312345;npdi;rn=+868339999@{};user=phone", "q_general"),
     ("sip:%2B8683312345@{}", "q_general"),
     ("sip:(0833)12345@{};user=phone", "q_general"),
     ("tel:12345;phone-context=+86833", "q_general"),
@@ -128,7 +130,8 @@ CALLED = [
 
 FORWARDED = [
     "Diversion: <sip:+868332200000@x>;counter=1\nDiversion: <sip:12333@x>;reason=unconditional",
-    "Diversion: <tel:+868332200000>;reason=unknown\nDiversion: <tel:12333>;reason=unconditional",
+    "Diversion: <tel:+868332200000>;reason=unknown;counter=1;privacy=off\n"
+    "Diversion: <tel:12333>;reason=unconditional;counter=1;privacy=off",
     "History-Info: <sip:12345@x>;index=1.1.1\nHistory-Info: <sip:12333@x?Reason=SIP%3Bcause%3D302>;index=1",
     "Diversion: <sip:12345@x>\nDiversion: <sip:12345@x>\nHistory-Info: <sip:12345@x>\nHistory-Info: <sip:+8612333@x>",
     'Diversion: "a, <sip:12315@x>" <sip:12345@x>, sip:12333;npdi@x;reason=unknown',

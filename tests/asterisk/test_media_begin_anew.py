@@ -14,7 +14,7 @@ from functools import partial
 import pytest
 
 from ivr.asterisk.mends.media_proof import Media
-from ivr.engine.media import examine_ours
+from ivr.engine.mending import mend_ours
 from ivr.home.settings import load as load_settings
 from ivr.rollout import staging as deployment
 from tests.asterisk.three_parties import C, Hall, O, Scene, T, hall
@@ -38,7 +38,7 @@ _WINDOW = 3200
 def mended(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Have the Asterisk mended, as set-up does, with the patience that a busy machine needs."""
     settings = load_settings(home=tmp_path_factory.mktemp("setup"))
-    verdict = examine_ours(settings, deployment.find_asterisk(settings, print), print, PATIENCE_S)
+    verdict = mend_ours(settings, deployment.find_asterisk(settings, print), print, PATIENCE_S)
     assert verdict.media is Media.CARRIED, "this Asterisk drops media that begin anew"
 
 

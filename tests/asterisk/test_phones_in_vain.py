@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from ivr.seats.refusing import GAPS_S
+from tests.asterisk.floor import FIRST, Floor
 from tests.asterisk.hotline import Hotline, wait_for
 from tests.asterisk.test_waiting import times_heard, waiting_hotline
 from tools.phones.tone_phone import TonePhone, until
@@ -19,38 +18,15 @@ pytestmark = pytest.mark.asterisk
 PAUSED_AFTER = 3 + len(GAPS_S)
 
 
-class Place:
+class Place(Floor):
     """A hotline with phones that do as they are told."""
 
-    def __init__(self, hotline: Hotline) -> None:
-        self.hotline = hotline
-        self.phones: list[TonePhone] = []
+    def seat(self, seat: str, behaviour: str) -> TonePhone:
+        """Put somebody on a seat whose phone behaves so."""
+        return self.man(seat, FIRST, behaviour=behaviour, name=f"seat {seat}")
 
-    def man(self, seat: str, behaviour: str) -> TonePhone:
-        phone, user = (
-            TonePhone(0, 900.0, self._server, behaviour=behaviour, name=f"seat {seat}"),
-            f"seat{seat}",
-        )
-        self.phones.append(phone)
-        passwords = json.loads((self.hotline.home / "secrets.json").read_text())["sip"]
-        self.hotline.phones.register({user: passwords[user]}, {user: phone.port})
-        self.hotline.engine("login", seat=seat, operator=f"10{seat}")
-        wait_for(lambda: self.row(seat)["registered"], why=f"seat {seat} is there")
-        return phone
-
-    def call(self, number: str) -> TonePhone:
-        caller = TonePhone(0, 400.0, self._server, name=number)
-        self.phones.append(caller)
-        caller.call("12345", number)
-        return caller
-
-    @property
-    def _server(self) -> tuple[str, int]:
-        return "127.0.0.1", self.hotline.sip_port
-
-    def row(self, seat: str) -> dict[str, Any]:
-        rows: list[dict[str, Any]] = self.hotline.engine("seats")
-        return next(row for row in rows if row["seat"] == seat)
+    def dial(self, number: str) -> TonePhone:
+        return self.call(number)[0]
 
     def alarms(self) -> list[str]:
         told = self.hotline.ask("alarms")
@@ -59,15 +35,6 @@ class Place:
     def paused(self, seat: str) -> bool:
         row = self.row(seat)
         return (row["state"], row["reason"]) == ("paused", "refuses")
-
-    def clear(self) -> None:
-        for phone in self.phones:
-            phone.close()
-        self.phones.clear()
-        for row in self.hotline.engine("seats"):
-            if row["operator"] is not None:
-                self.hotline.unman(row["seat"])
-        self.hotline.cli("channel request hangup all")
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +54,8 @@ def place(shared: Hotline) -> Iterator[Place]:
 def test_the_caller_at_the_head_hears_place_notices_and_the_callback_offer_while_a_phone_rings_in_vain(
     place: Place,
 ) -> None:
-    away_from_the_desk = place.man("01", "ring")
-    caller = place.call("95560007001")
+    away_from_the_desk = place.seat("01", "ring")
+    caller = place.dial("95560007001")
     pieces, since = [], time.monotonic()
     for rings in range(1, 7):  # what was heard before each ring, looked through when there is time for it
         wait_for(lambda: len(away_from_the_desk.invites) >= rings, why=place.hotline.logs)  # noqa: B023
@@ -107,8 +74,8 @@ def test_the_caller_at_the_head_hears_place_notices_and_the_callback_offer_while
 def test_a_phone_that_refuses_pauses_its_seat_with_one_alarm_and_the_caller_is_answered_when_it_ends(
     place: Place, status: str
 ) -> None:
-    phone, number = place.man("01", status), f"95560007{status}"
-    caller = place.call(number)
+    phone, number = place.seat("01", status), f"95560007{status}"
+    caller = place.dial(number)
     wait_for(lambda: place.paused("01"), why=lambda: f"{place.row('01')} {place.hotline.logs()}")
     # Asterisk offers it again until it has heard of a gap, which a busy machine tells it late; before gaps were known
     # a phone that refuses at once was offered a call 86 times a minute
@@ -127,9 +94,9 @@ def test_a_phone_that_refuses_pauses_its_seat_with_one_alarm_and_the_caller_is_a
 
 
 def test_where_every_phone_refuses_a_caller_is_answered_as_soon_as_one_does_not(place: Place) -> None:
-    phones = {seat: place.man(seat, "486") for seat in ("01", "02", "03")}
+    phones = {seat: place.seat(seat, "486") for seat in ("01", "02", "03")}
     number = "95560007020"
-    place.call(number)
+    place.dial(number)
     wait_for(lambda: all(map(place.paused, phones)), why=lambda: f"{list(map(place.row, phones))}")
     assert sorted(place.alarms()) == list(phones)
     killed = place.hotline.kill("engine")
@@ -148,9 +115,9 @@ def test_where_every_phone_refuses_a_caller_is_answered_as_soon_as_one_does_not(
 
 
 def test_a_phone_that_refuses_costs_callers_nothing_while_another_seat_is_ready(place: Place) -> None:
-    refusing, ready = place.man("01", "486"), place.man("02", "answer")
+    refusing, ready = place.seat("01", "486"), place.seat("02", "answer")
     for turn in range(3):
-        caller = place.call(f"9556000703{turn}")
+        caller = place.dial(f"9556000703{turn}")
         assert until(lambda: caller.up and ready.up), place.hotline.logs()  # noqa: B023
         caller.hang_up()
         assert until(lambda: not ready.up)

@@ -11,6 +11,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,18 @@ def test_status_is_right_before_while_and_after(tmp_path: Path) -> None:
         hotline.up()
     finally:
         hotline.down()
+
+
+def test_no_packet_with_a_caller_s_number_stays_when_everything_has_ended(own_hotline: Hotline) -> None:
+    copied: Callable[[], list[Path]] = lambda: list((own_hotline.home / "run").glob("carrier-*.pcap"))  # noqa: E731
+    wait_for(copied, why="the carrier's packets are copied")
+    os.kill(int((own_hotline.home / "run/supervisor.pid").read_text()), signal.SIGTERM)
+    wait_for(lambda: not own_hotline.processes(), why="everything has ended, as under systemd")
+    assert copied() == []
+    own_hotline.up()
+    wait_for(copied, why="the carrier's packets are copied")
+    assert own_hotline.run("down").returncode == 0
+    assert copied() == []
 
 
 def test_whoever_starts_anew_is_told_that_asterisk_goes_on_with_other_settings(tmp_path: Path) -> None:

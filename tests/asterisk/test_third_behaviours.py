@@ -187,7 +187,10 @@ def play(hall: SippHall, row: Row) -> tuple[str, str]:
             reasons = scene.reasons()
             fault = "" if reasons in (row.reasons, row.late or row.reasons) else f"told {reasons}"
         except (AssertionError, RuntimeError) as error:
-            fault = f"{str(error).splitlines()[0]}; {scene.story()}"
+            whole = " / ".join(
+                filter(None, map(str.strip, str(error).splitlines()))
+            )  # SIPp's words are many lines
+            fault = f"{whole}; {scene.story()}"
             scene.abandon()
         return fault, str(scene.ticket()["outcome"])
 

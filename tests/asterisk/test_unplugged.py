@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.asterisk.floor import CALLER, FIRST, SECOND, Floor
 from tests.asterisk.hotline import Hotline, quick_city, running, wait_for
 from tests.asterisk.three_parties import LINES, configure
 from tools.phones import free_udp_port
@@ -21,62 +21,18 @@ from tools.phones.tone_phone import TonePhone, until
 pytestmark = pytest.mark.asterisk
 
 THIRD_PORT, CITIZEN_PORT, HELP_PORT = free_udp_port(), free_udp_port(), free_udp_port()
-NUMBERS = iter(range(1, 1000))
-CALLER, FIRST, SECOND = 400.0, 900.0, 1600.0
 CHECK_S = 4
 NOTICED_S = 3.0 * CHECK_S + 10.0
 """A question every 4 s, 3 s for the answer, and a machine that is busy with other things."""
 
 
-class Floor:
-    """A hotline that asks its phones every few seconds, with seats that sing."""
-
-    def __init__(self, hotline: Hotline) -> None:
-        self.hotline = hotline
-        self.phones: list[TonePhone] = []
-
-    def phone(self, hertz: float, port: int = 0) -> TonePhone:
-        phone = TonePhone(port, hertz, ("127.0.0.1", self.hotline.sip_port))
-        self.phones.append(phone)
-        return phone
-
-    def man(self, seat: str, hertz: float, port: int = 0) -> TonePhone:
-        """Put a phone and, where nobody is there, an operator on a seat."""
-        phone, user = self.phone(hertz, port), f"seat{seat}"
-        passwords = json.loads((self.hotline.home / "secrets.json").read_text())["sip"]
-        self.hotline.phones.register({user: passwords[user]}, {user: phone.port})
-        if self.row(seat)["operator"] is None:
-            self.hotline.engine("login", seat=seat, operator=f"10{seat}")
-        wait_for(lambda: self.row(seat)["registered"], why=f"seat {seat} is there")
-        return phone
-
-    def row(self, seat: str) -> dict[str, Any]:
-        rows: list[dict[str, Any]] = self.hotline.engine("seats")
-        return next(row for row in rows if row["seat"] == seat)
-
-    def call(self) -> tuple[TonePhone, str]:
-        number = f"9555{next(NUMBERS):07d}"
-        caller = self.phone(CALLER)
-        caller.call("12345", number)
-        return caller, number
-
-    def hears(self, phone: TonePhone, tone: float, why: str) -> None:
-        heard: Callable[[], bool] = lambda: phone.hears((FIRST, SECOND)) == {tone}  # noqa: E731
-        assert until(heard), f"{why}: hears {phone.hears((FIRST, SECOND))} {self.hotline.logs()}"
-
-    def clear(self) -> None:
-        for phone in self.phones:
-            phone.close()
-        self.phones.clear()
-        for row in self.hotline.engine("seats"):
-            if row["operator"] is not None:
-                self.hotline.unman(row["seat"])
-        self.hotline.cli("channel request hangup all")
-
-
 def unplug(phone: TonePhone) -> None:
     """Take the plug out: nothing is said any more, not even goodbye."""
     phone._closed = True
+
+
+def kinds_of(floor: Floor, number: str) -> list[str]:
+    return [event["kind"] for event in floor.hotline.journal_of(number)]
 
 
 def kinds(ticket: dict[str, Any]) -> list[str]:
@@ -198,6 +154,55 @@ def test_a_softphone_that_is_started_again_in_a_talk_gives_the_caller_back(floor
     assert kinds(ticket).count("answered") == 2, kinds(ticket)
     assert "surveyed" not in kinds(ticket)
     assert "side_silent" in {row["alarm"] for row in floor.hotline.engine("alarms")}
+
+
+@pytest.mark.parametrize("hesitates_ms", [0, 3000])
+def test_a_phone_that_is_started_again_at_the_same_address_says_that_the_call_is_lost(
+    floor: Floor, hesitates_ms: int
+) -> None:
+    phones, port = floor.hotline.phones, free_udp_port()
+    before = phones.restarted(port)
+    floor.sit("01", port)
+    caller, number = floor.call()
+    wait_for(lambda: floor.hotline.call_state(number) == "talking", why="they talk")
+    before.stop()
+    after = phones.restarted(port, hesitates_ms=hesitates_ms)
+    wait_for(
+        lambda: kinds_of(floor, number).count("answered") == 2,
+        why=lambda: f"{kinds_of(floor, number)} {floor.hotline.logs()}",
+    )
+    assert caller.up, "the caller was not hung up"
+    caller.hang_up()
+    ticket = floor.hotline.ticket_of(number)
+    noted = [event["what"] for event in ticket["events"] if event["kind"] == "noted"]
+    assert "the seat's phone is gone" in noted, kinds(ticket)
+    assert "surveyed" not in kinds(ticket)
+    after.stop()
+
+
+@pytest.mark.parametrize("who", ["caller", "operator", "third"])
+def test_whose_packets_bring_no_sound_is_told_of_until_they_do_and_nobody_is_cut_off(
+    floor: Floor, who: str
+) -> None:
+    phones = {"operator": floor.man("01", FIRST), "third": floor.phone(SECOND, HELP_PORT)}
+    phones["caller"], number = floor.call()
+    floor.hears(phones["caller"], FIRST, "they talk")
+    call_id = next(row["call_id"] for row in floor.hotline.engine("open_calls"))
+    if who == "third":
+        floor.hotline.engine("transfer", call=call_id, step="start", to="119")
+        assert until(lambda: SECOND in phones["caller"].hears((SECOND,))), "119 is there"
+    voice, phones[who].hertz = phones[who].hertz, 0.0
+    told: Callable[[], list[str]] = lambda: [  # noqa: E731
+        row["sentence"] for row in floor.hotline.engine("alarms") if row["about"] == call_id
+    ]
+    wait_for(lambda: any("without any sound" in text for text in told()), why=lambda: f"{told()}")
+    phones[who].hertz = voice
+    wait_for(lambda: not told(), why="they are heard again")
+    assert phones["caller"].up and phones["operator"].up, "nobody is cut off"
+    phones["caller"].hang_up()
+    ticket = floor.hotline.ticket_of(number)
+    noted = [(event["what"], event["side"]) for event in ticket["events"] if event["kind"] == "noted"]
+    assert noted == [("a side is silent", who), ("a side is heard again", who)]
 
 
 def test_help_that_dies_after_the_operator_left_gives_the_caller_back(floor: Floor) -> None:

@@ -72,6 +72,9 @@ class Machine:
 class Silent:
     """A carrier with whom everything goes well."""
 
+    async def stop(self) -> None:
+        """Nothing was begun."""
+
     async def look(self) -> list[Refusal]:
         return []
 

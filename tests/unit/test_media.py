@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from click.testing import CliRunner
 
 from ivr.alarms.board import Fault
 from ivr.asterisk.install.installation import (
@@ -24,6 +26,8 @@ from ivr.asterisk.install.installation import (
 from ivr.asterisk.mends import media_restart
 from ivr.asterisk.mends.media_proof import Media
 from ivr.asterisk.mends.media_restart import Verdict
+from ivr.cli.configuration import SHIPPED
+from ivr.cli.main import main
 from ivr.engine import media
 from ivr.engine.media import MediaWatch, Told, note, noted, sentence
 from ivr.home.settings import Settings, load
@@ -106,6 +110,53 @@ def test_each_sentence_says_what_to_do_in_both_languages(settings: Settings) -> 
     assert "without Debian's patch 2016_opus_plc" in sentence(city, Told(other))[0]
     assert "could not be proved: no call" in sentence(settings, Told(verdict(settings, Media.UNKNOWN)))[0]
     assert "无法验证" in sentence(settings, Told(verdict(settings, Media.UNKNOWN)))[1]
+
+
+def checked(settings: Settings, language: str, *words: str) -> str:
+    """Return what ``ivr check`` says."""
+    environment = {
+        "IVR_HOME": str(settings.home),
+        "IVR_ASTERISK_ROOT": str(settings.asterisk_root),
+        "IVR_LANGUAGE": language,
+    }
+    done = CliRunner(env=environment).invoke(main, ["check", str(SHIPPED), *words])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.mark.parametrize(
+    ("found", "english", "chinese"),
+    [
+        (None, "not known yet: `ivr setup` finds out", "请运行 ivr setup 进行验证"),
+        (Media.CARRIED, "is heard; a call proved it", "已通过呼叫验证"),
+        (Media.DROPPED, "drops the voice", "会丢弃"),
+        (Media.UNKNOWN, "could not be proved", "无法验证"),
+    ],
+)
+def test_a_check_says_what_is_known_of_the_asterisk_that_would_be_used_and_starts_none(
+    settings: Settings,
+    found: Media | None,
+    english: str,
+    chinese: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    program = settings.home.parent / "asterisk"
+    program.touch()
+    installation = Installation((str(program),), program.parent, program.parent, "22.10.1")
+    monkeypatch.setattr("ivr.asterisk.install.installation.find", lambda *_, **__: installation)
+    if found is not None:
+        known = Verdict(found, str(program), "22.10.1", why="no call", why_zh="无呼叫")
+        media_restart._keep(settings.asterisk_root.with_name("root.media.json"), installation, known)
+    assert english in checked(settings, "en")
+    assert chinese in checked(settings, "zh")
+    told = json.loads(checked(settings, "en", "--json"))["media"]
+    assert told == (found and {"asterisk": "22.10.1", "program": str(program), "begin_anew": found.value})
+
+
+def test_our_copy_that_is_not_mended_yet_is_told_by_its_code(settings: Settings) -> None:
+    told = Told(Verdict(Media.DROPPED, str(program_in(settings.asterisk_root).resolve()), "22.10.1"))
+    assert "not mended yet: run `ivr setup`" in sentence(settings, told)[0]
+    assert "尚未修正" in sentence(settings, told)[1]
 
 
 def test_the_engine_reads_what_the_supervisor_found(settings: Settings) -> None:

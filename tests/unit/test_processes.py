@@ -126,6 +126,17 @@ def test_an_engine_that_a_version_before_the_marks_left_is_ended_too_and_not_by_
     assert old.wait(10) is not None
 
 
+def test_what_was_copied_of_the_carrier_s_packets_goes_with_what_ran(
+    settings: Settings, engine: subprocess.Popen[bytes]
+) -> None:
+    left = [settings.run / f"carrier-{n}.pcap" for n in (0, 1)]
+    for file in left:
+        file.write_bytes(b"13800138000")
+    assert ending.end_all(settings, None) is True
+    assert engine.wait(10) is not None
+    assert not any(file.exists() for file in left)
+
+
 def test_what_the_engine_started_is_not_the_engine_and_is_ended_with_it(
     settings: Settings, engine: subprocess.Popen[bytes], start: Start
 ) -> None:

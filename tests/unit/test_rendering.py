@@ -168,6 +168,17 @@ def test_a_city_s_own_asterisk_gets_only_the_pieces(tmp_path: Path) -> None:
     assert list(read(tmp_path / "etc")) == ["ours/piece.conf"]
 
 
+@pytest.mark.parametrize(("bind", "strict"), [("127.0.0.1", "no"), ("0.0.0.0", "yes")])
+def test_asterisk_holds_on_to_a_voice_s_first_address_where_strangers_can_send(
+    bind: str, strict: str, tmp_path: Path
+) -> None:
+    keys = open_keys(tmp_path / "keys", deployment.sip_users(small_book()), [])
+    places = {"home": tmp_path, "run": tmp_path, "modules": tmp_path, "module_names": ["chan_pjsip"]}
+    context = deployment.context(Settings(home=tmp_path, bind=bind), small_book(), keys, places)
+    render(deployment.TEMPLATES, tmp_path / "etc", context)
+    assert f"\nstrictrtp = {strict}\n" in (tmp_path / "etc/rtp.conf").read_text("utf-8")
+
+
 def test_a_callback_is_promised_only_where_one_can_be_made(tmp_path: Path) -> None:
     without = render_hotline(tmp_path / "a", Seat("01", "8001"), "u")["ivr12345/extensions.conf"]
     assert "P042" not in without, "the message is asked for without the promise"

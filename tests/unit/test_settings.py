@@ -82,6 +82,8 @@ def test_one_folder_and_one_url_move_everything(tmp_path: Path, monkeypatch: pyt
         ("IVR_RTP_PORTS", "60000-70000"),
         ("IVR_BIND", "::1"),
         ("IVR_BIND", "hotline.example"),
+        ("IVR_STRICT_RTP", "auto"),
+        ("IVR_STRICT_RTP", ""),
     ],
 )
 def test_a_bad_value_is_named_with_its_setting(
@@ -99,6 +101,27 @@ def test_every_bad_value_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("IVR_AMI_PORT", "y")
     with pytest.raises(SettingsError, match=r"(?s)IVR_SIP_PORT.*IVR_AMI_PORT|IVR_AMI_PORT.*IVR_SIP_PORT"):
         load()
+
+
+@pytest.mark.parametrize(
+    ("bind", "written", "strict"),
+    [
+        ("127.0.0.1", None, False),
+        ("127.0.0.2", None, False),
+        ("0.0.0.0", None, True),
+        ("192.0.2.10", None, True),
+        ("127.0.0.1", "yes", True),
+        ("0.0.0.0", "no", False),
+        ("192.0.2.10", "false", False),
+    ],
+)
+def test_a_voice_may_move_where_no_stranger_can_send_or_where_the_city_says_so(
+    bind: str, written: str | None, strict: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IVR_BIND", bind)
+    if written is not None:
+        monkeypatch.setenv("IVR_STRICT_RTP", written)
+    assert load().keeps_to_first_media is strict
 
 
 @pytest.mark.parametrize("length", [10, 80, 200, 1000])

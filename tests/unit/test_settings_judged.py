@@ -111,6 +111,8 @@ def test_the_settings_of_the_guides_service_are_not_refused(
         ("RTP_PORTS", "10000", "two ports"),
         ("RTP_PORTS", "10999-10000", "lower one first"),
         ("SURVEY", "perhaps", "yes or no"),
+        ("STRICT_RTP", "auto", "yes or no"),
+        ("STRICT_RTP", "", "empty"),
         ("UNATTENDED_S", "soon", "number"),
         ("UNATTENDED_S", "nan", "or less"),
         ("LANGUAGE", "klingon", "zh or en"),

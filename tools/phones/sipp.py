@@ -150,8 +150,9 @@ class Running:
         self.process.wait()
 
     def errors(self) -> str:
-        """Return what SIPp complained of."""
-        return "\n".join(path.read_text(errors="replace")[-2000:] for path in self.folder.glob("errors*.log"))
+        """Return what SIPp complained of: the beginnings, where the cause stands, and the ends of long logs."""
+        logs = [path.read_text(errors="replace") for path in sorted(self.folder.glob("errors*.log"))]
+        return "\n".join(log if len(log) <= 8000 else f"{log[:4000]}\n[…]\n{log[-4000:]}" for log in logs)
 
 
 class Phones:
@@ -207,6 +208,14 @@ class Phones:
         text = (SCENARIOS / "seat.xml").read_text().replace("{hang_up}", hang_up)
         values = {"ring_ms": ring_ms, "talk_ms": talk_ms, "speak": self._speak(sound), "sound": "-"}
         return self._start("seat", _filled(text, values), port, ["-m", str(calls)] if calls else [])
+
+    def restarted(self, port: int, *, hesitates_ms: int = 0) -> Running:
+        """Answer calls on a port, and questions (OPTIONS); what is asked in a call that is not known gets 481, late."""
+        text = (SCENARIOS / "seat.xml").read_text().replace("{hang_up}", "")
+        head, tail = text.index("<recv request"), text.index("<send")
+        text = text[:head] + (SCENARIOS / "restarted.part.xml").read_text() + text[tail:]
+        values = {"ring_ms": 200, "hesitates_ms": hesitates_ms, "speak": "", "sound": "-"}
+        return self._start("seat", _filled(text, values), port, [])
 
     def refuses(
         self, port: int, status: str = "486 Busy Here", *, ring_ms: int = 0, calls: int = 0

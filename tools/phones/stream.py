@@ -26,16 +26,17 @@ class Codec:
 
     @property
     def silence(self) -> bytes:
-        """A frame of nothing."""
-        return self.code(b"\0\0" * FRAME, 2)
+        """One sample of nothing."""
+        return self.code(b"\0\0", 2)
 
-    def tone(self, hertz: float) -> list[bytes]:
-        """Return one second of a tone as frames of 20 ms."""
+    def tone(self, hertz: float, frame: int = FRAME) -> list[bytes]:
+        """Return whole seconds of a tone as frames of so many samples, by default of 20 ms."""
         if not hertz:
-            return [self.silence]
-        samples = [int(8192 * math.sin(2 * math.pi * hertz * n / RATE_HZ)) for n in range(RATE_HZ)]
-        coded = self.code(struct.pack(f"<{RATE_HZ}h", *samples), 2)
-        return [coded[n : n + FRAME] for n in range(0, RATE_HZ, FRAME)]
+            return [self.silence * frame]
+        length = math.lcm(RATE_HZ, frame)
+        samples = [int(8192 * math.sin(2 * math.pi * hertz * n / RATE_HZ)) for n in range(length)]
+        coded = self.code(struct.pack(f"<{length}h", *samples), 2)
+        return [coded[n : n + frame] for n in range(0, length, frame)]
 
 
 PCMA = Codec("PCMA", 8, audioop.lin2alaw, audioop.alaw2lin)
@@ -59,10 +60,9 @@ class Stream:
     def packet(self, frame: bytes) -> bytes:
         """Return the next packet."""
         self._number = self._number + 1 & 0xFFFF
-        self._time = self._time + FRAME & 0xFFFFFFFF
-        return (
-            struct.pack("!BBHII", 0x80, self._codec.payload, self._number, self._time, self._source) + frame
-        )
+        head = struct.pack("!BBHII", 0x80, self._codec.payload, self._number, self._time, self._source)
+        self._time = self._time + len(frame) & 0xFFFFFFFF  # G.711: a byte a sample
+        return head + frame
 
     def begin_anew(self) -> None:
         """Be another stream: other source, other time, a lower sequence number, as after hold and resume."""

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.phones.patience import PATIENCE_S
-from tools.phones.stream import FRAME, PCMA, RATE_HZ, Codec, Stream, decoded
+from tools.phones.stream import PCMA, RATE_HZ, Codec, Stream, decoded
 
 LOUD = 0.02
 """Of full scale: what counts as heard; a tone is sent at 0.25."""
@@ -91,6 +91,8 @@ class TonePhone:
         name: for messages of failed tests.
         codec: the one it speaks.
         deaf: hears nothing and says nothing: in a crowd nobody is woken for each packet of music.
+        packet_ms: what one packet of it holds, in milliseconds.
+        translated: it stands behind an address translation: its media come from another port than it names.
     """
 
     def __init__(  # noqa: PLR0913 - a telephone has many sides
@@ -105,12 +107,15 @@ class TonePhone:
         name: str = "",
         codec: Codec = PCMA,
         deaf: bool = False,
+        packet_ms: int = 20,
+        translated: bool = False,
     ) -> None:
         self.port, self.hertz, self.server = port, hertz, server
         self.behaviour, self.ring_s, self.auto_keys = behaviour, ring_s, keys
         self.name = name
         self._codec = codec
         self._stream = Stream(codec)
+        self._packet_ms, self._frame = packet_ms, RATE_HZ * packet_ms // 1000
         self.asked_at_home = 0
         """How often somebody has asked whether it is there (OPTIONS)."""
         self.suppresses = False
@@ -124,10 +129,11 @@ class TonePhone:
         self._sip = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._sip.bind(("127.0.0.1", port))
         self.port = self._sip.getsockname()[1]
-        self._rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._rtp.bind(("127.0.0.1", 0))
         self._sip.settimeout(0.1)
-        self._rtp.settimeout(0.1)
+        self._rtp = _media_socket()
+        self._inside = _media_socket() if translated else self._rtp
+        self._media_port: int = self._inside.getsockname()[1]
+        """The port it names."""
         self._heard: deque[tuple[float, bytes]] = deque(maxlen=3000)
         self._speech: deque[bytes] = deque()
         self._dialog: Dialog | None = None
@@ -183,6 +189,24 @@ class TonePhone:
             self.hertz = hertz
             self._stream.begin_anew()
 
+    def move_media(self, *, told: bool) -> None:
+        """Send and hear at another port from now on, without a re-INVITE.
+
+        Args:
+            told: whether a re-INVITE of Asterisk's is answered with that port.
+        """
+        with self._lock:
+            before, self._rtp = self._rtp, _media_socket()
+            if told:
+                self._media_port = self._rtp.getsockname()[1]
+            before.close()
+
+    @property
+    def sends_from(self) -> int:
+        """The port its media come from."""
+        port: int = self._rtp.getsockname()[1]
+        return port
+
     def hold(self) -> None:
         """Put the call on hold: nothing is sent until it is resumed."""
         self._offer("sendonly")
@@ -206,8 +230,8 @@ class TonePhone:
         """Speak a recording (8 kHz 16-bit mono wav) from now on, instead of the tone."""
         with wave.open(str(sound)) as opened:
             coded = self._codec.code(opened.readframes(opened.getnframes()), 2)
-        silence = self._codec.silence[:1]
-        self._speech.extend(coded[n : n + FRAME].ljust(FRAME, silence) for n in range(0, len(coded), FRAME))
+        silence, frame = self._codec.silence, self._frame
+        self._speech.extend(coded[n : n + frame].ljust(frame, silence) for n in range(0, len(coded), frame))
 
     @property
     def speaking(self) -> bool:
@@ -254,8 +278,8 @@ class TonePhone:
         self._closed = True
         for thread in self._threads:
             thread.join(1.0)
-        self._sip.close()
-        self._rtp.close()
+        for one in (self._sip, self._rtp, self._inside):
+            one.close()
 
     # -- SIP -----------------------------------------------------------------------------------
     def _serve(self) -> None:
@@ -419,11 +443,12 @@ class TonePhone:
             self._sip.sendto(text.encode(), to)
 
     def _sdp(self, dialog: Dialog) -> str:
-        port, codec = self._rtp.getsockname()[1], self._codec
+        port, codec = self._media_port, self._codec
         return (
             f"v=0\r\no=tone 1 {dialog.version} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
             f"m=audio {port} RTP/AVP {codec.payload} 101\r\na=rtpmap:{codec.payload} {codec.name}/8000\r\n"
-            f"a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na={dialog.direction}\r\n"
+            f"a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:{self._packet_ms}\r\n"
+            f"a={dialog.direction}\r\n"
         )
 
     # -- RTP -----------------------------------------------------------------------------------
@@ -437,10 +462,10 @@ class TonePhone:
                 self._heard.append((time.monotonic(), samples))
 
     def _sing(self) -> None:
-        tone, frames = self.hertz, self._codec.tone(self.hertz)
-        number, moment = 0, time.monotonic()
+        tone, frames = self.hertz, self._codec.tone(self.hertz, self._frame)
+        number, moment, packet_s = 0, time.monotonic(), self._packet_ms / 1000
         while not self._closed:
-            moment = max(moment + 0.02, time.monotonic() - 0.2)
+            moment = max(moment + packet_s, time.monotonic() - 0.2)
             time.sleep(max(0.0, moment - time.monotonic()))
             dialog = self._dialog
             if dialog is None or not dialog.up or dialog.media is None or self.suppresses:
@@ -450,13 +475,20 @@ class TonePhone:
             number += 1
             with self._lock:
                 if tone != self.hertz:
-                    tone, frames = self.hertz, self._codec.tone(self.hertz)
+                    tone, frames = self.hertz, self._codec.tone(self.hertz, self._frame)
                 said = self._speech.popleft() if self._speech else frames[number % len(frames)]
                 packet = self._stream.packet(said)
             try:
                 self._rtp.sendto(packet, dialog.media)
             except OSError:
                 continue
+
+
+def _media_socket() -> socket.socket:
+    one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    one.bind(("127.0.0.1", 0))
+    one.settimeout(0.1)
+    return one
 
 
 def _md5(text: str) -> str:

@@ -48,6 +48,16 @@ def packets(data: bytes) -> Iterator[Packet]:
         yield Packet(seconds + micros / 1e6, not any(ip[_SOURCE[kind]]), message)
 
 
+def forget(folder: Path) -> None:
+    """Delete what was copied and not read yet; for when nobody copies any more."""
+    for file in _files(folder):
+        file.unlink(missing_ok=True)
+
+
+def _files(folder: Path) -> tuple[Path, Path]:
+    return folder / "carrier-0.pcap", folder / "carrier-1.pcap"
+
+
 class SipCapture:
     """Lets Asterisk copy the packets of some addresses into one file after the other.
 
@@ -57,11 +67,20 @@ class SipCapture:
     """
 
     def __init__(self, folder: Path, clock: Callable[[], float]) -> None:
-        self._files = (folder / "carrier-0.pcap", folder / "carrier-1.pcap")
+        self._files = _files(folder)
         self._clock = clock
         self._turn = 0
         self._asked: tuple[object, ...] = ()
         self._asked_at = 0.0
+
+    async def stop(self, link: Link) -> None:
+        """Let nothing be copied any more.
+
+        Raises:
+            AmiError: Asterisk does not do it.
+        """
+        self._asked = ()
+        await link.command("pjsip set logger off")
 
     async def turn(self, link: Link, addresses: Sequence[str]) -> bytes:
         """Begin a new file and return what stands in the last one.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import unquote
 
 from ivr.asterisk.ami.codec import Message
-from ivr.asterisk.contract import Says
+from ivr.asterisk.contract import UNKNOWN_CALL, Says
 from ivr.asterisk.facts.callback_words import word_of
 from ivr.asterisk.facts.called_back import as_caller
 from ivr.asterisk.facts.queue_events import translate
@@ -92,7 +92,7 @@ def _of_channels(message: Message) -> Iterator[Fact]:
     elif message.name in ("Hold", "Unhold"):
         yield Held(channel, message.name == "Hold")
     elif message.name == "Hangup":
-        yield ChannelEnded(channel)
+        yield ChannelEnded(channel, message.get("Cause") == UNKNOWN_CALL)
     elif message.name == "DTMFEnd":
         call_id = message.get("Linkedid")
         yield KeyPressed(call_id, channel, message.get("Digit"), message.get("Uniqueid") == call_id)

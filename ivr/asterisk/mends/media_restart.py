@@ -86,6 +86,14 @@ def known(store: Path, installation: Installation) -> Verdict | None:
         return None
 
 
+def seen(store: Path, installation: Installation) -> Verdict | None:
+    """Return what is known without a call: what was found out before, else what the code tells; None: nothing."""
+    before = known(store, installation)
+    if before is None and translator.look(_program(installation)) is Code.DROPS:
+        return Verdict(Media.DROPPED, str(_program(installation)), installation.version)
+    return before
+
+
 def examine(installation: Installation, shop: Workshop, progress: Progress) -> Verdict:
     """Find out about a program, by a call, and mend it where it is ours; nothing is done twice.
 

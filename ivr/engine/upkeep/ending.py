@@ -6,6 +6,7 @@ ended; only where nothing moves any more is the next, harder step taken.
 
 from __future__ import annotations
 
+from ivr.asterisk.facts import sip_capture
 from ivr.asterisk.install.instance import Instance
 from ivr.engine.upkeep import asterisk, engine
 from ivr.engine.upkeep.lock import is_held, supervisor_of
@@ -56,6 +57,7 @@ def end_all(settings: Settings, instance: Instance | None, patience_s: float = P
             "look at it, then `ivr down` again.",
             f"未能全部停止：{named} 仍在运行，可能在等待磁盘；请检查后再次运行 ivr down。",
         )
+    sip_capture.forget(settings.run)  # whole numbers of citizens stand there
     return supervisor is not None or running.seen
 
 
