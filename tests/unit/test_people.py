@@ -69,7 +69,7 @@ class Engine:
         self.people = People(a_book, self.calls, self._align, self._audit, self.clock)
         self._recorder: asyncio.Task[None] | None = None
 
-    async def _align(self) -> None:
+    async def _align(self, _: object) -> None:
         self.aligned += 1
 
     async def _audit(self, _: float, who: str, what: str, data: Mapping[str, Any]) -> None:
