@@ -186,6 +186,11 @@ class HotlineBook:
     def _line_by_number(self) -> dict[str, Line]:
         return {form: line for line in self.lines for form in self.number_forms(line.number)}
 
+    @property
+    def seat_digits(self) -> int:
+        """How many digits the id of a seat has; all have the same."""
+        return len(self.seats[0].id) if self.seats else 2
+
     @cached_property
     def _seat_by_id(self) -> dict[str, Seat]:
         return {seat.id: seat for seat in self.seats}

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from ivr.admission.capacity import pairs_of
 from ivr.admission.room import max_files, room
 from ivr.asterisk.install import installation as installations
 from ivr.asterisk.install import lint
@@ -109,7 +110,7 @@ def _admission(settings: Settings, book: HotlineBook) -> dict[str, object]:
         "caller_limit": held.callers,
         "told_limit": held.told,
         "told_limit_s": TOLD_LIMIT_S,
-        "max_files": max_files(),
+        "max_files": max_files(pairs_of(*settings.rtp_ports)),
     }
 
 
@@ -171,6 +172,7 @@ def context(
             }
             for seat in book.seats
         ],
+        "seat_digits": book.seat_digits,
         "queues": book.queues,
         "helped": [queue.id for queue in book.queues if helper_of(book, queue)],
         "overflow_penalty": OVERFLOW_PENALTY,
