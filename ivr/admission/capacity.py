@@ -78,6 +78,11 @@ def pairs_of_files(files: int) -> int:
     return max(0, files - FILES_BESIDE_LEGS) // FILES_PER_LEG
 
 
+def files_for(pairs: int) -> int:
+    """Return the file handles with which a process can open everything for so many pairs."""
+    return FILES_BESIDE_LEGS + FILES_PER_LEG * pairs
+
+
 def capacity(pairs: int, seats: int) -> Capacity:
     """Return how many callers are admitted; one at least, however small the range."""
     few, many = 1, max(1, pairs)

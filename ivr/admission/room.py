@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import resource
 
-from ivr.admission.capacity import Capacity, capacity, pairs_of, pairs_of_files
+from ivr.admission.capacity import Capacity, capacity, files_for, pairs_of, pairs_of_files
 from ivr.hotline.book import HotlineBook
 
-MOST_FILES = 20_000
+LEAST_FILES = 20_000
 
 
-def max_files() -> int:
+def wanted_files(pairs: int) -> int:
+    """Return the file handles that Asterisk should have for so many pairs of ports."""
+    return max(LEAST_FILES, files_for(pairs))
+
+
+def max_files(pairs: int) -> int:
     """Return the file handles that an Asterisk started from here may have."""
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    return MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
+    hard, wanted = resource.getrlimit(resource.RLIMIT_NOFILE)[1], wanted_files(pairs)
+    return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
 
 
 def room(rtp_ports: tuple[int, int], book: HotlineBook, files: int | None) -> Capacity:

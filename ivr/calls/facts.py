@@ -62,6 +62,12 @@ class ChannelEnded(NamedTuple):
     knew_no_call: bool = False
 
 
+class MemberMoved(NamedTuple):
+    """Something has happened to a seat's places in queues that nobody here has asked for."""
+
+    user: str
+
+
 class PhoneMoved(NamedTuple):
     """A telephone has come or gone."""
 

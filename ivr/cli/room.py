@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import psutil
 
 from ivr.admission.capacity import WANTED_WAITING, capacity, pairs_for, pairs_of
-from ivr.admission.room import max_files, room
+from ivr.admission.room import max_files, room, wanted_files
 from ivr.asterisk.install.instance import Instance
 from ivr.cli.common import echo, language
 
@@ -51,11 +51,12 @@ def room_for(settings: Settings, book: HotlineBook) -> Room:
     if by_ports.callers > held.callers:
         english = f"a process may open {files} files (ulimit -n), which is room for {held.callers} callers"
         chinese = f"每个进程最多打开 {files} 个文件（ulimit -n），只够 {held.callers} 通来电"
+        need = wanted_files(pairs_for(wanted, seats))
         mend = (
-            f"allow 20000 (LimitNOFILE=, limits.conf): {seats} seats and {WANTED_WAITING} waiting need that."
+            f"allow {need} (LimitNOFILE=, limits.conf): {seats} seats and {WANTED_WAITING} waiting need that."
         )
         mend_zh = (
-            f"请放宽到 20000（LimitNOFILE= 或 limits.conf），才够 {seats} 个座席和 {WANTED_WAITING} 人等待。"
+            f"请放宽到 {need}（LimitNOFILE= 或 limits.conf），才够 {seats} 个座席和 {WANTED_WAITING} 人等待。"
         )
     else:
         ports = 2 * pairs_for(wanted, seats)
@@ -81,4 +82,4 @@ def _files(settings: Settings) -> int:
         pid = Instance.laid_out(settings.asterisk_home, settings.run).pid()
         if pid is not None:
             return int(psutil.Process(pid).rlimit(resource.RLIMIT_NOFILE)[0])
-    return max_files()
+    return max_files(pairs_of(*settings.rtp_ports))

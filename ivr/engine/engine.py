@@ -12,7 +12,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,10 @@ from ivr.admission.part import Admission, Sources
 from ivr.admission.ports import Wires
 from ivr.asterisk.agi.server import FastAgiServer, Handler
 from ivr.asterisk.ami.link import AmiError, Link, LinkState, Message
-from ivr.asterisk.control import queues as members
 from ivr.asterisk.control.carrier_packets import CarrierPackets
 from ivr.asterisk.control.floor import AsteriskFloor
 from ivr.asterisk.control.machine import AsteriskMachine
+from ivr.asterisk.control.members import AsteriskMembers
 from ivr.asterisk.control.placeholders import AsteriskPlaceholders
 from ivr.asterisk.control.rooms import Rooms
 from ivr.asterisk.control.sides import AsteriskSides
@@ -67,6 +67,7 @@ from ivr.recordings.tracks import last_written
 from ivr.rollout import staging as deployment
 from ivr.rollout.live import Attached, Service
 from ivr.rollout.switch import Switch
+from ivr.seats.alignment import Alignment
 from ivr.seats.ports import Rang
 from ivr.sides.watch import SideWatch
 from ivr.speech.models import find_model
@@ -117,7 +118,7 @@ class Engine:
         self.people = People(
             lambda: self.book,
             self.calls,
-            self.align,
+            self.align_seats,
             self._audit,
             time.time,
             time.monotonic,
@@ -164,6 +165,7 @@ class Engine:
             synchronise=self._synchronise,
             on_state=lambda state: log.info("asterisk link: %s", state),
         )
+        self.alignment = Alignment(self.seating, lambda: self.book, AsteriskMembers(self.link), time.time)
         self.liveness = Liveness(self.link, self.people.alarms, settings.home, hang)
         self.strangers = StrangersWatch(
             Strangers(lines_to(settings.logs, "strangers"), time.monotonic),
@@ -230,7 +232,6 @@ class Engine:
         self._asterisk_logs = asterisk_logs
         self._tasks: set[asyncio.Task[None]] = set()
         self._recording: set[asyncio.Task[None]] = set()
-        self._align_lock = asyncio.Lock()
         self._reconcile_lock = asyncio.Lock()
 
     def _wait_on_callers(self) -> None:
@@ -288,6 +289,7 @@ class Engine:
             facts.Intruder: self.strangers.intruder,
             Rang: self.people.rang,
             facts.PhoneMoved: self.phones.moved,
+            facts.MemberMoved: lambda told: self.alignment.doubt(told.user),
             facts.Held: self.sides.held,
             facts.ChannelEnded: self.sides.ended,
             facts.KeyPressed: self.third_parties.key,
@@ -418,8 +420,7 @@ class Engine:
 
     def _manned(self, queue_id: str) -> bool:
         """Tell whether a queue has somebody logged in who is not paused."""
-        there = [seat for seat in self.seating.memberships() if seat.username not in self.phones.away]
-        return any(seat.queue == queue_id and not seat.paused for seat in there)
+        return queue_id in self.seating.manned(self.phones.away, paused_too=False)
 
     # -- Asterisk ------------------------------------------------------------------------------
     def _describe(self, arrival: Arrival) -> dict[str, Any]:
@@ -449,38 +450,27 @@ class Engine:
             async with asyncio.timeout(3.0):  # without the database Asterisk's own members stay
                 await self.memory.restored.wait()
         if self.memory.restored.is_set():
-            await self._align(link)
+            self.alignment.forget()
+            await self.alignment.compare()
             with contextlib.suppress(StoreAway):  # the next round makes up for it
                 await self._reconcile(link)
             await self.third_parties.recover()
 
     async def align(self) -> None:
-        """Bring Asterisk's queue members in line with who sits where, if Asterisk is there."""
-        if self.link.state is LinkState.LIVE and self.seating.known:
-            await self.desk.make_ready()  # who was promised a callback keeps their place before a new seat
-            await self._align(self.link)
+        """Bring all of Asterisk's queue members in line with who sits where, if Asterisk is there."""
+        if await self._may_align():
+            await self.alignment.compare()
 
-    async def _align(self, link: Link) -> None:
-        """Compare members with who sits where; also in every reconciliation, whoever changed them."""
-        async with self._align_lock:
-            wanted = [
-                members.Member(
-                    seat.queue,
-                    f"PJSIP/{seat.username}",
-                    seat.name,
-                    seat.paused,
-                    seat.reason,
-                    seat.penalty,
-                    free_since=seat.free_since,
-                    wrap_up_s=seat.wrap_up_s,
-                )
-                for seat in self.seating.memberships()
-            ]
-            present = (await members.status(link)).members
-            ours = {queue.id for queue in self.book.queues}
-            changes = await members.align(link, wanted, [m for m in present if m.queue in ours], time.time())
-        for change in changes:
-            log.info("queue members: %s", change)
+    async def align_seats(self, seats: Collection[str]) -> None:
+        """Bring the queue members of some seats in line, if Asterisk is there."""
+        if await self._may_align():
+            await self.alignment.settle(seats)
+
+    async def _may_align(self) -> bool:
+        if self.link.state is not LinkState.LIVE or not self.seating.known:
+            return False
+        await self.desk.make_ready()  # who was promised a callback keeps their place before a new seat
+        return True
 
     async def _reconcile_forever(self) -> None:
         await self.memory.restored.wait()

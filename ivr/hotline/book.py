@@ -186,6 +186,19 @@ class HotlineBook:
     def _line_by_number(self) -> dict[str, Line]:
         return {form: line for line in self.lines for form in self.number_forms(line.number)}
 
+    @property
+    def seat_digits(self) -> int:
+        """How many digits the id of a seat has; all have the same."""
+        return len(self.seats[0].id) if self.seats else 2
+
+    @cached_property
+    def _seat_by_id(self) -> dict[str, Seat]:
+        return {seat.id: seat for seat in self.seats}
+
+    @cached_property
+    def _operator_by_number(self) -> dict[str, Operator]:
+        return {person.number: person for person in self.operators}
+
     @cached_property
     def _seat_by_username(self) -> dict[str, Seat]:
         return {seat.username: seat for seat in self.seats}
@@ -246,7 +259,7 @@ class HotlineBook:
 
     def seat(self, seat_id: str) -> Seat | None:
         """Find a seat by its id."""
-        return next((seat for seat in self.seats if seat.id == seat_id), None)
+        return self._seat_by_id.get(seat_id)
 
     def seat_by_username(self, username: str) -> Seat | None:
         """Find a seat by its SIP user."""
@@ -254,4 +267,4 @@ class HotlineBook:
 
     def operator(self, number: str) -> Operator | None:
         """Find an operator by number."""
-        return next((person for person in self.operators if person.number == number), None)
+        return self._operator_by_number.get(number)

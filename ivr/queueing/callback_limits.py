@@ -16,6 +16,8 @@ MOST_PROMISED = 200
 """Open promised callbacks: what 24 seats can do in the 30 minutes that P025 promises, 3.6 minutes each."""
 MOST_MISSED = 200
 """Open callbacks of missed calls; further ones are tickets that a person sees."""
+FOR_SEATS = 24
+"""Where there are more seats, more may be open, in proportion."""
 MISSED_FROM_S = 5.0
 """Who waited at least so long before they gave up is called back."""
 DEDUPE_S = 30 * 60.0
@@ -36,9 +38,9 @@ def already_open(callbacks: Iterable[Callback], number_hash: str) -> Callback | 
     )
 
 
-def most(*, promised: bool) -> int:
-    """Return how many callbacks of a kind may be open."""
-    return MOST_PROMISED if promised else MOST_MISSED
+def most(seats: int, *, promised: bool) -> int:
+    """Return how many callbacks of a kind may be open in a hotline of so many seats."""
+    return (MOST_PROMISED if promised else MOST_MISSED) * max(seats, FOR_SEATS) // FOR_SEATS
 
 
 def count_open(callbacks: Iterable[Callback], *, promised: bool) -> int:
@@ -46,9 +48,9 @@ def count_open(callbacks: Iterable[Callback], *, promised: bool) -> int:
     return sum(one.open and one.promised is promised for one in callbacks)
 
 
-def full(callbacks: Iterable[Callback], *, promised: bool) -> str:
+def full(callbacks: Iterable[Callback], seats: int, *, promised: bool) -> str:
     """Return why no more callbacks of a kind are taken, empty where there is room."""
-    limit = most(promised=promised)
+    limit = most(seats, promised=promised)
     if count_open(callbacks, promised=promised) < limit:
         return ""
     return f"{limit} {'promised callbacks' if promised else 'callbacks of missed calls'} are open already"

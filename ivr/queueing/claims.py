@@ -198,12 +198,12 @@ class Claims:
     def _refused(self, number_hash: str, *, promised: bool) -> str:
         """Return why a number is not called back, empty where it is."""
         why = self._numbers.rests(number_hash, self._clock())
-        return why or limits.full(self._calls.callbacks(), promised=promised)
+        return why or limits.full(self._calls.callbacks(), len(self._book().seats), promised=promised)
 
     def _judge_room(self) -> None:
         """Raise the alarm when no more callbacks are taken, and clear it when there is room again."""
         for promised in (True, False):
-            most = limits.most(promised=promised)
+            most = limits.most(len(self._book().seats), promised=promised)
             there = limits.count_open(self._calls.callbacks(), promised=promised)
             about = "promised" if promised else "missed"
             if there >= most:

@@ -97,8 +97,7 @@ class Unattended:
         if not self._seating.known or not self._queues.live:
             return
         now = self._clock()
-        away = self.away()
-        manned = {seat.queue for seat in self._seating.memberships() if seat.username not in away}
+        manned = self._seating.manned(self.away())
         for queue_id in manned & self._empty_since.keys():
             self.over("unattended", queue_id)
         self._empty_since = {

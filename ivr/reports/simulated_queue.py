@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Collection, Coroutine, Generator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -106,7 +106,7 @@ class SimulatedQueue:
         self._chance = chance
         self._on_work = on_work
         self._epoch = epoch
-        self.seating = Seating(lambda: book, calls, self._align, self.now, most=len(book.seats))
+        self.seating = Seating(lambda: book, calls, self._align, self.now)
         self.seating.known = True
         self._book = book
         self._specs = {queue.id: queue for queue in book.queues}
@@ -123,7 +123,7 @@ class SimulatedQueue:
         """Return the virtual moment in seconds since the epoch."""
         return self._epoch + self._env.now
 
-    async def _align(self) -> None:
+    async def _align(self, _: Collection[str]) -> None:
         """Take over who is a member; pauses are read from the seats themselves."""
 
     def seated(self) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ivr import shipped
-from ivr.admission.capacity import Capacity
+from ivr.admission.capacity import Capacity, pairs_of
 from ivr.admission.room import max_files, room
 from ivr.asterisk import contract
 from ivr.asterisk.install import installation as installations
@@ -107,7 +107,8 @@ TOLD_LIMIT_S = 30  # of a caller who hears why they are not let in; the sentence
 
 def room_of(settings: Settings, book: HotlineBook) -> Capacity:
     """Return how many callers are admitted; the file handles of a city's own Asterisk are not known."""
-    return room(settings.rtp_ports, book, None if settings.external_asterisk else max_files())
+    files = None if settings.external_asterisk else max_files(pairs_of(*settings.rtp_ports))
+    return room(settings.rtp_ports, book, files)
 
 
 def _admission(settings: Settings, book: HotlineBook) -> dict[str, object]:
@@ -116,7 +117,7 @@ def _admission(settings: Settings, book: HotlineBook) -> dict[str, object]:
         "caller_limit": held.callers,
         "told_limit": held.told,
         "told_limit_s": TOLD_LIMIT_S,
-        "max_files": max_files(),
+        "max_files": max_files(pairs_of(*settings.rtp_ports)),
     }
 
 
@@ -179,6 +180,7 @@ def context(
             }
             for seat in book.seats
         ],
+        "seat_digits": book.seat_digits,
         "queues": book.queues,
         "helped": [queue.id for queue in book.queues if helper_of(book, queue)],
         "overflow_penalty": OVERFLOW_PENALTY,

@@ -6,7 +6,7 @@ or when it is back.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Container, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -38,9 +38,6 @@ REASON_NAMES: Mapping[str, tuple[str, str]] = {
     PASSED_OVER: ("phone refuses, tried again soon", "话机拒接，稍后再试"),
 }
 """What people read for a reason, in English and Chinese."""
-
-MOST_LOGGED_IN = 24
-"""People who may be logged in at once: a hotline of this kind has 24 seats."""
 
 EARLY_LOG_IN_S = 1800.0
 """Seconds before a shift from which on its people count as rostered."""
@@ -77,10 +74,9 @@ class Seating:
     Args:
         book: gives the present configuration.
         calls: where seats are remembered.
-        align: brings Asterisk's queue members in line with :meth:`memberships`.
+        align: brings Asterisk's queue members of some seats in line with :meth:`memberships_of`.
         clock: seconds since the epoch.
         mode: the present mode.
-        most: people who may be logged in at once.
         refusing: which seats are held back because their phone refuses calls.
     """
 
@@ -88,10 +84,9 @@ class Seating:
         self,
         book: Callable[[], HotlineBook],
         calls: CallBook,
-        align: Callable[[], Awaitable[None]],
+        align: Callable[[Collection[str]], Awaitable[None]],
         clock: Callable[[], float],
         mode: Callable[[], ModeName] = lambda: ModeName.REGULAR,
-        most: int = MOST_LOGGED_IN,
         refusing: Refusing | None = None,
     ) -> None:
         self._book = book
@@ -99,31 +94,26 @@ class Seating:
         self._align = align
         self._clock = clock
         self._mode = mode
-        self._most = most
         self._refusing = refusing
         self.known = False
         """Whether it is known who sits where: not before the database was read after a start."""
 
     def memberships(self) -> list[Membership]:
         """Return which seat should be in which queue."""
-        book = self._book()
-        wanted = []
-        for seat in book.seats:
-            record = self._calls.seat(seat.id)
-            person = book.operator(record.operator or "")
-            if record.state is SeatState.LOGGED_OUT or person is None:
-                continue
-            wanted += self._of(seat, person, record)
-        return wanted
+        return [member for seat in self._book().seats for member in self.memberships_of(seat)]
 
-    def _of(self, seat: Seat, person: Operator, record: SeatRecord) -> list[Membership]:
-        """Return the queues of one person: their own, and those they help when callers wait long."""
-        book = self._book()
+    def memberships_of(self, seat: Seat) -> list[Membership]:
+        """Return in which queues one seat should be: its operator's own, and those they help when callers wait long."""
+        book, record = self._book(), self._calls.seat(seat.id)
+        person = self._person(record)
+        if person is None:
+            return []
         reason = self.held_because(record)
         paused = bool(reason)
+        helped = helped_queues(book, person.queues)
         at_once = book.modes[self._mode()].overflow_at_once
         helping = 0 if at_once else OVERFLOW_PENALTY
-        queues = dict.fromkeys(person.queues, 0) | dict.fromkeys(helped_queues(book, person.queues), helping)
+        queues = dict.fromkeys(person.queues, 0) | dict.fromkeys(helped, helping)
         wrap_up_s = max((queue.wrap_up_s for queue in book.queues if queue.id in queues), default=0)
         free_since = 0.0 if paused else record.since
         return [
@@ -132,6 +122,31 @@ class Seating:
             )
             for queue, penalty in queues.items()
         ]
+
+    def manned(self, away: Container[str] = (), *, paused_too: bool = True) -> set[str]:
+        """Return the queues that somebody is a member of.
+
+        Args:
+            away: SIP users who do not count.
+            paused_too: whether those count to whom no call may come.
+        """
+        book = self._book()
+        own: set[tuple[str, ...]] = set()
+        for seat in book.seats:
+            record = self._calls.seat(seat.id)
+            person = self._person(record)
+            if (
+                person is not None
+                and seat.username not in away
+                and (paused_too or not self.held_because(record))
+            ):
+                own.add(person.queues)
+        return {queue for queues in own for queue in (*queues, *helped_queues(book, queues))}
+
+    def _person(self, record: SeatRecord) -> Operator | None:
+        """Return who sits there, None where nobody does."""
+        logged_out = record.state is SeatState.LOGGED_OUT
+        return None if logged_out else self._book().operator(record.operator or "")
 
     def held_because(self, record: SeatRecord) -> str:
         """Return why no call may come to a seat; empty where one may."""
@@ -158,20 +173,18 @@ class Seating:
                 f"{seat.id} 号座席已有话务员 {there}；请先退出。",
             )
         former = self._calls.seat_of(person.number)
-        if former is None:
-            self._room_for_one()
-        else:
+        if former is not None:
             self._tell(former, Kind.LOGGED_OUT, by)
         self._tell(
             seat.id, Kind.LOGGED_IN, by, operator=person.number, rostered=self.is_rostered(person.number)
         )
-        await self._align()
+        await self._align([seat.id] if former is None else [former, seat.id])
 
     async def log_out(self, seat_id: str, by: str) -> None:
         """Free a seat; a call that is being talked on goes on."""
         self._occupied(seat_id)
         self._tell(seat_id, Kind.LOGGED_OUT, by)
-        await self._align()
+        await self._align([seat_id])
 
     async def pause(self, seat_id: str, reason: str, by: str) -> None:
         """Let no more calls come to a seat; ``reason`` is a digit or a word of PAUSE_REASONS."""
@@ -184,7 +197,7 @@ class Seating:
                 f"示忙原因 {reason!r} 无效；可选：{known}。",
             )
         self._tell(seat_id, Kind.PAUSED, by, reason=word)
-        await self._align()
+        await self._align([seat_id])
 
     async def resume(self, seat_id: str, by: str) -> None:
         """Let calls come to a seat again: after a pause, or before a wrap-up is over."""
@@ -197,7 +210,7 @@ class Seating:
                 f"{seat_id} 号座席未示忙，也不在话后处理中。",
             )
         self._tell(seat_id, kind, by)
-        await self._align()
+        await self._align([seat_id])
 
     def is_rostered(self, operator: str) -> bool:
         """Tell whether the roster has an operator on duty now, or soon."""
@@ -210,15 +223,6 @@ class Seating:
         if seat.state is not SeatState.WRAP_UP:
             return None
         return max(0.0, (seat.until or 0.0) - self._clock())
-
-    def _room_for_one(self) -> None:
-        there = [seat for seat in self._calls.seats.values() if seat.state is not SeatState.LOGGED_OUT]
-        if len(there) >= self._most:
-            raise SeatingRefused(
-                f"{len(there)} operators are logged in, and no more than {self._most} may be; "
-                "log one out first.",
-                f"已有 {len(there)} 名话务员登录，最多 {self._most} 名；请先让一人退出。",
-            )
 
     def seat_for(self, seat_id: str | None, operator: str | None) -> str:
         """Return the seat meant by a seat id or by the operator who sits there."""

@@ -121,13 +121,14 @@ class Refusing:
         passed_over = seat.state is SeatState.READY and row is not None and self._steady() < row.not_before
         return PASSED_OVER if passed_over else ""
 
-    def moved(self) -> bool:
-        """Look whether a gap is over or a paused seat is to be tried; return whether any hold has changed."""
+    def moved(self) -> set[str]:
+        """Look whether a gap is over or a paused seat is to be tried; return the seats whose hold has changed."""
         for seat in self._calls.seats.values():
             if _refuses(seat):
                 self._try(seat)
         held = {seat.seat_id: why for seat in self._calls.seats.values() if (why := self.hold(seat))}
-        changed, self._held = held != self._held, held
+        changed = {seat_id for seat_id, _ in held.items() ^ self._held.items()}
+        self._held = held
         return changed
 
     def _try(self, seat: SeatRecord) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,7 +44,7 @@ class People:
     Args:
         book: gives the present configuration.
         calls: where calls and seats are remembered.
-        align: brings Asterisk's queue members in line with who sits where.
+        align: brings Asterisk's queue members of some seats in line with who sits there.
         audit: notes what a person did: (when, who, what, values).
         clock: seconds since the epoch.
         steady: seconds since any moment, which nobody can set; None: the clock is never set.
@@ -55,7 +55,7 @@ class People:
         self,
         book: Callable[[], HotlineBook],
         calls: CallBook,
-        align: Callable[[], Awaitable[None]],
+        align: Callable[[Collection[str]], Awaitable[None]],
         audit: Audit,
         clock: Callable[[], float],
         steady: Callable[[], float] | None = None,
@@ -75,14 +75,19 @@ class People:
         self.wrap_up = WrapUp(book, calls, clock)
         self.watched: Watched | None = None
         self._reminded: dict[str, Duty] = {}
+        self._changed: set[str] = set()
+        """Seats that Asterisk has not been told of yet."""
         self._must_align = asyncio.Event()
         self._auditing: set[asyncio.Task[None]] = set()
 
     # -- what happens --------------------------------------------------------------------------
     def hear(self, event: Event, call: CallRecord | None) -> None:
         """Take in an event that was journalled a moment ago."""
-        if self.wrap_up.hear(event, call) or event.kind is Kind.MODE_SET:
-            self._must_align.set()
+        self.wrap_up.hear(event, call)
+        if event.kind is Kind.WRAP_UP_STARTED:
+            self._change({event.stream.removeprefix("seat:")})
+        elif event.kind is Kind.MODE_SET:
+            self._change(self._calls.seats)
         self.refusing.on_event(event)
         if is_seat(event.stream) and event.kind in (Kind.LOGGED_IN, Kind.RESUMED, Kind.WRAP_UP_ENDED):
             self._believe_in(event.stream.removeprefix("seat:"))
@@ -92,6 +97,11 @@ class People:
             task = asyncio.ensure_future(work)
             self._auditing.add(task)
             task.add_done_callback(self._auditing.discard)
+
+    def _change(self, seats: Iterable[str]) -> None:
+        self._changed.update(seats)
+        if self._changed:
+            self._must_align.set()
 
     def _believe_in(self, seat_id: str) -> None:
         if (seat := self._book().seat(seat_id)) is not None:
@@ -106,8 +116,7 @@ class People:
             self.refusing.refused(seat.id, told.status)
         else:
             self.refusing.reached(seat.id)
-        if self.refusing.moved():
-            self._must_align.set()
+        self._change(self.refusing.moved())
 
     def restore(self, events: Sequence[Event]) -> None:
         """Take over the mode and the alarms from before a restart."""
@@ -137,10 +146,12 @@ class People:
                 log.exception("the watch over the floor failed; the next round tries again")
 
     async def _tick(self) -> None:
-        moved = self.refusing.moved()
-        if self.wrap_up.end_due() or moved or self._must_align.is_set():
-            self._must_align.clear()
-            await self._align()
+        self._change(self.refusing.moved())
+        self._change(self.wrap_up.end_due())
+        self._must_align.clear()
+        if self._changed:
+            changed, self._changed = self._changed, set()
+            await self._align(changed)
 
     async def look(self, floor: Floor) -> None:
         """Look at the floor once: alarms, reminders, and callers who cannot stay where they wait."""

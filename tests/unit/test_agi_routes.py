@@ -313,7 +313,7 @@ class Seats:
             raise NotTheLeader("no", "不")
         self.modes.append((mode, by))
 
-    async def _align(self) -> None:
+    async def _align(self, _: object) -> None:
         if self.failure is not None:
             raise self.failure
 

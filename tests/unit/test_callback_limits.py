@@ -295,3 +295,7 @@ def test_seats_that_serve_two_queues_are_counted_once() -> None:
     apart = {"q_general": both, "q_market": Staff(seats("b"), seats("b"))}
     found = [one.call_id for one in chosen(people, set(), apart)]
     assert sorted(found) == ["g0", "g1", "x0", "x1"]
+
+
+def test_more_seats_can_keep_more_promises() -> None:
+    assert [limits.most(seats, promised=True) for seats in (3, 24, 48, 1500)] == [200, 200, 400, 12_500]

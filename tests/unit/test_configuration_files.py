@@ -320,9 +320,31 @@ def test_a_wrong_entry_does_not_move_the_lines_of_the_others(desk: Desk) -> None
     assert f"lines.yaml:{second}: line id agri_12316 stands twice" in "\n".join(desk.said())
 
 
-def test_the_25th_seat_is_refused(desk: Desk) -> None:
-    desk.edit("seats.yaml", "seats:\n", "seats:\n  - {id: '25', extension: '8025'}\n")
-    assert ["24 are allowed" in row for row in desk.said()] == [True]
+def _seats(*ids: str) -> bytes:
+    return ("seats:\n" + "".join(f"  - {{id: '{i}', extension: '{80000 + int(i)}'}}\n" for i in ids)).encode()
+
+
+def test_a_city_may_have_two_thousand_seats_and_no_more(desk: Desk) -> None:
+    desk.write("seats.yaml", _seats(*(f"{n:04}" for n in range(1, 2001))))
+    assert desk.said() == []
+    assert load(desk.folder).seat_digits == 4
+    desk.write("seats.yaml", _seats(*(f"{n:04}" for n in range(1, 2002))))
+    assert ["2000 are allowed" in row for row in desk.said()] == [True]
+
+
+def test_seats_whose_ids_are_of_mixed_length_are_told_where_and_what_to_write(desk: Desk) -> None:
+    desk.write("seats.yaml", _seats("001", "02", "003", "04", "05"))
+    (row,) = desk.said()
+    assert row.startswith("seats.yaml:3: seat id 02 has 2 digits and others have 3")
+    assert "write '002' here, and 3 digits in 2 more." in row
+    desk.write("seats.yaml", _seats("100", "99"))
+    assert desk.said()[0].endswith("so write '099'.")
+
+
+@pytest.mark.parametrize("wrong", ["1", "00001", "a1", "1 2"])
+def test_a_seat_id_is_two_to_four_digits(desk: Desk, wrong: str) -> None:
+    desk.edit("seats.yaml", "id: '01'", f"id: '{wrong}'")
+    assert any("two to four digits in quotes" in row for row in desk.said())
 
 
 def _many(count: int) -> bytes:

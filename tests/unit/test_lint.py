@@ -148,6 +148,8 @@ def test_complaints_of_asterisk_at_boot_are_faults_and_notices_are_not(tmp_path:
         b"[2026-11-22 10:00:00.001] WARNING[1] pbx.c: odd \xd5\xc5\n"
         b"[2026-11-22 10:00:00.002] ERROR[1][C-1] x.c: bad\n"
         b"a line that tells of an ERROR[ only\n"
+        b"[2026-11-22 10:00:00.003] WARNING[383] taskprocessor.c: Taskprocessor 'stasis/m:devicestate:all-00000008' "
+        b"queue reached 500 scheduled tasks (high water mark: 500).\n"  # 300 seats at boot
     )
     faults = lint._log_faults(log)
     assert len(faults) == 2

@@ -73,7 +73,7 @@ class Engine:
         self.calls.events.subscribe("people", self.people.hear)
         self._recorder: asyncio.Task[None] | None = None
 
-    async def _align(self) -> None:
+    async def _align(self, _: object) -> None:
         self.aligned += 1
 
     async def _audit(self, _: float, who: str, what: str, data: Mapping[str, Any]) -> None:

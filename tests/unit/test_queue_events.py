@@ -1,4 +1,4 @@
-"""What Asterisk's queue tells live, in the words of the journal; and the seats it should ring."""
+"""What Asterisk's queue tells live, in the words of the journal, and what it has at one moment."""
 
 from __future__ import annotations
 
@@ -74,33 +74,17 @@ def test_an_event_without_a_time_of_its_own_has_happened_now(stamp: str) -> None
     assert told.at > 1_500_000_000
 
 
-# -- members -----------------------------------------------------------------------------------
+# -- this moment -----------------------------------------------------------------------------------
 class Switch:
-    """An Asterisk that keeps queue members and does what AMI asks."""
+    """An Asterisk that lists what it is told to, and refuses some actions."""
 
-    def __init__(self, present: Sequence[Member] = (), *, refuses: Sequence[str] = ()) -> None:
-        self.members = {(m.queue, m.interface): m for m in present}
-        self.actions: list[str] = []
+    def __init__(self, *, refuses: Sequence[str] = ()) -> None:
         self.items: list[Message] = []
         self._refuses = refuses
 
-    async def action(self, name: str, headers: Mapping[str, str]) -> Message:
-        self.actions.append(name)
+    async def action(self, name: str, _: Mapping[str, str]) -> Message:
         if name in self._refuses:
             raise AmiRefused(f"{name}: no")
-        key = (headers["Queue"], headers["Interface"])
-        paused = headers.get("Paused") == "true"
-        if name == "QueueRemove":
-            self.members.pop(key, None)
-        elif name == "QueueAdd":
-            reason, penalty = headers.get("Reason", ""), int(headers["Penalty"])
-            self.members[key] = Member(*key, headers["MemberName"], paused, reason, penalty)
-        elif name == "QueuePenalty":
-            self.members[key] = self.members[key]._replace(penalty=int(headers["Penalty"]))
-        elif name == "QueuePause":
-            there = self.members[key]
-            reason = headers.get("Reason", "") if paused else ""
-            self.members[key] = there._replace(paused=paused, reason=reason)
         return Message("Response: Success")
 
     async def list_action(self, name: str, headers: Mapping[str, str]) -> list[Message]:
@@ -113,66 +97,8 @@ def link(switch: Switch) -> Link:
     return cast(Link, switch)
 
 
-QUEUES, SEATS = ["q_general", "q_market"], ["PJSIP/seat01", "PJSIP/seat02", "PJSIP/seat03"]
-STATES = st.sampled_from([(False, ""), (True, "meal"), (True, "rest")])
-MEMBERS = st.lists(
-    st.builds(
-        lambda queue, seat, name, state, penalty: Member(queue, seat, name, state[0], state[1], penalty),
-        st.sampled_from(QUEUES),
-        st.sampled_from(SEATS),
-        st.sampled_from(["1001", "1002"]),
-        STATES,
-        st.sampled_from([0, 10]),
-    ),
-    unique_by=lambda m: (m.queue, m.interface),
-    max_size=6,
-)
-
-
-@given(MEMBERS, MEMBERS)
-async def test_whatever_asterisk_had_it_ends_with_just_the_seats_that_should_ring(
-    present: list[Member], wanted: list[Member]
-) -> None:
-    switch = Switch(present)
-    changes = await members.align(link(switch), wanted, present)
-    assert set(switch.members.values()) == set(wanted)
-    assert bool(changes) == (set(present) != set(wanted))
-    switch.actions.clear()
-    assert await members.align(link(switch), wanted, list(switch.members.values())) == []
-    assert switch.actions == []
-
-
-@pytest.mark.parametrize(
-    ("last_call", "free_since", "again"),
-    [(100, 110.5, True), (100, 100.0, True), (100, 130.0, False), (100, 99.9, False), (0, 110.5, False)],
-    ids=["ended early", "in the same second", "over by time", "a call since", "never called"],
-)
-async def test_asterisk_forgets_a_wrap_up_that_the_operator_ended_early_and_no_other(
-    last_call: int, free_since: float, again: bool
-) -> None:
-    there = Member("q_general", "PJSIP/seat01", "1001", True, "wrap_up", last_call=last_call)
-    wanted = there._replace(paused=False, reason="", free_since=free_since, wrap_up_s=30)
-    switch = Switch([there])
-    await members.align(link(switch), [wanted], [there])
-    assert ("QueueRemove" in switch.actions) is again
-    assert not switch.members["q_general", "PJSIP/seat01"].paused
-
-
 async def test_a_channel_that_has_just_gone_is_not_moved_and_no_fault() -> None:
     assert not await members.redirect(link(Switch(refuses=["Redirect"])), "PJSIP/trunk-1", "there", "1")
-
-
-async def test_a_seat_that_is_gone_already_is_no_fault() -> None:
-    gone = Member("q_general", "PJSIP/seat01", "1001", False, "")
-    switch = Switch([gone], refuses=["QueueRemove"])
-    assert await members.align(link(switch), [], [gone]) == ["PJSIP/seat01 left q_general"]
-
-
-async def test_a_seat_that_cannot_join_is_told() -> None:
-    with pytest.raises(AmiRefused):
-        await members.align(
-            link(Switch(refuses=["QueueAdd"])), [Member("q_general", "PJSIP/seat01", "1001", False, "")], []
-        )
 
 
 async def test_the_queues_of_this_moment_are_read() -> None:
@@ -180,7 +106,7 @@ async def test_the_queues_of_this_moment_are_read() -> None:
     switch.items = [
         message("QueueParams", Queue="q_general"),
         message("QueueMember", Queue="q_general", Name="1001", StateInterface="PJSIP/seat01",
-                Paused="1", PausedReason="meal", Status="1", Penalty="10", LastCall="1795296848"),
+                Paused="1", PausedReason="meal", Status="1", Penalty="10"),
         message("QueueMember", Queue="q_general", Name="1002", StateInterface="", Location="PJSIP/seat02",
                 Paused="0", PausedReason="old", Status=""),
         message("QueueEntry", Queue="q_general", Channel="PJSIP/trunk-1", Wait="12", Priority="30"),
@@ -189,7 +115,7 @@ async def test_the_queues_of_this_moment_are_read() -> None:
     status = await members.status(link(switch))
     assert status.queues == ["q_general"]
     assert status.members == [
-        Member("q_general", "PJSIP/seat01", "1001", True, "meal", 10, 1_795_296_848),
+        Member("q_general", "PJSIP/seat01", "1001", True, "meal", 10),
         Member("q_general", "PJSIP/seat02", "1002", False, ""),
     ]
     assert status.callers == [members.Caller(CALL, "q_general", "PJSIP/trunk-1", 12, priority=30)]
@@ -210,13 +136,3 @@ async def test_live_calls_and_registered_phones_are_read() -> None:
     ]
     assert await members.registered(link(switch)) == {"seat01", "seat02"}
     assert await members.registered(link(Switch(refuses=["PJSIPShowContacts"]))) == set()
-
-
-@pytest.mark.parametrize(("now", "again"), [(90.0, True), (100.0, False), (5000.0, False)])
-async def test_a_clock_that_was_set_back_keeps_no_seat_from_ringing_until_it_has_caught_up(
-    now: float, again: bool
-) -> None:
-    there = Member("q_general", "PJSIP/seat01", "1001", False, "", last_call=100)
-    switch = Switch([there])
-    await members.align(link(switch), [there._replace(free_since=50.0, wrap_up_s=30)], [there], now)
-    assert ("QueueRemove" in switch.actions) is again

@@ -38,7 +38,7 @@ class Floor:
     def _hear(self, told: Event, call: CallRecord | None) -> None:
         self.people.hear(told, call)
 
-    async def _align(self) -> None:
+    async def _align(self, _: object) -> None:
         self.aligned.append({seat.seat: seat.reason for seat in self.members()})
 
     async def _audit(self, *_: Any) -> None: ...

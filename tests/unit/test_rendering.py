@@ -17,6 +17,7 @@ from ivr.home.settings import Settings
 from ivr.hotline.book import Seat, Trunks
 from ivr.hotline.telephone import NumberPlan
 from ivr.rollout import staging as deployment
+from ivr.transfers.targets import codes_of
 from tests.unit.kit import small_book
 
 ANY_TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=40) | st.sampled_from(
@@ -202,3 +203,16 @@ def test_a_callback_is_promised_only_where_one_can_be_made(tmp_path: Path) -> No
         "",
     ):
         assert bool(re.search(rule, number)) is bool(plan.diallable(number)), number
+
+
+@pytest.mark.parametrize("seat", ["01", "001", "0001"])
+def test_a_code_that_names_a_seat_is_as_long_as_the_city_s_seat_ids(seat: str, tmp_path: Path) -> None:
+    text = "".join(render_hotline(tmp_path, Seat(seat, "8001"), "from-110").values())
+    digits, codes = "X" * len(seat), codes_of(small_book(seats=(Seat(seat, "8001"),)))
+    assert f"exten => _*1[5-8]{digits},1,Goto(ivr-leader,${{EXTEN}},1)" in text
+    assert f"exten => _*1X{digits},1,Answer(0,i)" in text
+    assert f'"8"]?Read(IVR_MORE,,{len(seat)},,1,5))' in text
+    assert codes[f"8{seat}"] == f"seat:{seat}"
+    assert f"[seat{seat}](ivr-seat)" in text
+    others = {code: len(code) for code in codes if not code.startswith("8")}
+    assert set(others.values()) <= {1, 3, 4}, "a queue's and a unit's code is as long as ever"

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ivr.admission.room import MOST_FILES, max_files
+from ivr.admission.capacity import WANTED_WAITING, capacity, pairs_for, pairs_of_files
+from ivr.admission.room import LEAST_FILES, max_files
 from ivr.asterisk.facts.ports_in_use import udp_ports_in_use
 from ivr.asterisk.install.rendering import render
 from ivr.cli.main import main
@@ -68,13 +69,13 @@ def test_few_file_handles_are_advice_that_names_them(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("hard", "files"), [(1024, 1024), (1_000_000, MOST_FILES), (resource.RLIM_INFINITY, MOST_FILES)]
+    ("hard", "files"), [(1024, 1024), (1_000_000, LEAST_FILES), (resource.RLIM_INFINITY, LEAST_FILES)]
 )
 def test_asterisk_is_asked_for_no_more_file_handles_than_it_may_have(
     hard: int, files: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (256, hard))
-    assert max_files() == files
+    assert max_files(800) == files
     settings, book = Settings(home=tmp_path), small_book()
     keys = open_keys(tmp_path, deployment.sip_users(book), [])
     folders = {"home": tmp_path, "run": tmp_path, "modules": tmp_path, "module_names": []}
@@ -86,6 +87,15 @@ def test_asterisk_is_asked_for_no_more_file_handles_than_it_may_have(
         f"${{GROUP_COUNT(caller@ivr12345)}} > ${{IF($[0${{IVR_STRAINED_UNTIL}} > ${{EPOCH}}]?${{{limit})}}]"
         in dialplan
     )
+
+
+def test_a_city_of_two_thousand_seats_gets_the_file_handles_that_its_ports_need(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 65536))
+    pairs = pairs_for(2000 + WANTED_WAITING, 2000)
+    assert capacity(min(pairs, pairs_of_files(max_files(pairs))), 2000).callers >= 2000 + WANTED_WAITING
+    assert 2 * pairs < 65536 - 1024, "there are that many ports"
 
 
 def test_ports_in_use_are_those_the_kernel_has_bound() -> None:

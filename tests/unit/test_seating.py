@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import date, time
 
 import pytest
@@ -28,7 +29,7 @@ class Desk:
         self.seating = Seating(lambda: self.book, self.calls, self._align, self.clock, lambda: self.mode)
         self.seating.known = True
 
-    async def _align(self) -> None:
+    async def _align(self, _: object) -> None:
         self.aligned.append(self.seating.memberships())
 
 
@@ -154,7 +155,7 @@ async def test_an_operator_struck_from_the_configuration_gets_no_calls(desk: Des
 
 
 async def test_who_sits_where_is_kept_even_if_asterisk_cannot_be_told(desk: Desk) -> None:
-    async def away() -> None:
+    async def away(_: object) -> None:
         raise ConnectionError
 
     seating = Seating(lambda: desk.book, desk.calls, away, Clock())
@@ -222,13 +223,26 @@ async def test_a_person_who_is_not_rostered_may_log_in_and_it_is_noted(desk: Des
     assert not desk.seating.is_rostered("1001")
 
 
-async def test_the_twenty_fifth_person_is_refused_and_a_move_is_not(desk: Desk) -> None:
-    seats = tuple(Seat(f"{n:02}", f"80{n:02}") for n in range(1, 27))
-    people = tuple(Operator(f"{n}", "话务员", ("q_general",)) for n in range(1001, 1027))
-    desk.book = small_book(seats=seats, operators=people)
-    for seat, person in zip(seats[:24], people, strict=False):
-        await desk.seating.log_in(seat.id, person.number, by="x")
-    with pytest.raises(SeatingRefused, match="no more than 24"):
-        await desk.seating.log_in("25", "1025", by="x")
-    await desk.seating.log_in("26", "1001", by="x")
-    assert desk.calls.seat_of("1001") == "26"
+async def test_as_many_people_log_in_as_there_are_seats(desk: Desk) -> None:
+    numbers = [str(1000 + n) for n in range(1, 2001)]
+    desk.book = small_book(
+        seats=tuple(Seat(number, f"1{number}") for number in numbers),
+        operators=tuple(Operator(number, "话务员", ("q_general",)) for number in numbers),
+    )
+    desk.seating = Seating(lambda: desk.book, desk.calls, lambda _: asyncio.sleep(0), desk.clock)
+    desk.seating.known = True
+    for number in numbers:
+        await desk.seating.log_in(number, number, by="x")
+    assert len(desk.seating.memberships()) == 2000
+    assert desk.seating.manned() == {"q_general"}
+
+
+async def test_a_queue_is_manned_while_somebody_of_it_is_there_and_its_helpers_count(desk: Desk) -> None:
+    assert desk.seating.manned() == set()
+    await desk.seating.log_in("01", "1002", by="x")
+    assert desk.seating.manned() == {"q_general", "q_market"}
+    assert desk.seating.manned({"seat01"}) == set(), "the phone is gone"
+    await desk.seating.log_in("02", "1001", by="x")
+    await desk.seating.pause("01", "2", by="x")
+    assert desk.seating.manned(paused_too=False) == {"q_general"}
+    assert desk.seating.manned() == {"q_general", "q_market"} == {m.queue for m in desk.seating.memberships()}

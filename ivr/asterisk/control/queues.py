@@ -1,9 +1,8 @@
-"""Queue members: what Asterisk has, and bringing it in line with what it should have."""
+"""Asterisk's queues, channels and phones at one moment."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from ivr.asterisk.ami.link import AmiRefused, Link, Message
@@ -11,12 +10,7 @@ from ivr.asterisk.facts.records import called_back
 
 
 class Member(NamedTuple):
-    """A seat in a queue.
-
-    ``last_call``: when its last talk ended, as Asterisk counts its own wrap-up from.  Of a wanted
-    member, ``free_since`` says that a wrap-up of at most ``wrap_up_s`` was over at that moment, so
-    that Asterisk must not go on with it.  Seconds since the epoch, 0 for never.
-    """
+    """A seat in a queue."""
 
     queue: str
     interface: str
@@ -24,9 +18,6 @@ class Member(NamedTuple):
     paused: bool
     reason: str
     penalty: int = 0
-    last_call: int = 0
-    free_since: float = 0.0
-    wrap_up_s: int = 0
 
 
 class Caller(NamedTuple):
@@ -64,10 +55,6 @@ class QueueCounts(NamedTuple):
 
 NOT_IN_USE, IN_USE, BUSY, UNAVAILABLE, RINGING = 1, 2, 3, 5, 6
 """Device states of app_queue's members (enum ast_device_state)."""
-
-
-_CLOCK_WAS_SET_S = 2.0
-"""Whole seconds are compared, and Asterisk was asked a moment ago."""
 
 
 async def counts(link: Link) -> list[QueueCounts]:
@@ -110,82 +97,7 @@ def _member(item: Message) -> Member:
         paused,
         item.get("PausedReason") if paused else "",
         int(item.get("Penalty") or 0),
-        int(item.get("LastCall") or 0),
     )
-
-
-async def align(
-    link: Link, wanted: Iterable[Member], present: Iterable[Member], now: float = math.inf
-) -> list[str]:
-    """Change members until Asterisk has just the wanted ones.
-
-    Args:
-        link: the link to Asterisk.
-        wanted: who should be there.
-        present: who is there.
-        now: seconds since the epoch; infinite: nobody looks whether the clock was set back.
-
-    Returns:
-        What was changed, a sentence each; empty when all was right.
-    """
-    target = {(member.queue, member.interface): member for member in wanted}
-    found = {(member.queue, member.interface): member for member in present}
-    changes = []
-    for key in sorted(found.keys() - target.keys()):
-        await _ignoring_refusal(link, "QueueRemove", {"Queue": key[0], "Interface": key[1]})
-        changes.append(f"{key[1]} left {key[0]}")
-    for key, member in sorted(target.items()):
-        there = found.get(key)
-        if there is not None and (there.name != member.name or _still_wraps_up(there, member, now)):
-            await _ignoring_refusal(link, "QueueRemove", {"Queue": key[0], "Interface": key[1]})
-            there = None
-        if there is None:
-            await link.action("QueueAdd", _addition(member))
-            changes.append(f"{member.interface} joined {member.queue} for {member.name}")
-            continue
-        if (there.paused, there.reason) != (member.paused, member.reason):
-            await link.action("QueuePause", _pause(member))
-            changes.append(f"{member.interface} {'paused' if member.paused else 'resumed'} in {member.queue}")
-        if there.penalty != member.penalty:
-            await link.action("QueuePenalty", _penalty(member))
-            changes.append(f"{member.interface} has penalty {member.penalty} in {member.queue}")
-    return changes
-
-
-def _still_wraps_up(there: Member, wanted: Member, now: float) -> bool:
-    """Tell whether Asterisk keeps calls away for a wrap-up that is over; only a new member forgets it.
-
-    It counts by the clock (app_queue, ring_entry): where that was set back, a talk has ended in the future.
-    """
-    if not wanted.paused and there.last_call > now + _CLOCK_WAS_SET_S:
-        return True
-    asterisk_ends = there.last_call + wanted.wrap_up_s
-    return not wanted.paused and 0 < there.last_call <= wanted.free_since < asterisk_ends
-
-
-def _addition(member: Member) -> dict[str, str]:
-    headers = {
-        "Queue": member.queue,
-        "Interface": member.interface,
-        "StateInterface": member.interface,
-        "MemberName": member.name,
-        "Penalty": str(member.penalty),
-        "Paused": "true" if member.paused else "false",
-    }
-    return headers | ({"Reason": member.reason} if member.reason else {})
-
-
-def _pause(member: Member) -> dict[str, str]:
-    return {
-        "Queue": member.queue,
-        "Interface": member.interface,
-        "Paused": "true" if member.paused else "false",
-        "Reason": member.reason,
-    }
-
-
-def _penalty(member: Member) -> dict[str, str]:
-    return {"Queue": member.queue, "Interface": member.interface, "Penalty": str(member.penalty)}
 
 
 async def redirect(link: Link, channel: str, context: str, extension: str) -> bool:
@@ -196,14 +108,6 @@ async def redirect(link: Link, channel: str, context: str, extension: str) -> bo
     except AmiRefused:
         return False
     return True
-
-
-async def _ignoring_refusal(link: Link, action: str, headers: dict[str, str]) -> None:
-    """Removing what is already gone is no fault."""
-    try:
-        await link.action(action, headers)
-    except AmiRefused:
-        return
 
 
 async def live_calls(link: Link, citizens: Mapping[str, str]) -> set[str]:

@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 from ivr.asterisk.ami.codec import Message
 from ivr.asterisk.contract import UNKNOWN_CALL, Says
+from ivr.asterisk.control.members import moved
 from ivr.asterisk.facts.callback_words import word_of
 from ivr.asterisk.facts.called_back import as_caller
 from ivr.asterisk.facts.queue_events import translate
@@ -18,6 +19,7 @@ from ivr.calls.facts import (
     Held,
     Intruder,
     KeyPressed,
+    MemberMoved,
     MessageBegun,
     PhoneMoved,
     QueueEvent,
@@ -26,7 +28,7 @@ from ivr.calls.facts import (
 from ivr.seats.ports import Rang
 
 Fact = (
-    QueueEvent | RoomEvent | Rang | KeyPressed | Held | ChannelEnded | PhoneMoved
+    QueueEvent | RoomEvent | Rang | KeyPressed | Held | ChannelEnded | PhoneMoved | MemberMoved
     | CallbackWord | MessageBegun | Intruder
 )  # fmt: skip
 
@@ -87,6 +89,8 @@ def _words(message: Message) -> Iterator[Fact]:
 def _of_channels(message: Message) -> Iterator[Fact]:
     """Yield what happens to telephones and channels, whoever is there."""
     channel = message.get("Channel")
+    if (user := moved(message)) is not None:
+        yield MemberMoved(user)
     if message.name == "ContactStatus":
         yield PhoneMoved(message.get("EndpointName"))
     elif message.name in ("Hold", "Unhold"):

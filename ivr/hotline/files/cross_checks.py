@@ -22,6 +22,7 @@ def check_together(folder: WrittenFolder) -> None:
     """Note every fault that more than one entry or file makes."""
     checks: tuple[Callable[[WrittenFolder], None], ...] = (
         _twice,
+        _seats,
         _numbers,
         _lines,
         _queues,
@@ -70,6 +71,24 @@ def _twice(folder: WrittenFolder) -> None:
         if found is not None:
             items = enumerate(getattr(found, section))
             _once(folder, name, what, (((section, n, key), getattr(item, key)) for n, item in items))
+
+
+def _seats(folder: WrittenFolder) -> None:
+    """All seat ids are of one length: a code that is keyed ends with the seat, and nobody waits for a time-out."""
+    found = folder.model("seats.yaml", models.SeatsFile)
+    ids = [seat.id for seat in found.seats] if found else []
+    digits = max(map(len, ids), default=0)
+    short = [n for n, seat_id in enumerate(ids) if len(seat_id) < digits]
+    if short:
+        seat_id, more = ids[short[0]], len(short) - 1
+        folder.add(
+            "seats.yaml",
+            ("seats", short[0], "id"),
+            f"seat id {seat_id} has {len(seat_id)} digits and others have {digits}; ids are of one length, so write "
+            f"'{seat_id.zfill(digits)}'{f' here, and {digits} digits in {more} more' if more else ''}.",
+            f"座席号 {seat_id} 为 {len(seat_id)} 位，其他座席号为 {digits} 位；座席号须等长，请写 "
+            f"'{seat_id.zfill(digits)}'{f'，另有 {more} 个也须改为 {digits} 位' if more else ''}。",
+        )
 
 
 def _numbers(folder: WrittenFolder) -> None:

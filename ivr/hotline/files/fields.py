@@ -204,7 +204,7 @@ PATTERNS: Mapping[str, tuple[str, str]] = {
     r"^[0-9]{4}$": ("four digits in quotes such as '1001'", "带引号的四位数字，例如 '1001'"),
     r"^[0-9]{6}$": ("six digits such as '511100'", "六位数字，例如 '511100'"),
     r"^(0[0-9]{2,3})?$": ("an area code such as '0833', or ''", "区号，例如 '0833'，或 ''"),
-    r"^[0-9]{2}$": ("two digits such as '01'", "两位数字，例如 '01'"),
+    r"^[0-9]{2,4}$": ("two to four digits in quotes such as '01'", "带引号的两到四位数字，例如 '01'"),
     r"^[0-9]{3,6}$": ("three to six digits such as '8001'", "三到六位数字，例如 '8001'"),
     r"^[1-9]$": ("a digit from 1 to 9", "1 到 9 的数字"),
     r"^[0-9a-fA-F:./]+$": ("an address such as 192.0.2.20", "地址，例如 192.0.2.20"),

@@ -42,7 +42,10 @@ from ivr.hotline.files.fields import (
 from ivr.hotline.modes import ModeName, ReceptionStyle
 
 MAX_LINES = 2000
-MAX_SEATS = 24
+MAX_SEATS = 2000
+"""So many were measured; the telephone codes would bear 10,000."""
+MAX_OPERATORS = 10_000
+"""As many as four digits can name."""
 
 
 class Written(BaseModel):
@@ -142,7 +145,7 @@ class QueuesFile(Written):
 class SeatEntry(Written):
     """One seat of ``seats.yaml``."""
 
-    id: Annotated[str, Field(pattern=r"^[0-9]{2}$")]
+    id: Annotated[str, Field(pattern=r"^[0-9]{2,4}$")]
     extension: Annotated[str, Field(pattern=r"^[0-9]{3,6}$"), AfterValidator(seat_extension)]
 
 
@@ -165,7 +168,7 @@ class OperatorEntry(Written):
 class OperatorsFile(Written):
     """``operators.yaml``."""
 
-    operators: Annotated[list[OperatorEntry], Field(max_length=1000)]
+    operators: Annotated[list[OperatorEntry], Field(max_length=MAX_OPERATORS)]
 
 
 class PrioritiesEntry(Written):
@@ -226,7 +229,7 @@ class ShiftEntry(Written):
     name: Name
     start: Clock
     end: Clock
-    min_on_duty: Annotated[int, Strict(), Field(ge=1, le=1000)] = 1
+    min_on_duty: Annotated[int, Strict(), Field(ge=1, le=MAX_SEATS)] = 1
 
 
 class ShiftsFile(Written):
@@ -240,7 +243,7 @@ class CrewEntry(Written):
 
     leader: Annotated[OperatorNumber, BeforeValidator(one_leader)]
     teams: Annotated[list[Id], Field(max_length=100)] = []
-    operators: Annotated[list[OperatorNumber], Field(max_length=1000)] = []
+    operators: Annotated[list[OperatorNumber], Field(max_length=MAX_OPERATORS)] = []
 
 
 Crews = dict[Id, CrewEntry]
@@ -257,7 +260,7 @@ class RosterFile(Written):
     """``roster.yaml``."""
 
     rest_h: Annotated[int, Strict(), Field(ge=1, le=24)] = 8
-    teams: dict[Id, Annotated[list[OperatorNumber], Field(max_length=1000)]] = {}
+    teams: dict[Id, Annotated[list[OperatorNumber], Field(max_length=MAX_OPERATORS)]] = {}
     cycle: CycleEntry
     days: Annotated[dict[Day, Crews], Field(max_length=1000)] = {}
 
