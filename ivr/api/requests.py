@@ -9,14 +9,17 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from ivr import __version__
-from ivr.api.socket import Answer
+from ivr.api.socket import Answer, Held
+from ivr.api.stream import Stream
 from ivr.asterisk.ami.link import LinkState
+from ivr.calls.projection import call_row
 from ivr.calls.states import SeatState
 from ivr.engine.engine import Engine
 from ivr.errors import HotlineError
 from ivr.rollout.prepare import place_fingerprint
 from ivr.rollout.states import ApplyRefused
 from ivr.seats.ports import Phone, QueueStatus
+from ivr.seats.projection import seat_row
 from ivr.transfers.targets import Targets
 
 LIVE, SYNCING, DOWN = "live", "syncing", "down"
@@ -61,6 +64,24 @@ class Answers:
             "open_calls": self.open_calls,
             "can_apply": self.can_apply,
             "apply": self.apply,
+        }
+
+    def held(self) -> dict[str, Held]:
+        """Return who answers each request whose connection is held."""
+        engine = self._engine
+        return {"subscribe": Stream(engine.memory.journal, engine.calls.events, self.snapshot)}
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return calls, seats, mode and alarms as they are this moment; nothing outside is asked."""
+        self._require_restored()
+        calls, people = self._engine.calls, self._engine.people
+        return {
+            "calls": [call_row(call) for call in calls.open()],
+            "seats": [seat_row(calls.seat(seat.id)) for seat in self._engine.book.seats],
+            "mode": people.modes.current,
+            "alarms": [
+                {"alarm": one.alarm, "about": one.about, "since": one.since} for one in people.alarms.active
+            ],
         }
 
     async def alive(self, _: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,8 @@ NAME = "engine.sock"
 _LIMIT = 16 * 1024 * 1024
 
 Answer = Callable[[Mapping[str, Any]], Awaitable[Any]]
+Held = Callable[[Mapping[str, Any], Callable[[Mapping[str, Any]], Awaitable[None]]], Awaitable[None]]
+"""Answers a request with many lines, until it or the reader ends."""
 
 
 class EngineAway(HotlineError):
@@ -101,11 +103,16 @@ class ControlServer:
     Args:
         folder: the run folder.
         answers: a coroutine function by request name; HotlineError becomes a refusal.
+        held: the requests whose connection is held, by name.
     """
 
-    def __init__(self, folder: Path, answers: Mapping[str, Answer]) -> None:
+    def __init__(
+        self, folder: Path, answers: Mapping[str, Answer], held: Mapping[str, Held] | None = None
+    ) -> None:
         self._folder = folder
         self._answers = answers
+        self._held = held or {}
+        self._holding: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -120,18 +127,51 @@ class ControlServer:
         """Stop listening."""
         if self._server is not None:
             self._server.close()
+            for task in self._holding:
+                task.cancel()
             (self._folder / NAME).unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             line = await reader.readline()
-            if line:
-                writer.write(json.dumps(await self._reply(line)).encode() + b"\n")
-                await writer.drain()
+            if line and (held := self._held_by(line)) is not None:
+                await self._hold(line, held, reader, writer)
+            elif line:
+                await _send(writer, await self._reply(line))
         except (OSError, ValueError) as error:
             log.info("a command went away: %s", error)
         finally:
             writer.close()
+
+    def _held_by(self, line: bytes) -> Held | None:
+        with contextlib.suppress(ValueError, AttributeError):
+            return self._held.get(json.loads(line).get("what"))
+        return None
+
+    async def _hold(
+        self, line: bytes, held: Held, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Answer until the reader goes, which is all that is read of it."""
+        telling = asyncio.ensure_future(self._tell(json.loads(line), held, writer))
+        self._holding.add(telling)
+        gone = asyncio.ensure_future(reader.read())
+        try:
+            await asyncio.wait({telling, gone}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._holding.discard(telling)
+            for task in (telling, gone):
+                task.cancel()
+            await asyncio.gather(telling, gone, return_exceptions=True)
+
+    async def _tell(self, request: Mapping[str, Any], held: Held, writer: asyncio.StreamWriter) -> None:
+        try:
+            await held(request, lambda told: _send(writer, told))
+        except HotlineError as error:
+            await _send(writer, _refusal(error))
+        except OSError as error:
+            log.info("a reader went away: %s", error)
+        except Exception:
+            log.exception("a held request failed")
 
     async def _reply(self, line: bytes) -> dict[str, Any]:
         try:
@@ -139,7 +179,7 @@ class ControlServer:
             answer = self._answers[request.pop("what")]
             return {"answer": await answer(request)}
         except HotlineError as error:
-            return {"error": {"code": error.code, "sentence": error.sentence, "zh": error.zh}}
+            return _refusal(error)
         except (KeyError, TypeError, ValueError) as error:
             return {
                 "error": {"code": "request", "sentence": f"bad request: {error}", "zh": f"请求有误：{error}"}
@@ -147,3 +187,42 @@ class ControlServer:
         except Exception as error:
             log.exception("a request failed")
             return {"error": {"code": "internal", "sentence": f"internal error: {error}", "zh": "内部错误"}}
+
+
+def _refusal(error: HotlineError) -> dict[str, Any]:
+    return {"error": {"code": error.code, "sentence": error.sentence, "zh": error.zh}}
+
+
+async def _send(writer: asyncio.StreamWriter, told: Mapping[str, Any]) -> None:
+    writer.write(json.dumps(told).encode() + b"\n")
+    await writer.drain()
+
+
+def follow(folder: Path, what: str = "subscribe", **values: Any) -> Iterator[dict[str, Any]]:
+    """Send one request whose connection is held, and yield what is answered until the engine ends.
+
+    Args:
+        folder: the run folder of the instance.
+        what: the request's name.
+        values: plain JSON values; ``position`` where an earlier answer left off.
+
+    Raises:
+        EngineAway: nobody answers.
+        Refused: the engine said no.
+    """
+    try:
+        with short_path(folder) as path, socket.socket(socket.AF_UNIX) as line:
+            line.connect(path)
+            line.sendall(json.dumps({"what": what, **values}).encode() + b"\n")
+            with line.makefile("rb") as answers:
+                for answer in answers:
+                    reply = json.loads(answer)
+                    if "error" in reply:
+                        raise Refused(
+                            reply["error"]["code"], reply["error"]["sentence"], reply["error"]["zh"]
+                        )
+                    yield reply
+    except (OSError, ValueError) as error:
+        raise EngineAway(
+            "the engine does not answer; start it with `ivr up`.", "引擎没有响应；请用 ivr up 启动。"
+        ) from error

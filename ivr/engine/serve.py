@@ -54,7 +54,8 @@ async def serve(settings: Settings, hang: Hang | None = None) -> None:
     book = deployment.running_book(settings)
     keys = open_keys(settings.home, deployment.sip_users(book), [person.number for person in book.operators])
     engine = Engine(settings, book, keys, asterisk_logs(settings), hang)
-    control = ControlServer(settings.run, Answers(engine).table())
+    answers = Answers(engine)
+    control = ControlServer(settings.run, answers.table(), answers.held())
     await engine.start()
     await control.start()
     # what was loaded stays: the collector need not look at it again and again on the call path

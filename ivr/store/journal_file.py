@@ -133,6 +133,11 @@ class JournalFile:
         here = number in self._segments()
         return Place(f"{number}:0" if here else self.start(), sure=False, lost=self.kept.is_lost(number))
 
+    def holds(self, position: str) -> bool:
+        """Tell whether a line begins, or will begin, at a position of this journal."""
+        number, offset = (int(part) for part in position.split(":"))
+        return self._is_line_start(number, offset)
+
     def forget(self, position: str) -> None:
         """Delete what lies behind a position and need not be kept."""
         current = int(position.split(":")[0])

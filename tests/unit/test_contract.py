@@ -309,7 +309,7 @@ def reordered() -> Iterator[Mutation]:
 
 
 @pytest.mark.parametrize(
-    ("file", "was", "is_"), [pytest.param(*one, id=f"{one[1]} -> {one[2]}"[:60]) for one in renamed()]
+    ("file", "was", "is_"), [pytest.param(*one, id=f"{one[1]} -> {one[2]}"[:60]) for one in sorted(renamed())]
 )
 def test_a_name_that_only_the_dialplan_changes_is_found(files: Files, file: str, was: str, is_: str) -> None:
     assert was in files[file]
@@ -317,7 +317,8 @@ def test_a_name_that_only_the_dialplan_changes_is_found(files: Files, file: str,
 
 
 @pytest.mark.parametrize(
-    ("file", "was", "is_"), [pytest.param(*one, id=f"{one[1]} -> {one[2]}"[:60]) for one in reordered()]
+    ("file", "was", "is_"),
+    [pytest.param(*one, id=f"{one[1]} -> {one[2]}"[:60]) for one in sorted(reordered())],
 )
 def test_an_order_or_a_width_that_only_the_dialplan_changes_is_found(
     files: Files, file: str, was: str, is_: str
