@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ivr.asterisk.ami.link import Message
 from ivr.asterisk.facts.queue_events import translate
 from ivr.asterisk.facts.records import seat_user
 from ivr.calls.open_calls import CallBook
-from ivr.events.event import Event, Kind
+from ivr.events import actors
+from ivr.events.event import ENGINE, Event, Kind
 from ivr.hotline.book import HotlineBook
 from ivr.strangers import record
 
@@ -67,7 +68,7 @@ class Listener:
             return
         if told.what == "hung_up":
             self.before_hang_up(told.call_id, told.at)
-        self._calls.record(Event(told.call_id, told.at, Kind(told.what), data))
+        self._calls.record(Event(told.call_id, told.at, Kind(told.what), data, _actor(told.what, data)))
 
     def seat_facts(self, username: str) -> dict[str, Any]:
         """Return the seat of a SIP user and who sits there."""
@@ -89,3 +90,10 @@ class Listener:
             account, address = message.get("AccountID"), message.get("RemoteAddress")
             if self._stranger(_INTRUDERS[message.name], address, account):
                 log.warning("security: %s for %s from %s", message.name, record.plain(account), address)
+
+
+def _actor(what: str, data: Mapping[str, Any]) -> str:
+    """Return who did it: who answered, or hung up first."""
+    if what == Kind.ANSWERED or (what == Kind.OPERATOR_LEFT and data.get("reason") == "agent"):
+        return actors.operator(data.get("operator"))
+    return actors.CALLER if what == Kind.OPERATOR_LEFT and data.get("reason") == "caller" else ENGINE

@@ -15,6 +15,7 @@ from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState, SeatState
 from ivr.events.bus import EventBus, Folded
 from ivr.events.event import Event, Kind
+from ivr.events.notes import NOTES
 from ivr.events.streams import StreamType, seat_of_stream
 from ivr.seats.record import SeatRecord
 
@@ -28,7 +29,7 @@ _AFTERWARDS = frozenset(
         Kind.TRANSCRIPT_DONE,
         Kind.TRANSCRIPT_FAILED,
         Kind.SURVEYED,
-        Kind.NOTED,
+        *NOTES,
     }
 )
 """What is told of a call that is over, and never opens one."""
@@ -40,6 +41,7 @@ class Heard(NamedTuple):
     """What we heard of a call that is over."""
 
     whole: bool
+    greeted: bool
     queued: bool
     answered: bool
 
@@ -97,7 +99,8 @@ class CallBook:
             self.over.pop(next(iter(self.over)))
         answered = call.answered_at is not None
         whole = call.known and not (answered and call.left_at is None)
-        self.over[call.call_id] = Heard(whole, call.queued_at is not None, answered)
+        greeted, queued = call.greeted_at is not None, call.queued_at is not None
+        self.over[call.call_id] = Heard(whole, greeted, queued, answered)
 
     def callbacks(self) -> list[Callback]:
         """Return the callbacks of open calls, also those that are over while their call goes on."""

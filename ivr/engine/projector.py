@@ -22,6 +22,7 @@ import orjson
 from ivr.calls.record import CallRecord
 from ivr.errors import HotlineError
 from ivr.events.event import Event
+from ivr.events.notes import told_now
 from ivr.events.streams import is_call, is_seat
 from ivr.seats.record import SeatRecord
 from ivr.store import given_numbers
@@ -262,7 +263,9 @@ class Recorder:
         times = [event.at for event in events]
         streams = list({event.stream for event in events})
         rows = await self._store.events_between(streams, min(times), max(times))
-        there = Counter(_identity(row["stream"], row["at"], row["kind"], row["data"]) for row in rows)
+        there = Counter(
+            _identity(row["stream"], row["at"], *told_now(row["kind"], row["data"])) for row in rows
+        )
         fresh = []
         for event in events:
             same = _identity(event.stream, event.at, event.kind.value, event.data)

@@ -10,6 +10,7 @@ from pathlib import Path
 from ivr.asterisk.agi.server import AgiSession
 from ivr.calls.open_calls import CallBook
 from ivr.errors import HotlineError
+from ivr.events import actors
 from ivr.events.event import Event, Kind
 from ivr.phone.dialogue import one_key
 from ivr.phone.guard import PromptPath
@@ -62,7 +63,8 @@ class SurveyRoute:
             await session.set_variables({"IVR_AGAIN": "1"})
             return
         score = int(key) if key in ("1", "2", "3", "4", "5") else None
-        self._tell(call_id, Kind.SURVEYED, score=score)
+        data = {"score": score}
+        self._calls.record(Event(call_id, self._clock(), Kind.SURVEYED, data, actors.CALLER))
         if score is None:
             return
         if score in UNHAPPY:

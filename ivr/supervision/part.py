@@ -180,8 +180,8 @@ class People:
             if seat_id is None or self._reminded.get(operator) == duty:
                 continue
             self._reminded[operator] = duty
-            told = {"what": "shift over, may leave", "operator": operator, "shift": duty.shift.id}
-            self._calls.record(Event(seat_stream(seat_id), self._clock(), Kind.NOTED, told))
+            told = {"operator": operator, "shift": duty.shift.id}
+            self._calls.record(Event(seat_stream(seat_id), self._clock(), Kind.SHIFT_OVER, told))
 
     async def _return_callers(self, link: Link, status: members.QueueStatus, now: datetime) -> None:
         served = {
@@ -195,8 +195,8 @@ class People:
             caller = back.caller
             moved = await members.redirect(link, caller.channel, BACK_TO_GENERAL, str(back.position))
             if moved:
-                told = {"what": "back to the general queue", "from": caller.queue, "why": back.why}
-                self._calls.record(Event(caller.call_id, self._clock(), Kind.NOTED, told))
+                told = {"from": caller.queue, "why": back.why}
+                self._calls.record(Event(caller.call_id, self._clock(), Kind.BACK_TO_GENERAL_QUEUE, told))
 
     def _waiting(self, caller: members.Caller) -> Waiting:
         call = self._calls.calls.get(caller.call_id)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from ivr.calls.open_calls import CallBook
+from ivr.events import actors
 from ivr.events.clock import ClockSteps
 from ivr.events.event import Event, Kind
 from ivr.transfers import prompts as told
 from ivr.transfers.states import TransferState
 from ivr.transfers.transfer import Transfer
+
+_BY_THIRD = frozenset({Kind.THIRD_ANSWERED, Kind.THIRD_ACCEPTED, Kind.THIRD_REFUSED, Kind.THIRD_LEFT})
+"""What a third party does itself, where no other reason is told."""
 
 
 class Taking(NamedTuple):
@@ -96,7 +100,17 @@ class Floor:
 
     def tell(self, call_id: str, kind: Kind, **data: Any) -> None:
         """Journal something."""
-        self.calls.record(Event(call_id, self.clock(), kind, data))
+        self.calls.record(Event(call_id, self.clock(), kind, data, self._actor(call_id, kind, data)))
+
+    def _actor(self, call_id: str, kind: Kind, data: Mapping[str, Any]) -> str:
+        """Return who did it: the third party itself, or whom ``by`` names."""
+        if kind in _BY_THIRD and data.get("reason", "refused") == "refused":
+            return actors.THIRD
+        if kind is Kind.TAKEN_OVER:
+            return actors.operator(data["operator"])
+        call = self.calls.calls.get(call_id)
+        by = "" if kind is Kind.EMERGENCY_FAILED else str(data.get("by", ""))
+        return actors.actor_of(by, call.operator if call else None)
 
     def empty(self, call_id: str) -> None:
         """Forget who was in a room."""

@@ -55,8 +55,7 @@ class Wishes:
             if transfer.state not in _FREE and not helps:
                 raise told.occupied(transfer)
         except TransferRefused as error:
-            what = {"what": "transfer refused", "target": name, "reason": error.reason, "by": by}
-            self._floor.tell(call_id, K.NOTED, **what)
+            self._floor.tell(call_id, K.TRANSFER_REFUSED, target=name, reason=error.reason, by=by)
             raise
         self._want(call, target, by)
 
@@ -70,7 +69,7 @@ class Wishes:
         """Drop the third party, or stop calling it; the caller comes back to the operator."""
         transfer = self._active(call_id, "cancel")
         if transfer.state is S.THREE_WAY:
-            self._floor.tell(call_id, K.NOTED, what="third party dropped", by=by)
+            self._floor.tell(call_id, K.THIRD_DROPPED, by=by)
             self._moves.drop(transfer.third)
         elif transfer.state in (S.INVITING, S.ASKING, S.CONSULTING, S.JOINING, S.CALLING_HELP):
             self._floor.tell(call_id, K.TRANSFER_CANCELLED, by=by)
@@ -83,7 +82,7 @@ class Wishes:
         operator = self._floor.operator(call_id)
         if not operator or transfer.state in _FREE:
             raise told.not_now("leave")
-        self._floor.tell(call_id, K.NOTED, what="leave", by=by)
+        self._floor.tell(call_id, K.LEAVE_WANTED, by=by)
         self._moves.drop(operator)
 
     def mute(self, call_id: str, by: str) -> None:
