@@ -214,6 +214,8 @@ def read_cdr(data: bytes) -> Iterator[RecordRow]:
         if not _number(start) or not _number(end):
             continue
         yield RecordRow(call_id, _number(start), "reception", {"caller": caller, "channel": "", "extra": ""})
+        if _number(answer):
+            yield RecordRow(call_id, _number(answer), "greeted", {})
         if app == "Queue":
             yield RecordRow(call_id, _number(answer) or _number(start), "queued", {})
         if disposition == "ANSWERED" and seat_user(seat):
