@@ -7,10 +7,12 @@ What comes and goes quickly raises none: a fault must last, and so must its abse
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
-from ivr.events.event import Event, Kind
+from ivr.events.event import ENGINE, Event, Kind
+from ivr.events.payloads.hotline import AlarmRaised
+from ivr.events.payloads.reading import read
 from ivr.events.streams import HOTLINE
 
 log = logging.getLogger(__name__)
@@ -71,13 +73,13 @@ class Alarms:
         self.fold(event)
         return True
 
-    def clear(self, alarm: str, about: str) -> bool:
+    def clear(self, alarm: str, about: str, actor: str = ENGINE) -> bool:
         """Clear an alarm; False when it is not up."""
         up = self._up.get((alarm, about))
         if up is None:
             return False
         data = {"alarm": alarm, "about": about, "sentence": up.sentence, "sentence_zh": up.sentence_zh}
-        event = Event(HOTLINE, self._clock(), Kind.ALARM_CLEARED, data)
+        event = Event(HOTLINE, self._clock(), Kind.ALARM_CLEARED, data, actor)
         self._record(event)
         self.fold(event)
         return True
@@ -108,11 +110,10 @@ class Alarms:
 
     def fold(self, event: Event) -> None:
         """Take in what the journal tells."""
-        data: Mapping[str, object] = event.data
-        key = (str(data.get("alarm", "")), str(data.get("about", "")))
+        told = read(event.data, AlarmRaised)
+        key = told.alarm, told.about
         if event.kind is Kind.ALARM_RAISED:
-            said = (str(data.get("sentence", "")), str(data.get("sentence_zh", "")))
-            self._up.setdefault(key, Alarm(*key, event.at, *said))
+            self._up.setdefault(key, Alarm(*key, event.at, told.sentence, told.sentence_zh))
         elif event.kind is Kind.ALARM_CLEARED:
             self._up.pop(key, None)
 

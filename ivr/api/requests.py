@@ -16,6 +16,7 @@ from ivr.calls.projection import call_row
 from ivr.calls.states import SeatState
 from ivr.engine.engine import Engine
 from ivr.errors import HotlineError
+from ivr.events.actors import ADMINISTRATOR
 from ivr.rollout.prepare import place_fingerprint
 from ivr.rollout.states import ApplyRefused
 from ivr.seats.ports import Phone, QueueStatus
@@ -245,7 +246,7 @@ class Answers:
     async def alarm_done(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Take an alarm off the board that nothing else clears, for instance a message somebody called back."""
         alarm, about = str(request["alarm"]), str(request["about"])
-        if not self._engine.people.alarms.clear(alarm, about):
+        if not self._engine.people.alarms.clear(alarm, about, ADMINISTRATOR):
             raise HotlineError(
                 f"there is no alarm {alarm} about {about!r}; `ivr alarms` lists them.",
                 f"没有告警 {alarm}（{about}）；可用 ivr alarms 查看。",

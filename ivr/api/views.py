@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from ivr.events.notes import told_now
+
 _INSIDE = {"caller"}
 """Values of events that are stored and never shown."""
 
@@ -31,15 +33,16 @@ class Views:
         return datetime.fromtimestamp(at, self.zone).isoformat(timespec="milliseconds")
 
     def events(self, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Return events with their number in the stream, oldest first."""
+        """Return events with their number in the stream, oldest first; old ones in today's kinds."""
         return [
             {
                 "seq": seq,
                 "at": self.moment(row["at"]),
-                "kind": row["kind"],
-                **{name: value for name, value in row["data"].items() if name not in _INSIDE},
+                "kind": kind,
+                **{name: value for name, value in data.items() if name not in _INSIDE},
             }
             for seq, row in enumerate(rows, 1)
+            for kind, data in (told_now(row["kind"], row["data"]),)
         ]
 
     def call(

@@ -29,6 +29,7 @@ class Context(enum.StrEnum):
 
     RECEPTION = "ivr-reception"
     AWAY = "ivr-away"
+    MENU = "ivr-menu"
     QUEUE = "ivr-queue"
     IN_QUEUE = "ivr-in-queue"
     AFTER_QUEUE = "ivr-after-queue"

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ivr.events.event import Event, Kind
+from ivr.events.payloads.callbacks import CallbackClaimed
+from ivr.events.payloads.reading import read
 from ivr.hotline.book import Trunks
 from ivr.hotline.destinations import CALLBACK, usable
 
@@ -98,19 +100,18 @@ class Callback:
     @classmethod
     def claimed(cls, event: Event) -> Callback:
         """Read the claim (``callback_claimed``)."""
-        data = event.data
-        number = data.get("caller") or {}
+        told = read(event.data, CallbackClaimed)
         return cls(
             event.stream,
-            str(data.get("queue", "")),
-            int(data.get("priority", 0)),
-            float(data.get("since", event.at)),
+            told.queue,
+            told.priority,
+            event.at if told.since is None else told.since,
             event.at,
-            str(number.get("enc", "")),
-            str(number.get("hash", "")),
+            told.caller.enc,
+            told.caller.hash,
             changed_at=event.at,
-            recording=str(data.get("recording", "")),
-            by=str(data.get("by", "caller")),
+            recording=told.recording,
+            by=told.by,
         )
 
     @property

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ivr.calls.channels import endpoint_of
 from ivr.calls.facts import QueueEvent
 from ivr.calls.open_calls import CallBook
-from ivr.events.event import Event, Kind
+from ivr.events import actors
+from ivr.events.event import ENGINE, Event, Kind
 from ivr.hotline.book import HotlineBook
 
 
@@ -43,7 +44,7 @@ class Listener:
             return
         if told.what == "hung_up":
             self.before_hang_up(told.call_id, told.at)
-        self._calls.record(Event(told.call_id, told.at, Kind(told.what), data))
+        self._calls.record(Event(told.call_id, told.at, Kind(told.what), data, _actor(told.what, data)))
 
     def seat_facts(self, username: str) -> dict[str, Any]:
         """Return the seat of a SIP user and who sits there."""
@@ -53,3 +54,10 @@ class Listener:
     def name_seat(self, channel: str) -> dict[str, Any]:
         """Return the seat of a channel and who sits there."""
         return self.seat_facts(endpoint_of(channel))
+
+
+def _actor(what: str, data: Mapping[str, Any]) -> str:
+    """Return who did it: who answered, or hung up first."""
+    if what == Kind.ANSWERED or (what == Kind.OPERATOR_LEFT and data.get("reason") == "agent"):
+        return actors.operator(data.get("operator"))
+    return actors.CALLER if what == Kind.OPERATOR_LEFT and data.get("reason") == "caller" else ENGINE

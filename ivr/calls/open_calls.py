@@ -18,6 +18,7 @@ from ivr.calls.states import CallState, SeatState
 from ivr.events.bus import EventBus, Folded
 from ivr.events.clock import ClockSteps
 from ivr.events.event import FIRST_NODE, Event, Kind
+from ivr.events.notes import NOTES
 from ivr.events.streams import StreamType, seat_of_stream, seat_stream
 from ivr.seats.projection import SEATS
 from ivr.seats.record import SeatRecord
@@ -32,7 +33,7 @@ _AFTERWARDS = frozenset(
         Kind.TRANSCRIPT_DONE,
         Kind.TRANSCRIPT_FAILED,
         Kind.SURVEYED,
-        Kind.NOTED,
+        *NOTES,
     }
 )
 """What is told of a call that is over, and never opens one."""
@@ -47,6 +48,7 @@ class Heard(NamedTuple):
     """What we heard of a call that is over."""
 
     whole: bool
+    greeted: bool
     queued: bool
     answered: bool
 
@@ -168,7 +170,8 @@ class CallBook:
             self._over.pop(next(iter(self.over)))
         answered = call.answered_at is not None
         whole = call.known and not (answered and call.left_at is None)
-        self._over[call.call_id] = Heard(whole, call.queued_at is not None, answered)
+        greeted, queued = call.greeted_at is not None, call.queued_at is not None
+        self._over[call.call_id] = Heard(whole, greeted, queued, answered)
 
     def callbacks(self) -> list[Callback]:
         """Return the callbacks of open calls, also those that are over while their call goes on."""

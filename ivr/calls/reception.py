@@ -13,7 +13,8 @@ from typing import Any, Protocol
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
-from ivr.events.event import Event, Kind
+from ivr.events.actors import CALLER
+from ivr.events.event import ENGINE, Event, Kind
 from ivr.hotline.book import HotlineBook, Line, MergeMode, QueueKind
 from ivr.hotline.modes import ModeName, ModeSpec, ReceptionStyle
 from ivr.hotline.telephone import LONGEST_TEXT, digits, numbers_named
@@ -305,7 +306,8 @@ class Reception:
     async def chosen(self, arrival: Arrival, caller: Conversation, choice: Choice) -> Placement:
         """Place a caller who was asked in the menu."""
         now = self._clock()
-        self._tell(arrival, now, Kind.LINE_CHOSEN, _told(choice))
+        actor = CALLER if choice.by in ("keys", "speech") else ENGINE
+        self._record(Event(arrival.call_id, now, Kind.LINE_CHOSEN, _told(choice), actor))
         if choice.by == "keys" and choice.emergency == STAR:
             await caller.call_help()
         return await self._place(arrival, caller, self.book(), now, choice)

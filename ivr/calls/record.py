@@ -11,6 +11,8 @@ from ivr.calls.legs import Leg, Track
 from ivr.calls.spans import covered_s
 from ivr.calls.states import CALL_TRANSITIONS, CallState
 from ivr.events.event import Event, Kind
+from ivr.events.payloads.calls import CallStarted, Surveyed
+from ivr.events.payloads.reading import read
 
 PHONE_GONE = "phone gone"
 """The reason of an operator who left because the seat's phone was unplugged."""
@@ -38,6 +40,8 @@ class CallRecord:
     satisfaction: int | None = None
     callback: Callback | None = None
     started_at: float | None = None
+    greeted_at: float | None = None
+    """When the call was answered: by the greeting, the menu, or the queue's music."""
     queued_at: float | None = None
     answered_at: float | None = None
     left_at: float | None = None
@@ -132,18 +136,19 @@ _MOVING = {kind for row in CALL_TRANSITIONS.values() for kind in row}
 def _started(call: CallRecord, event: Event) -> None:
     if call.known:  # the same call told by somebody else too: the first one stands
         return
-    data = event.data
+    told = read(event.data, CallStarted)
     call.started_at = event.at
-    call.source = data.get("source", "live")
-    call.dialled = data.get("dialled", "")
-    call.line_id = call.line_id or data.get("line_id")
-    call.recording = data.get("recording", "")
-    call.diverted = tuple(data.get("diverted") or ())
-    caller = data.get("caller") or {}
-    call.caller_mask = caller.get("mask", "")
-    call.caller_enc = caller.get("enc", "")
-    call.caller_hash = caller.get("hash", "")
-    call.legs.insert(0, Leg("caller", data.get("channel", ""), event.at, call.ended_at))
+    call.source = told.source or "live"
+    call.dialled, call.diverted = told.dialled, told.diverted
+    call.line_id = call.line_id or told.line_id
+    call.recording = told.recording
+    call.caller_mask, call.caller_enc, call.caller_hash = told.caller.mask, told.caller.enc, told.caller.hash
+    call.legs.insert(0, Leg("caller", told.channel, event.at, call.ended_at))
+
+
+def _greeted(call: CallRecord, event: Event) -> None:
+    if call.greeted_at is None:
+        call.greeted_at = event.at
 
 
 def _line_chosen(call: CallRecord, event: Event) -> None:
@@ -321,8 +326,8 @@ def _voicemail(call: CallRecord, event: Event) -> None:
 
 
 def _surveyed(call: CallRecord, event: Event) -> None:
-    score = event.data.get("score")
-    call.satisfaction = score if isinstance(score, int) and 1 <= score <= 5 else None
+    score = read(event.data, Surveyed).score
+    call.satisfaction = score if score is not None and 1 <= score <= 5 else None
 
 
 def _recording_closed(call: CallRecord, event: Event) -> None:
@@ -354,6 +359,7 @@ def _transcript(call: CallRecord, event: Event) -> None:
 
 _CHANGES = {
     Kind.CALL_STARTED: _started,
+    Kind.GREETED: _greeted,
     Kind.LINE_CHOSEN: _line_chosen,
     Kind.PLACED: _placed,
     Kind.QUEUED: _queued,

@@ -21,6 +21,7 @@ import orjson
 
 from ivr.errors import HotlineError
 from ivr.events.event import Event
+from ivr.events.notes import told_now
 from ivr.events.projection import Projection, Row
 from ivr.events.streams import UnknownStream, stream_type
 from ivr.store import given_numbers
@@ -265,7 +266,9 @@ class Recorder:
         times = [event.at for event in events]
         streams = list({event.stream for event in events})
         rows = await self._store.events_between(streams, min(times), max(times))
-        there = Counter(_identity(row["stream"], row["at"], row["kind"], row["data"]) for row in rows)
+        there = Counter(
+            _identity(row["stream"], row["at"], *told_now(row["kind"], row["data"])) for row in rows
+        )
         fresh = []
         for event in events:
             same = _identity(event.stream, event.at, event.kind.value, event.data)

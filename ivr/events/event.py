@@ -9,89 +9,14 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import orjson
 
+from ivr.events.kinds import KINDS, Kind, kind_of
+from ivr.events.notes import told_now
 
-class Kind(enum.StrEnum):
-    """Everything the journal knows to have happened."""
-
-    CALL_STARTED = "call_started"
-    GREETED = "greeted"
-    LINE_CHOSEN = "line_chosen"
-    PLACED = "placed"
-    QUEUED = "queued"
-    SEAT_RINGING = "seat_ringing"
-    SEAT_NO_ANSWER = "seat_no_answer"
-    ANSWERED = "answered"
-    OPERATOR_LEFT = "operator_left"
-    HUNG_UP = "hung_up"
-    RECORDING_CLOSED = "recording_closed"
-    RECORDING_FAILED = "recording_failed"
-    TRANSCRIPT_PENDING = "transcript_pending"
-    TRANSCRIPT_DONE = "transcript_done"
-    TRANSCRIPT_FAILED = "transcript_failed"
-    TRANSFER_WANTED = "transfer_wanted"
-    EMERGENCY_WANTED = "emergency_wanted"
-    NEXT_ROUTE = "next_route"
-    CALLER_HELD = "caller_held"
-    THIRD_RINGING = "third_ringing"
-    THIRD_ANSWERED = "third_answered"
-    THIRD_ACCEPTED = "third_accepted"
-    THIRD_REFUSED = "third_refused"
-    THIRD_MUTED = "third_muted"
-    THIRD_LEFT = "third_left"
-    TRANSFER_COMPLETED = "transfer_completed"
-    TRANSFER_CANCELLED = "transfer_cancelled"
-    THREE_WAY = "three_way"
-    CALLER_BACK = "caller_back"
-    CALLER_KEPT = "caller_kept"
-    HANDED_OFF = "handed_off"
-    EMERGENCY_FAILED = "emergency_failed"
-    TRACK_BEGUN = "track_begun"
-    LISTENED = "listened"
-    TAKE_OVER_WANTED = "take_over_wanted"
-    TAKEN_OVER = "taken_over"
-    GATHER_WANTED = "gather_wanted"
-    GATHER_SENT = "gather_sent"
-    GATHER_OVER = "gather_over"
-    SENT_AGAIN = "sent_again"
-    ROOM_ENTERED = "room_entered"
-    ROOM_LEFT = "room_left"
-    CALLER_GONE = "caller_gone"
-    LOGGED_IN = "logged_in"
-    LOGGED_OUT = "logged_out"
-    PAUSED = "paused"
-    RESUMED = "resumed"
-    WRAP_UP_STARTED = "wrap_up_started"
-    WRAP_UP_ENDED = "wrap_up_ended"
-    MODE_SET = "mode_set"
-    ALARM_RAISED = "alarm_raised"
-    ALARM_CLEARED = "alarm_cleared"
-    APPLIED = "applied"
-    CLOCK_SET = "clock_set"
-    CALLBACK_CLAIMED = "callback_claimed"
-    CALLBACK_TRIED = "callback_tried"
-    CALLBACK_ANSWERED = "callback_answered"
-    CALLBACK_UNREACHED = "callback_unreached"
-    CALLBACK_FAILED = "callback_failed"
-    VOICEMAIL_LEFT = "voicemail_left"
-    SURVEYED = "surveyed"
-    TICKET_DISPATCHED = "ticket_dispatched"
-    NOTED = "noted"
-    CALL_REFUSED = "call_refused"
-
-
-class _NewerKind(str):
-    """A kind that a newer version knows and we do not."""
-
-    __slots__ = ()
-
-    @property
-    def value(self) -> str:
-        """Its name, as of a :class:`Kind`."""
-        return str(self)
+__all__ = ["ENGINE", "FIRST_NODE", "VERSION", "Event", "Kind", "Passing", "PassingKind", "kind_of"]
 
 
 ENGINE = "engine"
@@ -127,7 +52,7 @@ class Event:
     @property
     def newer(self) -> bool:
         """Whether a newer version wrote it, so that we must not guess what it means."""
-        return self.version > VERSION or self.kind not in _KINDS
+        return self.version > VERSION or self.kind not in KINDS
 
     def to_line(self) -> bytes:
         """Return the event as one line of JSON; what is as ever (actor, node, version) is left out."""
@@ -171,24 +96,17 @@ class Event:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Event:
-        """Undo :meth:`to_row`."""
+        """Undo :meth:`to_row`; what was ``noted`` before is told in today's kinds."""
+        kind, data = told_now(str(row["kind"]), row["data"])
         return cls(
             str(row["stream"]),
             float(row["at"]),
-            kind_of(str(row["kind"])),
-            dict(row["data"].items()),
+            kind_of(kind),
+            data,
             str(row.get("actor") or ENGINE),
             str(row.get("node") or FIRST_NODE),
             int(row.get("version") or 1),
         )
-
-
-def kind_of(name: str) -> Kind:
-    """Return the kind of a name; for one of a newer version, what equals no kind and has its name."""
-    return Kind(name) if name in _KINDS else cast(Kind, _NewerKind(name))
-
-
-_KINDS = frozenset(Kind)
 
 
 class PassingKind(enum.StrEnum):

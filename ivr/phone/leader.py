@@ -16,6 +16,7 @@ from ivr.calls.open_calls import CallBook
 from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState
 from ivr.errors import HotlineError
+from ivr.events import actors
 from ivr.events.event import Event, Kind
 from ivr.events.streams import seat_stream
 from ivr.hotline.book import HotlineBook
@@ -83,7 +84,8 @@ class LeaderRoute:
             await self._refuse(session, NOBODY_THERE)
             return
         facts = {"how": way, "by": operator, "from_seat": seat.id, "seat": wanted}
-        self._calls.record(Event(call.call_id, self._clock(), Kind.LISTENED, facts))
+        actor = actors.operator(operator)
+        self._calls.record(Event(call.call_id, self._clock(), Kind.LISTENED, facts, actor))
         if digit == BARGE and self._requests.in_room(call.call_id):  # ChanSpy would speak to one of them only
             await session.set_variables({Variable.CALL: call.call_id, Variable.BARGES: "1"})
             return
@@ -104,8 +106,11 @@ class LeaderRoute:
             require_leader(self._book(), operator, self._leader())
         except NotTheLeader as error:
             log.warning("security: seat %s wants to %s on seat %s: %s", seat_id, way, wanted, error.sentence)
-            data = {"what": f"refused to {way}", "seat": wanted, "by": operator, "reason": error.sentence}
-            self._calls.record(Event(seat_stream(seat_id), self._clock(), Kind.NOTED, data))
+            data = {"how": way, "seat": wanted, "by": operator, "reason": error.sentence}
+            told = Event(
+                seat_stream(seat_id), self._clock(), Kind.LISTEN_REFUSED, data, actors.operator(operator)
+            )
+            self._calls.record(told)
             return False
         return True
 

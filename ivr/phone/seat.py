@@ -123,8 +123,8 @@ class SeatRoute:
             prompt = "S003"
             for who in (seat_id, operator) if keyed else ():
                 self._failed.setdefault(who, []).append(self._clock())
-        refused = {"what": "wrong PIN", "operator": operator}
-        self._calls.record(Event(seat_stream(seat_id), self._clock(), Kind.NOTED, refused))
+        refused = {"operator": operator}  # whoever it was, the engine only knows who it was not
+        self._calls.record(Event(seat_stream(seat_id), self._clock(), Kind.PIN_REFUSED, refused))
         return False
 
     def _locked_out(self, seat_id: str, operator: str) -> bool:

@@ -12,6 +12,7 @@ from ivr.asterisk.agi.server import AgiSession
 from ivr.calls.file_names import REMARK, WAV
 from ivr.calls.open_calls import CallBook
 from ivr.errors import HotlineError
+from ivr.events import actors
 from ivr.events.event import Event, Kind
 from ivr.phone.dialogue import one_key
 from ivr.phone.guard import PromptPath
@@ -64,7 +65,8 @@ class SurveyRoute:
             await session.set_variables({contract.Variable.AGAIN: "1"})
             return
         score = int(key) if key in ("1", "2", "3", "4", "5") else None
-        self._tell(call_id, Kind.SURVEYED, score=score)
+        data = {"score": score}
+        self._calls.record(Event(call_id, self._clock(), Kind.SURVEYED, data, actors.CALLER))
         if score is None:
             return
         if score in UNHAPPY:

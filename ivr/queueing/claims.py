@@ -18,7 +18,8 @@ from ivr.calls.open_calls import CallBook
 from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState
 from ivr.errors import HotlineError
-from ivr.events.event import Event, Kind
+from ivr.events import actors
+from ivr.events.event import ENGINE, Event, Kind
 from ivr.hotline.book import HotlineBook
 from ivr.queueing import callback_limits as limits
 
@@ -93,12 +94,12 @@ class Claims:
         sealed = dict(self._secrets.identify(number))
         earlier = limits.already_open(self._calls.callbacks(), sealed["hash"])
         if earlier is not None and not _outdone(earlier, by):
-            self._tell(call_id, Kind.NOTED, what="callback already open", call=earlier.call_id)
+            self._tell(call_id, Kind.CALLBACK_ALREADY_OPEN, call=earlier.call_id)
             return True
         why = self._refused(sealed["hash"], promised=by != MISSED)
         if why:
-            what = "callback refused" if by == "caller" else "somebody must call back"
-            self._tell(call_id, Kind.NOTED, what=what, why=why)
+            kind = Kind.CALLBACK_REFUSED if by == "caller" else Kind.CALLBACK_LEFT_TO_PERSON
+            self._tell(call_id, kind, why=why)
             return False
         if earlier is not None:
             self._withdraw(earlier, "the citizen called again and was promised a callback", call_id)
@@ -137,7 +138,7 @@ class Claims:
         if not number or not rules.offered(self._book().trunks):
             return
         if rushed:
-            self._tell(call_id, Kind.NOTED, what="no automatic callback", why=rushed)
+            self._tell(call_id, Kind.CALLBACK_WITHHELD, why=rushed)
         else:
             self.claim(call_id, number, by=MISSED)
 
@@ -151,7 +152,7 @@ class Claims:
             return
         why = self.cannot_call(call)
         if why:
-            self._tell(call_id, Kind.NOTED, what="somebody must call back", why=why)
+            self._tell(call_id, Kind.CALLBACK_LEFT_TO_PERSON, why=why)
         else:
             self.claim(call_id, self._diallable(call.caller_enc), by="message")
 
@@ -219,7 +220,9 @@ class Claims:
             return ""
 
     def _tell(self, call_id: str, kind: Kind, **data: Any) -> None:
-        self._calls.record(Event(call_id, self._clock(), kind, data))
+        asked = kind is Kind.CALLBACK_CLAIMED and data["by"] != MISSED
+        actor = actors.CALLER if asked else ENGINE
+        self._calls.record(Event(call_id, self._clock(), kind, data, actor))
 
 
 def _outdone(earlier: Callback, by: str) -> bool:

@@ -15,6 +15,7 @@ from ivr.calls.open_calls import CallBook
 from ivr.calls.record import CallRecord
 from ivr.calls.states import CallState
 from ivr.errors import HotlineError
+from ivr.events import actors
 from ivr.events.event import Event, Kind
 from ivr.hotline.book import HotlineBook
 from ivr.queueing.ports import Queues
@@ -131,7 +132,7 @@ class Unattended:
         if call is None:
             return
         data = {"message": told.path}
-        self._calls.record(Event(call_id, self._clock(), Kind.VOICEMAIL_LEFT, data))
+        self._calls.record(Event(call_id, self._clock(), Kind.VOICEMAIL_LEFT, data, actors.CALLER))
         if self.cannot_call(call):
             english = (
                 f"call {call_id} leaves a message and cannot be called back by itself: see to its ticket."

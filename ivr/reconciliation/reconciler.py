@@ -139,6 +139,7 @@ class Reconciler:
         for call_id in self._calls.over.keys() & self._traces.keys():
             trace, heard = self._traces[call_id], self._calls.over[call_id]
             told = (heard.queued or trace.queued is None) and (heard.answered or trace.answered is None)
+            told = told and (heard.greeted or trace.greeted is None)
             if trace.ended is not None and heard.whole and told:
                 del self._traces[call_id]
 

@@ -18,8 +18,8 @@ from ivr.events.event import Event, Kind
 class Fact(Protocol):
     """One thing Asterisk wrote down; ``at`` in seconds since the epoch.
 
-    ``what`` is one of ``reception``, ``queued``, ``answered``, ``left``, ``voicemail``, ``help`` (the
-    star key was pressed), ``helped`` (somebody outside answered), ``ended``.
+    ``what`` is one of ``reception``, ``greeted`` (the call was answered), ``queued``, ``answered`` (by a seat),
+    ``left``, ``voicemail``, ``help`` (the star key was pressed), ``helped`` (somebody outside answered), ``ended``.
     """
 
     @property
@@ -45,6 +45,7 @@ class CallTrace:
 
     call_id: str
     reception: Fact | None = None
+    greeted: Fact | None = None
     queued: Fact | None = None
     answered: Fact | None = None
     left: Fact | None = None
@@ -67,6 +68,15 @@ def gather(traces: dict[str, CallTrace], rows: Iterable[Fact]) -> None:
         traces.setdefault(row.call_id, CallTrace(row.call_id)).add(row)
 
 
+_FIRST = (
+    ("reception", Kind.CALL_STARTED, "started_at"),
+    ("greeted", Kind.GREETED, "greeted_at"),
+    ("queued", Kind.QUEUED, "queued_at"),
+    ("answered", Kind.ANSWERED, "answered_at"),
+)
+"""What happens first, in order: the fact, the kind, and the moment by which the call knows it."""
+
+
 def missing_events(record: CallRecord | None, trace: CallTrace) -> list[Event]:
     """Tell what the journal lacks of a call.
 
@@ -85,12 +95,10 @@ def missing_events(record: CallRecord | None, trace: CallTrace) -> list[Event]:
     def tell(fact: Fact, kind: Kind) -> None:
         events.append(Event(trace.call_id, fact.at, kind, {**fact.data, "reconciled": True}))
 
-    if trace.reception and (record is None or not record.known):
-        tell(trace.reception, Kind.CALL_STARTED)
-    if trace.queued and (record is None or record.queued_at is None):
-        tell(trace.queued, Kind.QUEUED)
-    if trace.answered and (record is None or record.answered_at is None):
-        tell(trace.answered, Kind.ANSWERED)
+    for what, kind, known in _FIRST:
+        fact: Fact | None = getattr(trace, what)
+        if fact is not None and (record is None or getattr(record, known) is None):
+            tell(fact, kind)
     answered = trace.answered is not None or (record is not None and record.answered_at is not None)
     if trace.left and answered and (record is None or record.left_at is None) and trace.ended:
         tell(trace.left, Kind.OPERATOR_LEFT)

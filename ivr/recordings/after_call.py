@@ -210,7 +210,7 @@ class AfterCall:
             closed = ClosedRecording(*await asyncio.to_thread(self._close, raw, wav))
         except (HotlineError, OSError) as error:
             log.warning("call %s: the message could not be closed: %s", call.call_id, error)
-            self._tell(call, Kind.NOTED, {"what": "message not closed", "path": wav.name})
+            self._tell(call, Kind.MESSAGE_NOT_CLOSED, {"path": wav.name})
             return
         data = {"path": self._stored(wav), "sha256": closed.sha256, "sides": list(MESSAGE_SIDES)}
         self._tell(call, Kind.RECORDING_CLOSED, {**data, "track": True})
@@ -232,7 +232,7 @@ class AfterCall:
                 closed = ClosedRecording(*await asyncio.to_thread(close, raw, wav))
             except (HotlineError, OSError) as error:
                 log.warning("call %s: a track could not be closed: %s", call.call_id, error)
-                self._tell(call, Kind.NOTED, {"what": "track not closed", "path": raw.name})
+                self._tell(call, Kind.TRACK_NOT_CLOSED, {"path": raw.name})
                 continue
             data = {
                 "path": self._stored(wav),

@@ -12,6 +12,7 @@ from ivr.asterisk.install import reloading
 from ivr.asterisk.install.reloading import Difference, Expected
 from ivr.calls.open_calls import CallBook
 from ivr.calls.states import CallState, SeatState
+from ivr.events.actors import ADMINISTRATOR
 from ivr.events.event import Event, Kind
 from ivr.events.streams import HOTLINE, seat_stream
 from ivr.home.secrets import Keys
@@ -93,7 +94,9 @@ class Service:
 
     def applied(self, version: int, by: str) -> None:
         """Journal that a version runs."""
-        self._calls.record(Event(HOTLINE, self._clock(), Kind.APPLIED, {"version": version, "by": by}))
+        self._calls.record(
+            Event(HOTLINE, self._clock(), Kind.APPLIED, {"version": version, "by": by}, ADMINISTRATOR)
+        )
 
 
 class Attached:

@@ -18,6 +18,7 @@ from ivr import shipped
 from ivr.admission.capacity import Capacity, pairs_of
 from ivr.admission.room import max_files, room
 from ivr.asterisk import contract
+from ivr.asterisk.facts.queue_events import RECEPTION_CONTEXTS
 from ivr.asterisk.install import installation as installations
 from ivr.asterisk.install import lint
 from ivr.asterisk.install.instance import Instance
@@ -156,6 +157,7 @@ def context(
         "ami_secret": settings.ami_secret or keys.ami,
         "ami_permit": "",
         "ami_events": AMI_EVENTS,
+        "reception_contexts": RECEPTION_CONTEXTS,
         "bind": settings.bind,
         "sip_port": settings.sip_port,
         "sip_tcp": settings.sip_tcp,

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from ivr.calls.open_calls import CallBook
 from ivr.calls.states import SeatState
 from ivr.errors import HotlineError
+from ivr.events import actors
 from ivr.events.event import Event, Kind
 from ivr.events.streams import seat_stream
 from ivr.hotline.book import HotlineBook, Operator, Seat
@@ -265,4 +266,6 @@ class Seating:
             raise SeatingRefused(f"nobody is logged in on seat {seat_id}.", f"{seat_id} 号座席无人登录。")
 
     def _tell(self, seat_id: str, kind: Kind, by: str, **data: str | bool) -> None:
-        self._calls.record(Event(seat_stream(seat_id), self._clock(), kind, {**data, "by": by}))
+        sitting = data.get("operator") or self._calls.operator_on(seat_id)
+        actor = actors.actor_of(by, str(sitting or ""))
+        self._calls.record(Event(seat_stream(seat_id), self._clock(), kind, {**data, "by": by}, actor))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ivr.calls.states import SEAT_TRANSITIONS, SeatState
 from ivr.events.event import Event, Kind
+from ivr.events.notes import NOTES
 
 
 @dataclass(slots=True)
@@ -24,7 +25,7 @@ class SeatRecord:
 
     def apply(self, event: Event) -> bool:
         """Fold one event in; return whether the table allows it, or it changes no state."""
-        if event.kind is Kind.NOTED:
+        if event.kind in NOTES:
             return True
         if event.kind is Kind.CLOCK_SET:
             self._count_on(float(event.data.get("step_s", 0.0)))

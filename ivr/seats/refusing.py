@@ -15,6 +15,7 @@ from ivr.calls.callback import CallbackState
 from ivr.calls.open_calls import CallBook
 from ivr.calls.states import CallState, SeatState
 from ivr.events.event import Event, Kind
+from ivr.events.notes import NOTES
 from ivr.events.streams import is_seat, seat_stream
 from ivr.hotline.book import HotlineBook
 from ivr.hotline.overflow import helped_queues
@@ -105,7 +106,7 @@ class Refusing:
 
     def on_event(self, event: Event) -> None:
         """Begin anew with a seat whose operator has done something."""
-        if not is_seat(event.stream) or event.kind in (Kind.NOTED, Kind.CLOCK_SET):
+        if not is_seat(event.stream) or event.kind in NOTES or event.kind is Kind.CLOCK_SET:
             return
         seat_id = event.stream.removeprefix("seat:")
         if not _refuses(self._calls.seat(seat_id)):

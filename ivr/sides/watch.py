@@ -292,7 +292,7 @@ class SideWatch:
 
     def _tell_gone(self, call: CallRecord, side: Present) -> None:
         who: dict[str, Any] = {"seat": call.seat, "operator": call.operator} if side.role is Role.SEAT else {}
-        self._tell(call, Kind.NOTED, what=_GONE[side.role], **who)
+        self._tell(call, Kind.SIDE_GONE, side=side.role.value, **who)
         if side.role is Role.SEAT and self.room(call.call_id) is TransferState.IDLE:
             # app_queue tells the end of such a talk only when the caller goes
             self._tell(call, Kind.OPERATOR_LEFT, channel=side.channel, reason=PHONE_GONE, **who)
@@ -317,9 +317,9 @@ class SideWatch:
             call = self._calls.get(one.present.call_id)
             if call is not None and (silent or flat) is not one.told:
                 one.told = silent or flat
-                what = "a side is silent" if one.told else "a side is heard again"
+                kind = Kind.SIDE_SILENT if one.told else Kind.SIDE_HEARD_AGAIN
                 packets = {"packets": not silent} if one.told else {}
-                self._tell(call, Kind.NOTED, what=what, side=one.present.role.value, **packets)
+                self._tell(call, kind, side=one.present.role.value, **packets)
             if silent or flat:
                 faults[one.present.call_id] = _silent(one.present, packets=not silent)
         self._judge(list(faults.values()), (SIDE_SILENT,))

@@ -11,7 +11,10 @@ from datetime import UTC, datetime
 
 from ivr.calls.open_calls import CallBook
 from ivr.errors import HotlineError
+from ivr.events import actors
 from ivr.events.event import Event, Kind
+from ivr.events.payloads import hotline as payloads
+from ivr.events.payloads.reading import read
 from ivr.events.streams import HOTLINE
 from ivr.hotline.book import HotlineBook
 from ivr.hotline.modes import ModeName
@@ -90,27 +93,22 @@ class ModeBoard:
         try:
             require_leader(self._book(), by, self.leader())
         except NotTheLeader as error:
-            refused = {"what": "mode refused", "mode": mode, "by": by[:10], "reason": error.sentence}
-            self._calls.record(Event(HOTLINE, self._clock(), Kind.NOTED, refused))
+            actor = actors.operator(by if self._book().operator(by) else None)
+            refused = {"mode": mode, "by": by[:10], "reason": error.sentence}
+            self._calls.record(Event(HOTLINE, self._clock(), Kind.MODE_REFUSED, refused, actor))
             raise
         data = {"mode": mode, "by": by, "event": _plain(event), "fact": _plain(fact)}
-        told = Event(HOTLINE, self._clock(), Kind.MODE_SET, data)
+        told = Event(HOTLINE, self._clock(), Kind.MODE_SET, data, actors.operator(by))
         self._calls.record(told)
         self.fold(told)
         return self.set_to
 
     def fold(self, event: Event) -> None:
         """Take in what the journal tells; an older word changes nothing, nor one about a mode we lack."""
-        data = event.data
+        told = read(event.data, payloads.ModeSet)
         newer = self.set_to.at is None or event.at >= self.set_to.at
-        if event.kind is Kind.MODE_SET and newer and data.get("mode") in ModeName.__members__.values():
-            self.set_to = ModeSet(
-                ModeName(data["mode"]),
-                str(data.get("by", "")),
-                event.at,
-                str(data.get("event", "")),
-                str(data.get("fact", "")),
-            )
+        if event.kind is Kind.MODE_SET and newer and told.mode in ModeName.__members__.values():
+            self.set_to = ModeSet(ModeName(told.mode), told.by, event.at, told.event, told.fact)
 
     def restore(self, events: Iterable[Event]) -> None:
         """Take over what is remembered from before a restart."""

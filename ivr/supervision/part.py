@@ -186,8 +186,8 @@ class People:
             if seat_id is None or self._reminded.get(operator) == duty:
                 continue
             self._reminded[operator] = duty
-            told = {"what": "shift over, may leave", "operator": operator, "shift": duty.shift.id}
-            self._calls.record(Event(seat_stream(seat_id), self._clock(), Kind.NOTED, told))
+            told = {"operator": operator, "shift": duty.shift.id}
+            self._calls.record(Event(seat_stream(seat_id), self._clock(), Kind.SHIFT_OVER, told))
 
     async def _return_callers(self, floor: Floor, status: QueueStatus, now: datetime) -> None:
         served = {
@@ -201,8 +201,8 @@ class People:
             caller = back.caller
             moved = await floor.back_to_general(caller.channel, back.position)
             if moved:
-                told = {"what": "back to the general queue", "from": caller.queue, "why": back.why}
-                self._calls.record(Event(caller.call_id, self._clock(), Kind.NOTED, told))
+                told = {"from": caller.queue, "why": back.why}
+                self._calls.record(Event(caller.call_id, self._clock(), Kind.BACK_TO_GENERAL_QUEUE, told))
 
     def _waiting(self, caller: Caller) -> Waiting:
         call = self._calls.get(caller.call_id)

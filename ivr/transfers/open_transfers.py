@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ivr.calls.open_calls import CallBook
 from ivr.calls.record import CallRecord
+from ivr.events import actors
 from ivr.events.event import Event, Kind
 from ivr.transfers.transfer import Change, Transfer, call_of, fold
+
+_BY_THIRD = frozenset({Kind.THIRD_ANSWERED, Kind.THIRD_ACCEPTED, Kind.THIRD_REFUSED, Kind.THIRD_LEFT})
+"""What a third party does itself, where no other reason is told."""
 
 
 class OpenTransfers:
@@ -80,4 +84,14 @@ class OpenTransfers:
 
     def tell(self, call_id: str, kind: Kind, **data: Any) -> None:
         """Journal something."""
-        self.calls.record(Event(call_id, self.clock(), kind, data))
+        self.calls.record(Event(call_id, self.clock(), kind, data, self._actor(call_id, kind, data)))
+
+    def _actor(self, call_id: str, kind: Kind, data: Mapping[str, Any]) -> str:
+        """Return who did it: the third party itself, or whom ``by`` names."""
+        if kind in _BY_THIRD and data.get("reason", "refused") == "refused":
+            return actors.THIRD
+        if kind in (Kind.TAKE_OVER_WANTED, Kind.TAKEN_OVER):
+            return actors.operator(data["operator"])
+        call = self.calls.get(call_id)
+        by = "" if kind is Kind.EMERGENCY_FAILED else str(data.get("by", ""))
+        return actors.actor_of(by, call.operator if call else None)

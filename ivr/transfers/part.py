@@ -223,15 +223,14 @@ class ThirdParties:
             self._helped[call.call_id] = (self._clock(), number)
             while len(self._helped) > _REMEMBERED:
                 self._helped.pop(next(iter(self._helped)))
-            self._tell(call.call_id, Kind.NOTED, what="help wanted", target=number, by="caller")
+            self._tell(call.call_id, Kind.HELP_WANTED, target=number, by="caller")
             if call.recording and call.source != "110_diversion":
                 path = call.recording + HELP
                 self._tell(call.call_id, Kind.TRACK_BEGUN, path=path, sides=["caller", "third"])
         elif step == "loop":
-            facts = {"what": "transfer refused", "target": number, "reason": "loop", "by": "caller"}
-            self._tell(call.call_id, Kind.NOTED, **facts)
+            self._tell(call.call_id, Kind.TRANSFER_REFUSED, target=number, reason="loop", by="caller")
         elif step == "route":
-            self._tell(call.call_id, Kind.NOTED, what="help route", target=number, route=told.data["route"])
+            self._tell(call.call_id, Kind.HELP_ROUTE_TRIED, target=number, route=told.data["route"])
         elif step == "failed":
             self._tell(call.call_id, Kind.EMERGENCY_FAILED, target=number, by="caller")
             self.alarm(
@@ -242,10 +241,10 @@ class ThirdParties:
             )
 
     def _tell(self, call_id: str, kind: Kind, **data: Any) -> None:
-        self._calls.record(Event(call_id, self._clock(), kind, data))
+        self.transfers.tell(call_id, kind, **data)
 
     def _note_alarm(self, alarm: str, about: str, sentence: str, sentence_zh: str) -> None:
         log.error("alarm: %s", sentence)
         if about in self._calls:
-            data = {"what": "alarm", "alarm": alarm, "sentence": sentence, "sentence_zh": sentence_zh}
-            self._tell(about, Kind.NOTED, **data)
+            data = {"alarm": alarm, "sentence": sentence, "sentence_zh": sentence_zh}
+            self._tell(about, Kind.ALARM_NOTED, **data)

@@ -56,8 +56,7 @@ class Requests:
             if transfer.state not in _FREE and not helps:
                 raise _occupied(transfer)
         except TransferRefused as error:
-            what = {"what": "transfer refused", "target": name, "reason": error.reason, "by": by}
-            self._transfers.tell(call_id, K.NOTED, **what)
+            self._transfers.tell(call_id, K.TRANSFER_REFUSED, target=name, reason=error.reason, by=by)
             raise
         self._want(call, target, by)
 
@@ -71,7 +70,7 @@ class Requests:
         """Drop the third party, or stop calling it; the caller comes back to the operator."""
         transfer = self._active(call_id, "cancel")
         if transfer.state is S.THREE_WAY:
-            self._transfers.tell(call_id, K.NOTED, what="third party dropped", by=by)
+            self._transfers.tell(call_id, K.THIRD_DROPPED, by=by)
             self._commands.drop(transfer.third)
         elif transfer.state in (S.INVITING, S.ASKING, S.CONSULTING, S.JOINING, S.CALLING_HELP):
             self._transfers.tell(call_id, K.TRANSFER_CANCELLED, by=by)
@@ -84,7 +83,7 @@ class Requests:
         operator = self._transfers.operator(call_id)
         if not operator or transfer.state in _FREE:
             raise not_now("leave")
-        self._transfers.tell(call_id, K.NOTED, what="leave", by=by)
+        self._transfers.tell(call_id, K.LEAVE_WANTED, by=by)
         self._commands.drop(operator)
 
     def mute(self, call_id: str, by: str) -> None:

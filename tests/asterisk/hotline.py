@@ -26,6 +26,8 @@ from ivr.api import socket as control
 from ivr.api.views import Views
 from ivr.asterisk.install.lint import free_port
 from ivr.errors import HotlineError
+from ivr.events.event import Event
+from ivr.events.payloads.reading import faults
 from ivr.home.settings import load as load_settings
 from ivr.rollout import staging as deployment
 from ivr.store.causes import StoreAway
@@ -271,6 +273,15 @@ class Hotline:
         events = [line for line in whole if line["kind"] != "ticket_numbers"]
         return [event for event in events if stream in ("", event["stream"])]
 
+    def uncatalogued(self) -> list[str]:
+        """Return what is wrong with the events that were journalled, by ``ivr/events/payloads``."""
+        found: list[str] = []
+        for path in sorted((self.home / "journal").glob("*")):
+            for line in path.read_bytes().splitlines() if path.is_file() else ():
+                with contextlib.suppress(ValueError):  # a line that was cut, or numbers of tickets
+                    found += faults(Event.from_line(line))
+        return sorted(set(found))
+
     def journal_of(self, number: str) -> list[dict[str, Any]]:
         """Return the events of the newest call of a caller, as the journal has them."""
 
@@ -334,6 +345,8 @@ def running(
         prepare(hotline)
         hotline.up()
         yield hotline
+        wrong = hotline.uncatalogued()
+        assert not wrong, f"the journal says what the catalogue of events does not know: {wrong}"
     finally:
         hotline.down()
         left = hotline.processes()

@@ -145,21 +145,21 @@ class Scene:
 
     def refusals(self) -> int:
         """Return how often somebody was not called at all, as the journal says."""
-        return sum(event.get("what") == "transfer refused" for event in self.events())
+        return sum(event["kind"] == "transfer_refused" for event in self.events())
 
     def events(self) -> list[dict[str, Any]]:
-        """Return the data of what was journalled of this call so far."""
+        """Return kind and data of what was journalled of this call so far."""
         return self.hall.events(self.call_id)
 
     def reasons(self) -> tuple[str, ...]:
         """Return why third parties did not come, in the order that was journalled."""
-        kinds = ("next_route", "third_refused", "emergency_failed", "noted")
+        kinds = ("next_route", "third_refused", "emergency_failed", "transfer_refused", "help_route_tried")
         events = [event for event in self.ticket()["events"] if event["kind"] in kinds]
         return tuple(str(event["reason"]) for event in events if event.get("reason"))
 
     def story(self) -> str:
         """Return what was journalled and what the third parties' phones logged, for whoever reads of a fault."""
-        kinds = [str(event.get("kind") or event.get("what") or event) for event in self.events()]
+        kinds = [str(event["kind"]) for event in self.events()]
         logs = [
             f"{phone.running.name}: {' / '.join(phone.log())}" for phone in (*self.thirds, *self.tireless)
         ]
@@ -230,8 +230,8 @@ class SippHall:
         self.hotline.engine("login", seat=seat, operator=operator)
 
     def events(self, call_id: str) -> list[dict[str, Any]]:
-        """Return the data of what was journalled of a call so far."""
-        return [event["data"] for event in self.hotline.journal(call_id)]
+        """Return kind and data of what was journalled of a call so far."""
+        return [{"kind": event["kind"], **event["data"]} for event in self.hotline.journal(call_id)]
 
     def number(self) -> str:
         """Return a caller's number nobody had before."""

@@ -35,8 +35,8 @@ def scene_of(place: Callbacks, kind: str) -> Scene:
 
 
 def journal(place: Callbacks, call_id: str) -> list[Any]:
-    """Return the data of what was journalled of a call so far."""
-    return [event["data"] for event in place.hall.hotline.journal(call_id)]
+    """Return kind and data of what was journalled of a call so far."""
+    return [{"kind": event["kind"], **event["data"]} for event in place.hall.hotline.journal(call_id)]
 
 
 @pytest.mark.parametrize("state", ["awaited", "handed_off"])
@@ -97,7 +97,7 @@ def test_who_came_from_110_and_was_called_back_is_not_sent_there_by_the_star_key
     scene = place.scene(0)
     police.invites.clear()
     scene.caller.press("*")
-    noted = {"what": "transfer refused", "target": "110", "reason": "loop", "by": "caller"}
+    noted = {"kind": "transfer_refused", "target": "110", "reason": "loop", "by": "caller"}
     assert until(lambda: noted in journal(place, scene.call_id)), "in the talk"
     scene.to("inviting")
     scene.operator.hang_up()

@@ -67,6 +67,9 @@ def test_a_call_while_the_engine_is_away_is_greeted_queued_answered_and_has_its_
     assert ticket["outcome"] == "answered"
     assert ticket["line_id"] == "market_12315"
     assert (ticket["seat"], ticket["operator"]) == ("01", "1001")
+    times = {event["kind"]: event["at"] for event in ticket["events"]}
+    assert times["call_started"] <= times["greeted"] <= times["queued"], "told by the detail record"
+    assert [event["kind"] for event in ticket["events"]].count("greeted") == 1
     assert not list((hotline.home / "spool").glob("*.json"))
 
 
@@ -84,6 +87,10 @@ def test_a_frozen_engine_keeps_nobody_from_the_queue(own_hotline: Hotline) -> No
     ticket = hotline.ticket_of(number)
     assert ticket["outcome"] == "answered"
     assert sum(t["call_id"] == ticket["call_id"] for t in hotline.tickets()) == 1
+    wait_for(
+        lambda: [event["kind"] for event in hotline.ticket_of(number)["events"]].count("greeted") == 1,
+        why="the moment of the answer is known, heard late or told by the detail record",
+    )
 
 
 def test_a_database_locked_for_ten_seconds_delays_no_caller_and_loses_nothing(own_hotline: Hotline) -> None:

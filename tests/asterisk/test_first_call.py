@@ -84,11 +84,12 @@ def test_the_caller_hears_the_recording_notice_within_six_seconds_of_the_answer(
     ticket = hotline.ticket_of(number)
     assert ticket["outcome"] == "abandoned"
     times = {event["kind"]: event["at"] for event in ticket["events"]}
-    greeted = _seconds(times["queued"]) - _seconds(times["call_started"])
+    greeted = _seconds(times["queued"]) - _seconds(times["greeted"])
     with wave.open(str(Path(__file__).parents[2] / "ivr/speech/prompts/zh/P001.wav")) as sound:
         length = sound.getnframes() / sound.getframerate()
     assert length <= 6.0
     assert greeted % 86400 > length - 0.1, "the queue begins when the whole notice was played"
+    assert times["call_started"] <= times["greeted"] <= times["queued"]
     assert ticket["recordings"] == [], "nobody answered, so nothing was recorded"
 
 
@@ -103,7 +104,12 @@ def test_hanging_up_at_any_moment_leaves_an_abandoned_ticket(hotline: Hotline, a
     assert hotline.phones.caller(number=number, after_ms=after_ms).wait() == 0
     ticket = hotline.ticket_of(number)
     assert ticket["outcome"] == "abandoned"
-    assert [event["kind"] for event in ticket["events"]].count("hung_up") == 1
+    kinds = [event["kind"] for event in ticket["events"]]
+    assert kinds.count("hung_up") == 1
+    assert kinds.count("greeted") == 1, "the moment of the answer, once a call"
+    times = {event["kind"]: event["at"] for event in ticket["events"]}
+    assert times["call_started"] <= times["greeted"] <= times["hung_up"]
+    assert ("queued" in kinds) is (after_ms > 6000), "the notice lasts six seconds"
 
 
 def test_an_operator_who_hangs_up_first_ends_the_talk_and_the_call(hotline: Hotline) -> None:

@@ -70,7 +70,7 @@ def state_of(place: Hall, seat: str) -> str:
 
 def noted(place: Hall, stream: str) -> list[dict[str, Any]]:
     """Return what was noted about a seat."""
-    return [event["data"] for event in place.hotline.journal(stream) if event["kind"] == "noted"]
+    return [event["data"] for event in place.hotline.journal(stream) if event["kind"] == "listen_refused"]
 
 
 def test_somebody_who_may_lead_but_does_not_lead_now_hears_no_call(place: Hall) -> None:
@@ -88,7 +88,7 @@ def test_somebody_who_may_lead_but_does_not_lead_now_hears_no_call(place: Hall) 
     scene.close()
     phone.close()
     (refused,) = noted(place, f"seat:{mine}")
-    assert refused["what"] == "refused to barge" and "does not lead this shift" in refused["reason"]
+    assert refused["how"] == "barge" and "does not lead this shift" in refused["reason"]
 
 
 def test_who_is_relieved_wraps_up_and_the_recording_goes_on_with_the_leader(place: Hall) -> None:

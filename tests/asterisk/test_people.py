@@ -321,7 +321,7 @@ def test_an_expert_queue_where_nobody_is_left_gives_its_callers_back_to_their_pl
     hang_up_all(hotline)
     ticket = hotline.ticket_of("15500000141")
     assert ticket["queue"] == "q_general"
-    back = next(event for event in ticket["events"] if event.get("what") == "back to the general queue")
+    back = next(event for event in ticket["events"] if event["kind"] == "back_to_general_queue")
     assert (back["from"], back["why"]) == ("q_market", "nobody is logged in")
     hotline.ticket_of("15500000142")
 

@@ -199,7 +199,7 @@ def asked(city: Hotline, dialled: dict[str, Said]) -> dict[str, Said]:
                 f"1540002000{n}",
                 keys=keys,
                 hears=PromptBook().files("S032", line_name=line)[:2] if line else (),
-                happens="help wanted" if keys == "*" else '"placed"',
+                happens="help_wanted" if keys == "*" else '"placed"',
             )
             for n, (keys, (line, _)) in enumerate(KEYS.items())
         },
@@ -235,7 +235,7 @@ def test_a_key_or_a_number_leads_from_the_menu_to_the_line(
     assert (placed.get("emergency"), placed["priority"]) == (("*", 20) if keys == "*" else (None, 0))
     if line:
         heard(asked[keys].ear, PromptBook().files("S032", line_name=line)[:2])
-    wanted = [event["target"] for event in ticket["events"] if event.get("what") == "help wanted"]
+    wanted = [event["target"] for event in ticket["events"] if event["kind"] == "help_wanted"]
     assert wanted == (["110"] if keys == "*" else []), ticket["events"]
 
 

@@ -148,6 +148,8 @@ def test_a_diversion_from_110_hears_no_prompt_and_goes_before_everybody(quick_ho
         assert caller.wait() == 0, caller.errors()
     first = quick_hotline.ticket_of("15400007009")
     assert first["source"] == first["channel"] == "110_diversion"
+    times = {event["kind"]: event["at"] for event in first["events"]}
+    assert times["call_started"] <= times["greeted"] <= times["queued"], "answered, though nothing is said"
     assert first["police_ref"] == "JJ-2026.1122_0001", "what could be more than a name is left out"
     answers = {
         ticket["caller"][-4:]: next(e["at"] for e in ticket["events"] if e["kind"] == "answered")

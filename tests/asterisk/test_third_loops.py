@@ -50,7 +50,7 @@ def police(hall: SippHall) -> list[Handled]:
 def refused(scene: Scene, reason: str, count: int) -> None:
     """Wait until so many refusals are in the journal, all for one reason, and nothing else has changed."""
     wait_for(lambda: scene.refusals() == count, why=f"refusal {count}")
-    reasons = [event["reason"] for event in scene.events() if event.get("what") == "transfer refused"]
+    reasons = [event["reason"] for event in scene.events() if event["kind"] == "transfer_refused"]
     assert reasons == [reason] * count
     assert (scene.state(), scene.company()) == ("idle", TOGETHER)
 
@@ -98,7 +98,7 @@ def test_a_caller_from_110_who_presses_star_while_waiting_stays_in_the_queue_and
     wait_for(lambda: hall.hotline.waiting() == 2, why="both wait")
     rows = hall.hotline.engine("open_calls")
     call_id = next(row["call_id"] for row in rows if row["caller"].endswith(number[-4:]))
-    noted = {"what": "transfer refused", "target": "110", "reason": "loop", "by": "caller"}
+    noted = {"kind": "transfer_refused", "target": "110", "reason": "loop", "by": "caller"}
 
     def pressed() -> bool:
         caller.press("*")  # the queue misses a key between two recordings

@@ -348,7 +348,8 @@ async def test_a_mistyped_pin_may_be_tried_again_and_then_the_door_stays_shut() 
     assert session.variables == {}
     assert seats.calls.operator_on("01") is None
     (noted,) = seats.journal.of("seat:01")
-    assert noted.data == {"what": "wrong PIN", "operator": "1001"}
+    assert (noted.kind, noted.data) == ("pin_refused", {"operator": "1001"})
+    assert noted.actor == "engine", "who it was is not known"
     assert b"0000" not in noted.to_line().replace(b'"operator":"1001"', b"")
 
 

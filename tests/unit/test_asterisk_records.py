@@ -86,13 +86,14 @@ def test_a_call_detail_line_of_asterisk_22_tells_the_call() -> None:
     rows = list(read_cdr(REAL_CDR))
     assert [(row.what, row.at) for row in rows] == [
         ("reception", 1795296848.22109),
+        ("greeted", 1795296848.222876),
         ("queued", 1795296848.222876),
         ("ended", 1795296862.90648),
     ]
     assert rows[0].data["caller"] == "13800138000"
     answered = REAL_CDR.replace(b"NO ANSWER", b"ANSWERED")
-    assert whats(list(read_cdr(answered))) == ["reception", "queued", "answered", "ended"]
-    assert list(read_cdr(answered))[2].data == {"channel": "PJSIP/seat01-00000003"}
+    assert whats(list(read_cdr(answered))) == ["reception", "greeted", "queued", "answered", "ended"]
+    assert list(read_cdr(answered))[3].data == {"channel": "PJSIP/seat01-00000003"}
 
 
 def test_asterisk_20_writes_the_reception_row_without_wrapping_and_is_understood() -> None:
@@ -172,7 +173,7 @@ def test_a_line_that_a_full_disk_cut_anywhere_hides_none_of_the_next_calls() -> 
     assert told == ["queued", "left", "ended", "ended"], "only the end of the line was lost"
     for cut in range(len(REAL_CDR)):
         rows = list(read_cdr(REAL_CDR[:cut] + REAL_CDR + REAL_CDR))
-        assert whats(rows)[-6:] == ["reception", "queued", "ended"] * 2, REAL_CDR[:cut]
+        assert whats(rows)[-8:] == ["reception", "greeted", "queued", "ended"] * 2, REAL_CDR[:cut]
 
 
 def test_no_nul_travels_on_into_a_database() -> None:
@@ -279,7 +280,7 @@ def test_each_row_is_read_once_and_a_restart_goes_on_from_the_remembered_place(a
     asterisk.write(asterisk.cel, cel("APP_START", 2e9))
     asterisk.cdr.write_bytes(REAL_CDR)
     files = asterisk.files()
-    assert whats(drain(files)) == ["queued", "reception", "queued", "ended"]
+    assert whats(drain(files)) == ["queued", "reception", "greeted", "queued", "ended"]
     assert drain(files) == []
     files.keep_from(set())
     asterisk.write(asterisk.cel, cel("HANGUP", 2e9 + 1))

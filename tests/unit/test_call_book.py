@@ -46,7 +46,7 @@ def test_a_call_is_open_until_it_hangs_up_and_then_forgotten() -> None:
     for after, kind, data in WHOLE[1:]:
         assert calls.record(event(CALL, after, kind, **data))
     assert not calls.ids()
-    assert calls.over[CALL] == Heard(whole=True, queued=True, answered=True)
+    assert calls.over[CALL] == Heard(whole=True, greeted=False, queued=True, answered=True)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,9 @@ def test_a_call_is_open_until_it_hangs_up_and_then_forgotten() -> None:
         ("transcript_done", {"text": "停水"}),
         ("transcript_failed", {"reason": "x"}),
         ("noted", {"what": "x"}),
+        ("track_not_closed", {"path": "a.raw"}),
+        ("message_not_closed", {"path": "a.wav"}),
+        ("callback_left_to_person", {"why": "x"}),
     ],
 )
 def test_words_told_after_a_call_do_not_make_a_ghost_that_waits_for_ever(

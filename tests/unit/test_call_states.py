@@ -7,6 +7,7 @@ import pytest
 from ivr.calls.record import CallRecord
 from ivr.calls.states import CALL_TRANSITIONS, SEAT_TRANSITIONS, CallState, SeatState
 from ivr.events.event import Event, Kind
+from ivr.events.notes import NOTES
 from ivr.seats.record import SeatRecord
 
 S, K = CallState, Kind
@@ -150,7 +151,7 @@ def test_a_seat_moves_as_its_table_says(state: SeatState, kind: Kind, after: Sea
         (state, kind)
         for state in SeatState
         for kind in Kind
-        if kind not in (K.NOTED, K.CLOCK_SET) and (state, kind) not in {(s, k) for s, k, _ in SEAT_ROWS}
+        if kind not in {*NOTES, K.CLOCK_SET} and (state, kind) not in {(s, k) for s, k, _ in SEAT_ROWS}
     ],
 )
 def test_a_seat_refuses_what_its_table_does_not_have(state: SeatState, kind: Kind) -> None:
@@ -160,9 +161,10 @@ def test_a_seat_refuses_what_its_table_does_not_have(state: SeatState, kind: Kin
 
 
 @pytest.mark.parametrize("state", SeatState)
-def test_what_is_only_noted_of_a_seat_never_moves_it(state: SeatState) -> None:
+@pytest.mark.parametrize("kind", sorted(NOTES))
+def test_what_is_only_noted_of_a_seat_never_moves_it(state: SeatState, kind: Kind) -> None:
     seat = SeatRecord("01", state=state, operator="1001", reason="meal", since=1.0)
-    assert seat.apply(Event("seat:01", 5.0, K.NOTED, {"what": "wrong PIN", "operator": "1002"}))
+    assert seat.apply(Event("seat:01", 5.0, kind, {"operator": "1002"}))
     assert (seat.state, seat.operator, seat.reason, seat.since) == (state, "1001", "meal", 1.0)
 
 

@@ -176,14 +176,15 @@ def test_strangers_missed_calls_are_capped_and_crowd_no_promise_out(monkeypatch:
     assert len(at.calls.callbacks()) == 10
     assert [(alarm.alarm, alarm.about) for alarm in at.alarms.active] == [("callbacks_full", "missed")]
     late = at.journal.of("a1-11.1")
-    noted = next(one for one in late if one.kind is Kind.NOTED)
-    assert noted.data["what"] == "somebody must call back"
+    noted = next(one for one in late if one.kind is Kind.CALLBACK_LEFT_TO_PERSON)
     assert "10 callbacks of missed calls are open already" in noted.data["why"]
     assert fold_call("a1-11.1", late).outcome == "abandoned", "a ticket that a person sees"
     for n in range(4):
         at.waits(f"a1-{n}.9", f"139001390{n:02d}")
         assert at.claims.claim(f"a1-{n}.9", f"139001390{n:02d}", by="caller") is (n < 3)
-    assert at.journal.kinds("a1-3.9")[-1] == "noted", "who may not is told to wait on, and it is noted"
+    assert at.journal.kinds("a1-3.9")[-1] == "callback_refused", (
+        "who may not is told to wait on, and it is noted"
+    )
     assert {alarm.about for alarm in at.alarms.active} == {"missed", "promised"}
     for n in range(2):
         at.calls.record(event(f"a1-{n}.1", 50, Kind.CALLBACK_FAILED, reason="test"))
@@ -217,7 +218,7 @@ def test_a_number_that_did_not_answer_is_left_in_peace_for_a_day_also_after_a_re
     for one in (at, again):
         one.clock.now = T0 + 23 * 3600
         one.gives_up("a1-2.2", "13800138000")
-        (noted,) = [e for e in one.journal.of("a1-2.2") if e.kind is Kind.NOTED]
+        (noted,) = [e for e in one.journal.of("a1-2.2") if e.kind is Kind.CALLBACK_LEFT_TO_PERSON]
         assert "did not answer" in noted.data["why"]
         one.clock.now = T0 + 25 * 3600
         one.gives_up("a1-3.3", "13800138000")
@@ -230,7 +231,7 @@ def test_many_waits_cut_short_in_a_minute_on_one_trunk_earn_no_callback() -> Non
         at.gives_up(f"a1-{n}.1", f"138001380{n:02d}", waited_s=6)
     assert len(at.calls.callbacks()) == limits.MOST_SHORT_WAITS
     noted = at.journal.of(f"a1-{limits.MOST_SHORT_WAITS}.1")[-2]
-    assert (noted.kind, noted.data["what"]) == (Kind.NOTED, "no automatic callback")
+    assert noted.kind is Kind.CALLBACK_WITHHELD
     at.gives_up("a1-90.1", "13800138090", waited_s=20)
     assert "callback_claimed" in at.journal.kinds("a1-90.1"), "who waited long is not one of them"
 

@@ -57,7 +57,8 @@ async def test_somebody_who_may_lead_but_does_not_lead_today_hears_no_call_and_w
     session = await floor.dial(digit)
     assert session.played == ["S059"]
     assert session.variables == {"IVR_SAID": "1"}
-    (noted,) = [event for event in floor.journal.of("seat:02") if event.kind is Kind.NOTED]
+    (noted,) = [event for event in floor.journal.of("seat:02") if event.kind is Kind.LISTEN_REFUSED]
+    assert noted.actor == "operator:1003"
     assert noted.data["by"] == "1003" and noted.data["seat"] == "01"
     assert "1003 does not lead this shift" in noted.data["reason"]
     assert Kind.LISTENED not in [event.kind for event in floor.journal.of(CALL)]
@@ -70,6 +71,7 @@ async def test_the_rostered_leader_or_whoever_acts_for_them_looks_in(who: str) -
     session = await floor.dial(WHISPER)
     assert session.variables == {"IVR_SPY": OPERATOR, "IVR_SPY_OPTIONS": "w"}
     (listened,) = [event for event in floor.journal.of(CALL) if event.kind is Kind.LISTENED]
+    assert listened.actor == f"operator:{who}"
     assert listened.data == {"how": "whisper", "by": who, "from_seat": "02", "seat": "01"}
 
 

@@ -94,7 +94,7 @@ def test_whoever_does_not_lead_is_refused_with_the_reason_and_it_is_noted(
     assert refused.value.zh != refused.value.sentence
     assert room.board.current is ModeName.REGULAR
     (noted,) = room.journal.of(HOTLINE)
-    assert (noted.kind, noted.data["by"], noted.data["what"]) == (Kind.NOTED, by, "mode refused")
+    assert (noted.kind, noted.data["by"], noted.data["mode"]) == (Kind.MODE_REFUSED, by, "emergency")
 
 
 def test_where_no_leader_is_on_anybody_who_may_lead_sets_the_mode() -> None:
@@ -124,7 +124,7 @@ def test_what_concerns_the_hotline_is_no_call_and_no_seat() -> None:
     assert not is_call(HOTLINE)
     assert not is_seat(HOTLINE)
     room = Room()
-    room.calls.record(Event(HOTLINE, 1.0, Kind.NOTED, {}))
+    room.calls.record(Event(HOTLINE, 1.0, Kind.APPLIED, {}))
     assert not room.calls.ids() and not room.calls.seats
 
 

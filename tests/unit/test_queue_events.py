@@ -28,6 +28,8 @@ def message(name: str, **headers: str) -> Message:
 @pytest.mark.parametrize(
     ("heard", "what", "data"),
     [
+        (message("Newstate", Channel="PJSIP/trunk-2", ChannelState="6", Context="ivr-reception"), "greeted",
+         {"channel": "PJSIP/trunk-2"}),
         (message("QueueCallerJoin", Queue="q_general", Position="2"), "queued",
          {"queue": "q_general", "position": 2}),
         (message("AgentCalled", Queue="q_general", DestChannel="PJSIP/seat01-3"), "seat_ringing",
@@ -55,6 +57,10 @@ def test_events_of_other_channels_and_other_things_are_none_of_a_caller_s() -> N
     assert translate(message("Hangup", Uniqueid="a1-1795296848.4")) is None
     assert translate(message("Hangup", Linkedid="")) is None
     assert translate(message("PeerStatus")) is None
+    assert translate(message("Newstate", ChannelState="6", Context="ivr-seat")) is None, "a star code"
+    assert translate(message("Newstate", ChannelState="4", Context="ivr-reception")) is None, (
+        "not answered yet"
+    )
     assert translate(Message("Response: Success")) is None
 
 

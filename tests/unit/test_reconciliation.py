@@ -475,6 +475,30 @@ async def test_a_call_that_only_the_detail_record_tells_of_gets_its_ticket(tmp_p
     assert_one_start_and_one_end(hotline, "a1-1795296848.3")
 
 
+def test_the_moment_of_the_answer_is_taken_from_the_detail_record_where_nobody_heard_it() -> None:
+    rows = rows_of(CALL, answered=False)
+    rows.insert(1, RecordRow(CALL, T0 + 0.1, "greeted", {}))
+    told = missing_events(None, trace_of(rows))
+    assert [event.kind for event in told] == ["call_started", "greeted", "queued", "hung_up"]
+    assert fold_call(CALL, told).greeted_at == T0 + 0.1
+    heard = [*live_events(CALL, answered=False)]
+    assert [event.kind for event in missing_events(fold_call(CALL, heard), trace_of(rows))] == ["greeted"]
+    heard.insert(1, event(CALL, 0.05, Kind.GREETED, channel="PJSIP/t-1"))
+    record = fold_call(CALL, heard)
+    assert missing_events(record, trace_of(rows)) == []
+    assert record.greeted_at == T0 + 0.05, "once a call"
+
+
+async def test_an_answer_of_reception_that_was_not_heard_is_told_once_by_the_next_run() -> None:
+    rows = rows_of(CALL)
+    rows.insert(1, RecordRow(CALL, T0 + 0.1, "greeted", {}))
+    hotline = Hotline(Rows(rows))
+    hotline.hear(*live_events(CALL))
+    assert await hotline.reconcile(live=set()) == 1
+    assert hotline.journal.kinds(CALL)[-1] == "greeted"
+    assert await hotline.reconcile(live=set()) == 0
+
+
 async def test_a_restarted_reconciler_goes_on_where_it_was(tmp_path: Path) -> None:
     def line(kind: str, at: float, defined: str = "", extra: str = "") -> str:
         cells = (

@@ -556,3 +556,22 @@ async def test_caught_up_waits_while_the_database_is_away(tmp_path: Path) -> Non
 )
 def test_a_call_just_after_midnight_counts_for_the_new_day(at: float, day: date) -> None:
     assert local_day(at, ZoneInfo("Asia/Shanghai")) == day
+
+
+async def test_words_that_an_older_version_wrote_are_not_doubled_when_they_are_read_again(
+    tmp_path: Path,
+) -> None:
+    database = Database()
+    old = [
+        Event("a1-1.1", T0 + n, Kind.NOTED, {"what": "track not closed", "path": f"{n}.raw"}) for n in (1, 2)
+    ]
+    database.rows = list(old[:1])
+    running = Running(tmp_path, database)
+    for event in old:
+        running.journal.append(event.to_line())
+    async with running:
+        await running.caught_up()
+    assert [(row.kind, row.data["path"]) for row in database.rows] == [
+        ("noted", "1.raw"),
+        ("track_not_closed", "2.raw"),
+    ]

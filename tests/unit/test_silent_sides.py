@@ -16,6 +16,7 @@ from ivr.asterisk.control.sides import AsteriskSides
 from ivr.calls.facts import ChannelEnded, Held
 from ivr.calls.record import CallRecord
 from ivr.events.event import Kind
+from ivr.events.notes import NOTES
 from ivr.sides import watch as sides
 from ivr.sides.present import present
 from ivr.sides.rules import ASK_AGAIN_S, LIMITS, Doing, Role, Sign, Step, step, to_tell
@@ -169,7 +170,7 @@ class Scene:
         return [alarm.alarm for alarm in self.alarms.active]
 
     def notes(self) -> list[str]:
-        return [one.data["what"] for one in self.journal.of(CALL) if one.kind is Kind.NOTED]
+        return [f"{one.kind} {one.data['side']}" for one in self.journal.of(CALL) if one.kind in NOTES]
 
 
 async def test_nobody_is_asked_anything_while_all_are_heard() -> None:
@@ -190,7 +191,7 @@ async def test_a_seat_that_is_silent_and_does_not_answer_ends_and_the_caller_is_
         ("Setvar", {"Channel": CALLER, "Variable": "IVR_PHONE_GONE", "Value": "1"}),
         ("Hangup", {"Channel": SEAT}),
     ]
-    assert scene.journal.kinds(CALL)[-2:] == ["noted", "operator_left"]
+    assert scene.journal.kinds(CALL)[-2:] == ["side_gone", "operator_left"]
     assert scene.up == ["side_silent"]
 
 
@@ -221,9 +222,9 @@ async def test_a_phone_that_suppresses_silence_is_asked_once_a_minute_and_told_o
     assert asked == ["invite", "invite"]
     marks = [headers["Value"] for _, headers in scene.switch.done if "GONE" in headers.get("Variable", "")]
     assert marks == ["1", "", "1", ""], "an operator who hangs up later is followed by the survey"
-    assert (scene.up, scene.notes()) == (["side_silent"], ["a side is silent"])
+    assert (scene.up, scene.notes()) == (["side_silent"], ["side_silent operator"])
     await scene.pass_(3)
-    assert (scene.up, scene.notes()[1:]) == ([], ["a side is heard again"])
+    assert (scene.up, scene.notes()[1:]) == ([], ["side_heard_again operator"])
 
 
 async def test_a_phone_that_says_it_has_no_such_call_any_more_does_not_lead_to_the_survey() -> None:
@@ -236,7 +237,7 @@ async def test_a_phone_that_says_it_has_no_such_call_any_more_does_not_lead_to_t
     await scene.watch.look()
     await asyncio.sleep(0)
     scene.watch.ended(ChannelEnded(SEAT))
-    assert scene.journal.kinds(CALL)[-2:] == ["noted", "operator_left"]
+    assert scene.journal.kinds(CALL)[-2:] == ["side_gone", "operator_left"]
     for task in list(scene.watch._tasks):
         task.cancel()
 
@@ -268,7 +269,7 @@ async def test_help_that_dies_after_the_operator_left_gives_the_caller_back() ->
         ("Setvar", {"Channel": CALLER, "Variable": "IVR_PHONE_GONE", "Value": "1"}),
         ("Hangup", {"Channel": THIRD}),
     ]
-    assert (scene.up, scene.notes()[-1]) == (["side_silent"], "the third party is gone")
+    assert (scene.up, scene.notes()[-1]) == (["side_silent"], "side_gone third")
 
 
 async def test_a_carrier_that_never_answers_options_has_not_gone() -> None:
@@ -288,9 +289,9 @@ async def test_packets_without_any_sound_are_told_and_nothing_ends(tmp_path: Pat
     await scene.pass_(25)
     assert scene.notes() == []
     await scene.pass_(10)
-    assert (scene.up, scene.notes()) == (["side_silent"], ["a side is silent"])
+    assert (scene.up, scene.notes()) == (["side_silent"], ["side_silent operator"])
     assert "without any sound" in scene.alarms.active[0].sentence
     assert scene.switch.done == [], "it is not asked: its packets come"
     (tmp_path / "talk.raw").write_bytes(array("h", [400, 400] * 8000 * 4).tobytes())
     await scene.pass_(2)
-    assert (scene.up, scene.notes()[1:]) == ([], ["a side is heard again"])
+    assert (scene.up, scene.notes()[1:]) == ([], ["side_heard_again operator"])

@@ -28,7 +28,7 @@ def test_one_call_claims_once_and_one_number_has_one_open_callback() -> None:
     assert at.claims.claim(CALL, "13800138000", by="caller")
     assert at.claims.claim("a1-2.2", "13800138000", by="caller"), "the caller is told that it is noted"
     assert at.journal.kinds(CALL).count("callback_claimed") == 1
-    assert at.journal.kinds("a1-2.2") == ["call_started", "queued", "noted"]
+    assert at.journal.kinds("a1-2.2") == ["call_started", "queued", "callback_already_open"]
 
 
 def test_a_claim_shows_no_number_and_keeps_the_callers_own_entry() -> None:
@@ -124,8 +124,7 @@ def test_where_nobody_can_be_called_back_the_ticket_says_that_somebody_must(
     at.calls.record(event(CALL, 25, Kind.VOICEMAIL_LEFT, message="/r/m"))
     at.claims.message_over(CALL)
     at.calls.record(event(CALL, 60, Kind.HUNG_UP))
-    noted = next(e for e in at.journal.of(CALL) if e.kind is Kind.NOTED)
-    assert noted.data["what"] == "somebody must call back"
+    noted = next(e for e in at.journal.of(CALL) if e.kind is Kind.CALLBACK_LEFT_TO_PERSON)
     assert why in noted.data["why"]
     assert (call.state, call.outcome) == ("ended", "voicemail")
 

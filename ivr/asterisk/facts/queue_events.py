@@ -1,4 +1,4 @@
-"""Asterisk's queue events in the words of the field.
+"""Asterisk's events about callers and their queue in the words of the field.
 
 Only translation: which call, what happened, with which plain values.  What it means is decided
 elsewhere.
@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 from ivr.asterisk.ami.codec import Message
+from ivr.asterisk.contract import Context
 from ivr.asterisk.facts.records import called_back, seat_user
 from ivr.calls.facts import QueueEvent
 
@@ -27,6 +28,15 @@ def _whole(text: str) -> int:
         return int(text)
     except ValueError:
         return 0
+
+
+RECEPTION_CONTEXTS = (Context.RECEPTION, Context.AWAY, Context.MENU)
+"""Where the dialplan answers a caller; the manager tells of no other change of a channel's state."""
+_UP = "6"
+
+
+def _greeted(message: Message) -> dict[str, Any]:
+    return {"channel": message.get("Channel")}
 
 
 def _joined(message: Message) -> dict[str, Any]:
@@ -64,6 +74,7 @@ def _hung_up(message: Message) -> dict[str, Any]:
 
 
 _TRANSLATIONS = {
+    "Newstate": ("greeted", _greeted),
     "QueueCallerJoin": ("queued", _joined),
     "AgentCalled": ("seat_ringing", _seat),
     "AgentRingNoAnswer": ("seat_no_answer", _no_answer),
@@ -73,10 +84,15 @@ _TRANSLATIONS = {
 }
 
 
+def _is_answer(message: Message) -> bool:
+    """Tell whether a channel's new state is that reception has answered a caller."""
+    return message.get("ChannelState") == _UP and message.get("Context") in RECEPTION_CONTEXTS
+
+
 def translate(message: Message) -> QueueEvent | None:
     """Return what a message tells of a caller, None when it tells nothing of one."""
     known = _TRANSLATIONS.get(message.name)
-    if known is None:
+    if known is None or (message.name == "Newstate" and not _is_answer(message)):
         return None
     original = called_back(message.get("Channel"))
     if original is not None:

@@ -195,11 +195,12 @@ def read_cdr(data: bytes) -> Iterator[RecordRow]:
             continue
         if not start or not end:
             continue
+        answered = _number(line.answer)
         yield RecordRow(call_id, start, "reception", {"caller": line.caller, "channel": "", "extra": ""})
+        if answered:
+            yield RecordRow(call_id, answered, "greeted", {})
         if line.application == "Queue":
-            yield RecordRow(call_id, _number(line.answer) or start, "queued", {})
+            yield RecordRow(call_id, answered or start, "queued", {})
         if line.disposition == "ANSWERED" and seat_user(line.seat_channel):
-            yield RecordRow(
-                call_id, _number(line.answer) or start, "answered", {"channel": line.seat_channel}
-            )
+            yield RecordRow(call_id, answered or start, "answered", {"channel": line.seat_channel})
         yield RecordRow(call_id, end, "ended", {"channel": ""})
