@@ -77,7 +77,8 @@ class Attendants:
             lambda: [seat for seat in seating.memberships() if seat.username not in self.phones.away],
             pace.callback_retry_s,
         )
-        self.hurry = Hurry(calls, link, clock, seating.memberships, lambda: people.offers.in_vain)
+        in_vain = lambda: seating.memberships_of_users(people.offers.in_vain)  # noqa: E731
+        self.hurry = Hurry(calls, link, clock, in_vain, lambda: people.offers.in_vain)
         self.place_told = PlaceTold(calls, link)
         self.unattended = Unattended(book, calls, seating, link, clock, pace.unattended_s, alarms.raise_)
         self.unattended.over = alarms.clear

@@ -11,7 +11,7 @@ from ivr.seats.ports import Change, Member, Step
 _CHANNEL = "PJSIP/"
 _ROWS = 100_000
 """Far more than any queue has members, and callers."""
-_ROWS_AT_ONCE = 200
+_ROWS_AT_ONCE = 100
 _ACTIONS = {
     Step.REMOVE: "QueueRemove",
     Step.ADD: "QueueAdd",
