@@ -53,9 +53,6 @@ class QueueCounts(NamedTuple):
     callers: int
 
 
-_ROWS = 100_000
-"""2,000 seats in 40 queues, and callers."""
-
 NOT_IN_USE, IN_USE, BUSY, UNAVAILABLE, RINGING = 1, 2, 3, 5, 6
 """Device states of app_queue's members (enum ast_device_state)."""
 
@@ -76,7 +73,7 @@ async def status(link: Link, citizens: Mapping[str, str] | None = None) -> Queue
         citizens: the calls of citizens who were called back, by channel.
     """
     members, callers, queues, states = [], [], [], {}
-    for item in await link.list_action("QueueStatus", {}, limit=_ROWS):
+    for item in await link.list_action("QueueStatus", {}):
         if item.name == "QueueParams":
             queues.append(item.get("Queue"))
         elif item.name == "QueueMember":
