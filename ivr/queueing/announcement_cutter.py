@@ -80,7 +80,7 @@ class Hurry:
         calls: open calls.
         queues: where they wait.
         clock: seconds since the epoch.
-        seats: which seat is in which queue now.
+        seats: in which queues those seats are now whose phone rang in vain.
         in_vain: the SIP users whose phone was not answered, or refused, the last time.
     """
 

@@ -217,6 +217,9 @@ class CallbackDesk:
         waiting = seen.waiting
         there = waiting.keys() | self._coming
         queued = [one for one in self._calls.callbacks() if one.call_id in there and one.state in _PENDING]
+        due = list(due)
+        if not queued and not due:
+            return
         wanted = standing([*queued, *due], there, self._staff(seen.status))
         chosen = {one.call_id for one in wanted}
         quiet = not any(phone.on_a_call for phone in seen.status.phones.values())

@@ -87,7 +87,8 @@ class Attendants:
             lambda: [seat for seat in seating.memberships() if seat.username not in self.phones.away],
             pace.callback_retry_s,
         )
-        self.hurry = Hurry(calls, wires.queues, clock, seating.memberships, lambda: people.rings.in_vain)
+        in_vain = lambda: seating.memberships_of_users(people.rings.in_vain)  # noqa: E731
+        self.hurry = Hurry(calls, wires.queues, clock, in_vain, lambda: people.rings.in_vain)
         self.place_told = PlaceTold(calls, wires.queues)
         self.unattended = Unattended(
             book, calls, seating, wires.queues, clock, pace.unattended_s, alarms.raise_

@@ -6,7 +6,7 @@ or when it is back.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Container, Mapping
+from collections.abc import Awaitable, Callable, Collection, Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -102,6 +102,11 @@ class Seating:
     def memberships(self) -> list[Membership]:
         """Return which seat should be in which queue."""
         return [member for seat in self._book().seats for member in self.memberships_of(seat)]
+
+    def memberships_of_users(self, users: Iterable[str]) -> list[Membership]:
+        """Return which of these SIP users should be in which queue."""
+        seats = (self._book().seat_by_username(user) for user in users)
+        return [member for seat in seats if seat is not None for member in self.memberships_of(seat)]
 
     def memberships_of(self, seat: Seat) -> list[Membership]:
         """Return in which queues one seat should be: its operator's own, and those they help when callers wait long."""

@@ -270,6 +270,19 @@ async def test_a_list_is_collected_and_does_not_pass_for_news() -> None:
         await link.close()
 
 
+async def test_the_members_of_a_city_of_1500_seats_in_15_queues_are_listed_whole() -> None:
+    def members(action: dict[str, str]) -> bytes:
+        row = event("QueueMember", ActionID=action["ActionID"], Name="1001")
+        end = event("QueueStatusComplete", ActionID=action["ActionID"], EventList="Complete")
+        return grant(action, "EventList: start") + 22_500 * row + end
+
+    async with FakeManager() as server:
+        server.answers["QueueStatus"] = members
+        link = await live(server)
+        assert len(await link.list_action("QueueStatus", timeout_s=60)) == 22_500
+        await link.close()
+
+
 async def test_late_entries_of_a_list_given_up_do_not_pass_for_news() -> None:
     async with FakeManager() as server:
         asked: list[str] = []

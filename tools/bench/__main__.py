@@ -26,7 +26,18 @@ from tools.bench.table import Part, markdown, plain
 
 PROJECT = Path(__file__).resolve().parents[2]
 REPORT = PROJECT / "docs/benchmarks.md"
-PARTS = ("wires", "matching", "transcription", "planning", "start", "apply", "three_way", "crowd", "load")
+PARTS = (
+    "wires",
+    "matching",
+    "seats",
+    "transcription",
+    "planning",
+    "start",
+    "apply",
+    "three_way",
+    "crowd",
+    "load",
+)
 
 HEAD = """\
 # Benchmarks
@@ -81,6 +92,7 @@ def _work(scratch: Path, *, quick: bool, shipped: bool) -> Mapping[str, Callable
     return {
         "wires": lambda: others.wires(6.0 if quick else 30.0),
         "matching": lambda: others.matching(2 if quick else bench_matching.ROUNDS),
+        "seats": others.seats,
         "transcription": lambda: others.transcription(2 if quick else 8),
         "planning": lambda: planning.run(3 if quick else 20),
         "start": lambda: start.run(scratch / "start", 2 if quick else start.STARTS),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.load import bench_matching, bench_transcription, bench_wires
+from tests.load import bench_matching, bench_seats, bench_transcription, bench_wires
 from tools.bench.table import Part, Row, limit, ratio, told
 
 
@@ -59,3 +59,21 @@ def matching(rounds: int) -> Part:
         "rounds; the further names are made of places, matters and requests."
     )
     return Part("matching", rows, (remark,))
+
+
+def seats() -> Part:
+    """Measure what a pause, and the full look at all members, cost the engine's loop with few seats and with many."""
+    rows: list[Row] = []
+    for found in bench_seats.run():
+        what = f"{found.seats} seats in {found.queues} queues"
+        rows += [
+            limit(f"one seat's pause, {what}, processor time of the loop", found.pause_ms, 25, "ms"),
+            told(f"the full look, every 10 s, {what}", f"{found.look_ms:.0f} ms"),
+            limit(f"… its longest turn, in which nothing else is done, {what}", found.turn_ms, 50, "ms"),
+        ]
+    remark = (
+        "Seats: everybody is logged in, each in every queue. Processor time of the engine's thread alone; another process "
+        "tells what Asterisk would tell. Before a pause sent the difference of its seat alone it cost as much as a full "
+        "look, and more with more seats."
+    )
+    return Part("seats", tuple(rows), (remark,))

@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from ivr.asterisk.ami.codec import HeaderValue, Message, encode_action
 from ivr.asterisk.ami.heartbeat import Heartbeat
 from ivr.asterisk.ami.panoramisk import MendedManager
-from ivr.asterisk.ami.protocol import LinkProtocol, Pending
+from ivr.asterisk.ami.protocol import MOST_ENTRIES, LinkProtocol, Pending
 from ivr.asterisk.ami.states import (
     TRANSITIONS,
     AmiDown,
@@ -190,7 +190,7 @@ class Link(MendedManager):
         headers: Mapping[str, HeaderValue] | None = None,
         *,
         timeout_s: float | None = None,
-        limit: int = 10_000,
+        limit: int = MOST_ENTRIES,
     ) -> list[Message]:
         """Carry out an action that answers with a list, and return its entries.
 
@@ -221,7 +221,7 @@ class Link(MendedManager):
         timeout_s: float | None,
         *,
         listing: bool | None,
-        limit: int = 10_000,
+        limit: int = MOST_ENTRIES,
     ) -> Pending:
         if self.state not in (LinkState.SYNCING, LinkState.LIVE):
             raise AmiDown(f"{name} was not sent: {self.reason}", f"{name} 未发送：{self.reason_zh}")

@@ -14,7 +14,7 @@ from typing import Any
 from panoramisk import Manager
 
 from ivr.asterisk.ami.codec import HeaderValue, Message
-from ivr.asterisk.ami.protocol import LinkProtocol, Pending
+from ivr.asterisk.ami.protocol import MOST_ENTRIES, LinkProtocol, Pending
 from ivr.asterisk.ami.states import AmiDown, AmiRefused, AmiTimeout, LinkState, StateBoard
 from ivr.errors import HotlineError
 
@@ -86,7 +86,7 @@ class MendedManager(Manager):  # type: ignore[misc]  # panoramisk is not typed
         timeout_s: float | None,
         *,
         listing: bool | None,
-        limit: int = 10_000,
+        limit: int = MOST_ENTRIES,
     ) -> Pending:
         raise NotImplementedError
 

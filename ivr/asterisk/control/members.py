@@ -9,9 +9,7 @@ from ivr.asterisk.ami.link import AmiRefused, Link, Message
 from ivr.seats.ports import Change, Member, Step
 
 _CHANNEL = "PJSIP/"
-_ROWS = 100_000
-"""Far more than any queue has members, and callers."""
-_ROWS_AT_ONCE = 200
+_ROWS_AT_ONCE = 100
 _ACTIONS = {
     Step.REMOVE: "QueueRemove",
     Step.ADD: "QueueAdd",
@@ -41,7 +39,7 @@ class AsteriskMembers:
 
     async def _listed(self, which: dict[str, str]) -> list[Member]:
         found = []
-        for n, item in enumerate(await self._link.list_action("QueueStatus", which, limit=_ROWS), 1):
+        for n, item in enumerate(await self._link.list_action("QueueStatus", which), 1):
             if item.name == "QueueMember":
                 found.append(_member(item))
             if n % _ROWS_AT_ONCE == 0:
