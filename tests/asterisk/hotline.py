@@ -118,6 +118,7 @@ class Hotline:
             "IVR_AGI_PORT": str(free_tcp_port()),
             "IVR_RTP_PORTS": rtp_range(),
             "IVR_LANGUAGE": "en",
+            "IVR_STRICT_RTP": "yes",  # as on a network: phones of other tests may have had the same port
             "IVR_SURVEY": "no",  # most tests end a call when the operator does
             **extra,
         }

@@ -232,6 +232,7 @@ def test_a_key_or_a_number_leads_from_the_menu_to_the_line(
     chosen, placed = happened(ticket, "line_chosen"), happened(ticket, "placed")
     assert (ticket["line_id"], ticket["queue"]) == (line, "q_general")
     assert (chosen["by"], chosen["keyed"]) == ("keys", keyed)
+    assert ticket["events"][0]["at"] <= happened(ticket, "greeted")["at"] < chosen["at"], "the menu answers"
     assert (placed.get("emergency"), placed["priority"]) == (("*", 20) if keys == "*" else (None, 0))
     if line:
         heard(asked[keys].ear, PromptBook().files("S032", line_name=line)[:2])

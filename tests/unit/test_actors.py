@@ -75,7 +75,11 @@ def test_a_callback_is_claimed_by_the_caller_unless_they_just_gave_up() -> None:
     [
         (Kind.TRANSFER_CANCELLED, {"by": "seat 01"}, "operator:1001"),
         (Kind.TRANSFER_COMPLETED, {"by": "deadline"}, "engine"),
-        (Kind.TRANSFER_WANTED, {"n": 1, "target": "unit:water", "by": "administrator"}, "administrator"),
+        (
+            Kind.TRANSFER_WANTED,
+            {"n": 1, "target": "unit:water", "by": "administrator", "routes": []},
+            "administrator",
+        ),
         (Kind.HELP_WANTED, {"target": "110", "by": "caller"}, "caller"),
         (Kind.EMERGENCY_FAILED, {"target": "110", "by": "caller"}, "engine"),
         (Kind.THIRD_ACCEPTED, {"target": "unit:water", "channel": "x"}, "third"),
@@ -86,7 +90,7 @@ def test_a_callback_is_claimed_by_the_caller_unless_they_just_gave_up() -> None:
     ],
 )
 def test_a_three_way_call_s_journal_names_who_wanted_what(
-    kind: Kind, data: dict[str, str], actor: str
+    kind: Kind, data: dict[str, object], actor: str
 ) -> None:
     journal = Journal()
     calls = calls_of(journal)

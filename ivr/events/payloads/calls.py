@@ -122,7 +122,7 @@ class BackToGeneralQueue(Payload):
 
     Attributes:
         from_: the queue that was left.
-        why: ``closed``, ``mode``, ``unmanned`` …: why nobody there would answer.
+        why: ``closed in this mode``, ``closed at this hour`` or ``nobody is logged in``.
     """
 
     from_: str

@@ -38,7 +38,7 @@ class Paused(Payload):
     """No calls come.
 
     Attributes:
-        reason: ``break``, ``training`` …; ``refuses`` where the phone refuses every call.
+        reason: ``rest``, ``meal``, ``training``, ``ticket``, ``other``; ``refuses`` where the phone refuses every call.
         by: ``seat 01``, ``administrator`` or ``engine``.
         status: what the phone said, where it refuses.
         refusals: so many in a row.

@@ -37,7 +37,7 @@ class TransferRefused(Payload):
 
     Attributes:
         target: who was wanted.
-        reason: ``nobody``, ``wrong``, ``loop``, ``busy`` …
+        reason: ``nobody``, ``wrong``, ``loop``, ``occupied``, ``not_now`` …
         by: ``seat 01``, ``caller`` or ``administrator``.
     """
 
