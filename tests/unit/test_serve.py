@@ -33,6 +33,8 @@ class Part:
     def table(self) -> dict[str, Any]:
         return {}
 
+    held = table
+
     async def start(self) -> None:
         self.told.append("start")
 

@@ -8,6 +8,7 @@ A file is read when the next one has been begun, and deleted: numbers of citizen
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -51,7 +52,8 @@ def packets(data: bytes) -> Iterator[Packet]:
 def forget(folder: Path) -> None:
     """Delete what was copied and not read yet; for when nobody copies any more."""
     for file in _files(folder):
-        file.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # there never was a folder for them
+            file.unlink()
 
 
 def _files(folder: Path) -> tuple[Path, Path]:
