@@ -174,8 +174,8 @@ def test_a_phone_that_is_started_again_at_the_same_address_says_that_the_call_is
     assert caller.up, "the caller was not hung up"
     caller.hang_up()
     ticket = floor.hotline.ticket_of(number)
-    noted = [event["what"] for event in ticket["events"] if event["kind"] == "noted"]
-    assert "the seat's phone is gone" in noted, kinds(ticket)
+    gone = [event["side"] for event in ticket["events"] if event["kind"] == "side_gone"]
+    assert "operator" in gone, kinds(ticket)
     assert "surveyed" not in kinds(ticket)
     after.stop()
 
@@ -201,8 +201,10 @@ def test_whose_packets_bring_no_sound_is_told_of_until_they_do_and_nobody_is_cut
     assert phones["caller"].up and phones["operator"].up, "nobody is cut off"
     phones["caller"].hang_up()
     ticket = floor.hotline.ticket_of(number)
-    noted = [(event["what"], event["side"]) for event in ticket["events"] if event["kind"] == "noted"]
-    assert noted == [("a side is silent", who), ("a side is heard again", who)]
+    told = [
+        (e["kind"], e["side"]) for e in ticket["events"] if e["kind"] in ("side_silent", "side_heard_again")
+    ]
+    assert told == [("side_silent", who), ("side_heard_again", who)]
 
 
 def test_help_that_dies_after_the_operator_left_gives_the_caller_back(floor: Floor) -> None:
