@@ -152,6 +152,7 @@ def _alarms() -> set[str]:
     for names, values in re.findall(r"^([A-Z_, ]+) = ((?:\"\w+\"(?:, )?)+)$", sources, re.MULTILINE):
         constants |= dict(zip(names.split(", "), re.findall(r"\w+", values), strict=False))
     raised = re.findall(r"\b(?:Fault|raise_)\(\s*([A-Z_]+),", sources)
+    raised += re.findall(r"\"alarm\": ([A-Z_]+),", sources)
     words = re.findall(r"\b_?alarm\(\s*\"(\w+)\",", sources)
     return {constants[name] for name in raised} | set(words)
 
