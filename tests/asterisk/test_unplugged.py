@@ -201,10 +201,10 @@ def test_whose_packets_bring_no_sound_is_told_of_until_they_do_and_nobody_is_cut
     assert phones["caller"].up and phones["operator"].up, "nobody is cut off"
     phones["caller"].hang_up()
     ticket = floor.hotline.ticket_of(number)
-    told = [
+    heard = [
         (e["kind"], e["side"]) for e in ticket["events"] if e["kind"] in ("side_silent", "side_heard_again")
     ]
-    assert told == [("side_silent", who), ("side_heard_again", who)]
+    assert heard == [("side_silent", who), ("side_heard_again", who)]
 
 
 def test_help_that_dies_after_the_operator_left_gives_the_caller_back(floor: Floor) -> None:
