@@ -39,9 +39,10 @@ bench: setup-dev
 demo: setup-dev
 	$(VENV)/python -m tools.demo
 
-# What documents show of the code, drawn from it again: states, the house, the schemas of the files.
+# What documents show of the code, drawn from it again: states, events, the house, the schemas of the files.
 drawings: setup-dev
 	$(VENV)/python -m tools.draw_states
+	$(VENV)/python -m tools.event_catalogue
 	$(VENV)/python -m tools.architecture
 	$(VENV)/python -m tools.config_schema
 

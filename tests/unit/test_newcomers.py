@@ -91,3 +91,12 @@ def test_the_licence_says_where_everything_comes_from_that_is_no_code() -> None:
         )
     ]
     assert unnamed == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
+def test_the_readme_names_every_folder_of_the_house_and_no_other(page: str) -> None:
+    text = (PROJECT / page).read_text(encoding="utf-8")
+    begins = text.index("`cli/`")
+    table = text[begins : text.index("make lint", begins)]
+    there = {path.parent.name for path in (PROJECT / "ivr").glob("*/__init__.py")}
+    assert set(re.findall(r"`(\w+)/`", table)) == there
